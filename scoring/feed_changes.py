@@ -117,12 +117,7 @@ class NotificationQueue:
 class FeedChangeWatcher:
     """Watcher that notifies all subscribed viewers of this process.
 
-    Parameters
-    ----------
-    feeds
-        Feeds without a log of served pages, because a check does not serve a page.
-    notifier
-        Notifier of writes in this and other processes.
+    It needs `feeds` without a log of served pages, because a check does not serve a page.
     """
 
     def __init__(

@@ -29,10 +29,9 @@ from scoring.mathematics.behavior_evidence import (
     NeighborLinks,
     PlatformActivity,
     count_same_owner,
-    look_up,
 )
 from scoring.mathematics.behavior_signals import required_parts
-from scoring.mathematics.signals import Floats, Integers, Signal
+from scoring.mathematics.signals import Floats, Integers, Signal, look_up
 from scoring.profiles.viewer_profile import Profile
 
 

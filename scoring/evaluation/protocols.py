@@ -7,8 +7,7 @@ import numpy as np
 
 from scoring import tunables
 from scoring.errors import InsufficientData
-from scoring.evaluation.results import EvaluationResults
-from scoring.evaluation.source_recall import SourceRecall
+from scoring.evaluation.results import EvaluationResults, SourceRecall
 from scoring.mathematics.additive_model import BASELINE, Model, scores
 from scoring.mathematics.behavior_evidence import EventLog, LogEvidence
 from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS

@@ -1,7 +1,7 @@
-"""Results of an evaluation: the metrics of each ranking, their errors, and the paired difference to the reference."""
+"""Results of an evaluation: metrics of each ranking with their errors, and the recall of the candidate sources."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,8 @@ import numpy as np
 from scoring.mathematics.additive_model import Model
 from scoring.mathematics.ranking_metrics import clustered_standard_error, probability_better
 from scoring.mathematics.signals import Floats, Integers
+from scoring.pipelines.candidate_sources import CandidateSource, merge_candidates
+from scoring.replay.log_candidate_sources import LOG_SOURCES
 from scoring.replay.measurements import METRICS, RankingMetrics
 
 
@@ -49,3 +51,51 @@ def mean_with_error(values: list[float], clusters: Integers) -> str:
     """Return a mean with its clustered standard error, as text."""
     array = np.array(values)
     return f"{array.mean():.4f} ± {clustered_standard_error(array, clusters):.4f}"
+
+
+@dataclass(slots=True, eq=False)
+class SourceRecall:
+    """Recall of the relevant projects; each list has one entry per request."""
+
+    viewer_ids: list[int] = field(default_factory=list)
+    union_recall: list[float] = field(default_factory=list)
+    union_sizes: list[int] = field(default_factory=list)
+    source_recall: dict[CandidateSource, list[float]] = field(default_factory=dict)
+    recall_of_others: dict[CandidateSource, list[float]] = field(default_factory=dict)
+    source_sizes: dict[CandidateSource, list[int]] = field(default_factory=dict)
+
+    def add(self, viewer_id: int, by_source: Mapping[CandidateSource, Integers], relevant: Integers) -> None:
+        """Add one request: the candidates of each source, and the relevant projects (dense indexes)."""
+        union = merge_candidates(by_source)
+        self.viewer_ids.append(viewer_id)
+        self.union_recall.append(_recall(union, relevant))
+        self.union_sizes.append(union.size)
+        for source, ids in by_source.items():
+            others = merge_candidates({name: others for name, others in by_source.items() if name is not source})
+            self.source_recall.setdefault(source, []).append(_recall(ids, relevant))
+            self.recall_of_others.setdefault(source, []).append(_recall(others, relevant))
+            self.source_sizes.setdefault(source, []).append(ids.size)
+
+    def facts(self) -> dict[str, object]:
+        """Return mean recalls and sizes: of all sources together, of each source, and of all others."""
+        viewers = np.array(self.viewer_ids)
+        return {
+            "recall of the candidates": mean_with_error(self.union_recall, viewers),
+            "candidates a request": round(float(np.mean(self.union_sizes))),
+            "sources": {
+                source.value: {
+                    "candidates": round(float(np.mean(self.source_sizes[source]))),
+                    "recall alone": mean_with_error(self.source_recall[source], viewers),
+                    "recall of all others": mean_with_error(self.recall_of_others[source], viewers),
+                    "adds": round(float(np.mean(self.union_recall) - np.mean(self.recall_of_others[source])), 4),
+                }
+                for source in self.source_recall
+            },
+            "sources that a log cannot feed": ", ".join(
+                source for source in CandidateSource if source not in LOG_SOURCES
+            ),
+        }
+
+
+def _recall(candidates: Integers, relevant: Integers) -> float:
+    return float(np.isin(relevant, candidates).mean())

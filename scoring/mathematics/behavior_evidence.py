@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from db.time_units import ACTOR_HALF_LIVES_H, DAY_S, HOUR_S
 from scoring import tunables
-from scoring.mathematics.signals import Floats, Integers
+from scoring.mathematics.signals import Floats, Integers, look_up, ranges
 
 
 class NeighborKind(StrEnum):
@@ -133,11 +133,6 @@ class EventLog:
         """Return the (n_projects,) numbers of events from `start_s` until strictly before `end_s`."""
         part = slice(self.count_before(start_s), self.count_before(end_s))
         return np.bincount(self.projects[part], minlength=self.n_projects)
-
-
-def ranges(starts: Integers, sizes: Integers) -> Integers:
-    """Return the concatenated ranges from each start on, with these sizes."""
-    return np.repeat(starts - (np.cumsum(sizes) - sizes), sizes) + np.arange(sizes.sum())
 
 
 class GroupedEvents(NamedTuple):
@@ -307,14 +302,6 @@ def count_same_owner(owners: Integers, history_owners: Integers) -> Floats:
     """Return the (n,) numbers of projects of each candidate's owner (−1 for none) in the viewer's history."""
     ids, counts = np.unique(history_owners[history_owners >= 0], return_counts=True)
     return look_up(owners, ids, counts.astype(np.float64))
-
-
-def look_up(ids: Integers, sorted_ids: Integers, values: Floats) -> Floats:
-    """Return the value of each id; 0 for an id that is not among the ascending `sorted_ids`."""
-    if not sorted_ids.size:
-        return np.zeros(ids.size)
-    index = np.minimum(np.searchsorted(sorted_ids, ids), sorted_ids.size - 1)
-    return np.where(sorted_ids[index] == ids, values[index], 0.0)
 
 
 def history_weights(ages_days: Floats) -> Floats:

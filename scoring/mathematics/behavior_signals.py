@@ -86,20 +86,20 @@ def _activity_since_publication(evidence: BehaviorEvidence) -> Floats:
 
 def user_factors_mean(evidence: BehaviorEvidence) -> Floats:
     """Mean similarity of the viewer to the recent actors, shrunk towards 0. Range −1 to 1."""
-    total, count = _summed_similarity(evidence, evidence.interactions, evidence.floor)
-    return total / (count + tunables.FACTOR_SHRINKAGE)
+    total, count = _sum_similarity(evidence, evidence.interactions)
+    return _above_floor(evidence, evidence.interactions, total / count)
 
 
 def user_factors_sum(evidence: BehaviorEvidence) -> Floats:
     """Sum of similarities to the recent actors, divided by the square root of their number. Range about −30 to 30."""
-    total, count = _summed_similarity(evidence, evidence.interactions, evidence.floor)
-    return total / np.sqrt(count + tunables.FACTOR_SHRINKAGE)
+    total, count = _sum_similarity(evidence, evidence.interactions)
+    return _above_floor(evidence, evidence.interactions, total / np.sqrt(count))
 
 
 def user_factors_recent(evidence: BehaviorEvidence) -> Floats:
     """Decayed sum of similarities to the recent actors. Range about −100 to 100."""
     summed = _decayed_similarity(evidence, evidence.interactions, tunables.RECENT_FACTORS_HALF_LIFE_H)
-    return np.where(_count_actors(evidence, evidence.interactions) >= evidence.floor, summed, 0.0)
+    return _above_floor(evidence, evidence.interactions, summed)
 
 
 def taste_cluster_mean(evidence: BehaviorEvidence) -> Floats:
@@ -107,14 +107,14 @@ def taste_cluster_mean(evidence: BehaviorEvidence) -> Floats:
 
     No floor applies: each cluster has at least `tunables.MIN_CLUSTER_SIZE` members.
     """
-    total, count = _summed_similarity(evidence, evidence.clusters)
-    return total / (count + tunables.FACTOR_SHRINKAGE)
+    total, count = _sum_similarity(evidence, evidence.clusters)
+    return total / count
 
 
 def taste_cluster_sum(evidence: BehaviorEvidence) -> Floats:
     """Sum of similarities to the clusters of the recent actors, over the root of their number. Range −30 to 30."""
-    total, count = _summed_similarity(evidence, evidence.clusters)
-    return total / np.sqrt(count + tunables.FACTOR_SHRINKAGE)
+    total, count = _sum_similarity(evidence, evidence.clusters)
+    return total / np.sqrt(count)
 
 
 def taste_cluster_recent(evidence: BehaviorEvidence) -> Floats:
@@ -125,7 +125,7 @@ def taste_cluster_recent(evidence: BehaviorEvidence) -> Floats:
 def session_neighbors(evidence: BehaviorEvidence) -> Floats:
     """Session-kNN: log2(1 + decayed shared projects of session neighbors who engaged). Range 0 to about 15."""
     summed = _decayed_similarity(evidence, evidence.session_neighbors, tunables.SESSION_NEIGHBORS_HALF_LIFE_H)
-    return np.log2(1.0 + np.where(_count_actors(evidence, evidence.session_neighbors) >= evidence.floor, summed, 0.0))
+    return np.log2(1.0 + _above_floor(evidence, evidence.session_neighbors, summed))
 
 
 def item_neighbor_score(evidence: BehaviorEvidence) -> Floats:
@@ -156,8 +156,8 @@ def user_neighbor_score(evidence: BehaviorEvidence) -> Floats:
     """User-kNN: root of the similarity of the user neighbors who engaged, as a share of the total. Range 0 to 1."""
     interactions = evidence.user_neighbors
     summed = np.bincount(interactions.rows, interactions.similarity, minlength=evidence.n)
-    enough = np.where(_count_actors(evidence, interactions) >= evidence.floor, summed, 0.0)
-    return np.sqrt(enough / evidence.user_neighbor_similarity) if evidence.user_neighbor_similarity > 0 else enough
+    total = evidence.user_neighbor_similarity
+    return np.sqrt(_above_floor(evidence, interactions, summed) / total) if total > 0 else np.zeros(evidence.n)
 
 
 def _summed_links(evidence: BehaviorEvidence, kind: NeighborKind) -> Floats:
@@ -175,13 +175,15 @@ def _history_weights(evidence: BehaviorEvidence) -> Floats:
     return history_weights((evidence.at_s - evidence.engagements.at_s) / DAY_S)
 
 
-def _summed_similarity(
-    evidence: BehaviorEvidence, interactions: FirstInteractions, floor: int = 1
-) -> tuple[Floats, Floats]:
-    """Return (n,) sums of similarity, 0 below the floor, and (n,) numbers of actors."""
-    count = _count_actors(evidence, interactions)
-    total = np.bincount(interactions.rows, interactions.similarity, minlength=evidence.n)
-    return np.where(count >= floor, total, 0.0), count
+def _sum_similarity(evidence: BehaviorEvidence, interactions: FirstInteractions) -> tuple[Floats, Floats]:
+    """Return (n,) sums of similarity, and (n,) numbers of actors plus `tunables.FACTOR_SHRINKAGE`."""
+    total = np.bincount(interactions.rows, interactions.similarity, minlength=evidence.n).astype(np.float64)
+    return total, _count_actors(evidence, interactions) + tunables.FACTOR_SHRINKAGE
+
+
+def _above_floor(evidence: BehaviorEvidence, interactions: FirstInteractions, values: Floats) -> Floats:
+    """Return the (n,) values, 0 where fewer actors than the floor contributed."""
+    return np.where(_count_actors(evidence, interactions) >= evidence.floor, values, 0.0)
 
 
 def _count_actors(evidence: BehaviorEvidence, interactions: FirstInteractions) -> Floats:
@@ -196,7 +198,6 @@ def _decayed_similarity(evidence: BehaviorEvidence, interactions: FirstInteracti
 
 
 _RECENT = EvidencePart.INTERACTIONS
-
 _SIGNALS: Mapping[Signal, tuple[Callable[[BehaviorEvidence], Floats], EvidencePart]] = {
     Signal.AGE: (age, EvidencePart.NOTHING),
     Signal.ACTORS_1H: (actors(0), EvidencePart.ACTORS),

@@ -43,12 +43,6 @@ class DiversityAttributes:
     categories: Incidence
     tools: Incidence
 
-    @property
-    def owner_incidence(self) -> Incidence:
-        """The owners as a sparse matrix, without the projects that have no owner."""
-        rows = np.flatnonzero(self.owners >= 0)
-        return Incidence(self.owners.size, rows, self.owners[rows])
-
     def take(self, indexes: Integers) -> "DiversityAttributes":
         """Select the projects at these indexes, in this order."""
         return DiversityAttributes(self.owners[indexes], self.categories.take(indexes), self.tools.take(indexes))
@@ -64,17 +58,9 @@ def diversify(
 
     Each rank gets the project with the highest score minus penalty. The penalty is `strength` for each unit of
     similarity to the last `tunables.DIVERSITY_WINDOW` − 1 projects. A project whose owner or category has reached its
-    limit on the page is blocked while other projects are left.
-
-    Parameters
-    ----------
-    score
-        (n,) millionths, descending.
-    strength
-        Score for each unit of similarity; 0 leaves only the limits of owner and category.
-    reserved
-        The project of each reserved rank (0 for the first). The project gets this rank, or the next rank that the
-        limits of its owner and category allow.
+    limit on the page is blocked while other projects are left. `score` are (n,) millionths, descending. `reserved`
+    holds the project of each reserved rank (0 for the first); the project gets this rank, or the next rank that the
+    limits of its owner and category allow.
 
     Returns
     -------
@@ -96,14 +82,11 @@ def diversify(
 
 def similarity(attributes: DiversityAttributes) -> Matrix:
     """Return the (n, n) similarity of all pairs: 0 without a common attribute."""
-    parts = (
-        (_dense(attributes.categories), tunables.CATEGORY_SIMILARITY),
-        (_dense(attributes.tools), tunables.TOOL_SIMILARITY),
-    )
+    categories, tools = _dense(attributes.categories), _dense(attributes.tools)
     # One matrix product for both parts, and all sums in place: allocating a 300 x 300 matrix costs as much as a
     # product. Each similarity is a sum of quarters, so float32 is exact.
-    unweighted = np.hstack([ones for ones, _ in parts])
-    similarities: Matrix = np.hstack([ones * np.float32(weight) for ones, weight in parts]) @ unweighted.T
+    weighted = [categories * np.float32(tunables.CATEGORY_SIMILARITY), tools * np.float32(tunables.TOOL_SIMILARITY)]
+    similarities: Matrix = np.hstack(weighted) @ np.hstack([categories, tools]).T
     owners = attributes.owners
     same_owner = (owners[:, None] == owners) & (owners >= 0)
     return np.add(similarities, np.float32(tunables.OWNER_SIMILARITY), out=similarities, where=same_owner)
@@ -161,11 +144,9 @@ def _changes(order: list[int], penalties: list[float], pair_penalties: Matrix) -
     blockers = _most_similar_above(np.array(order, dtype=np.int64), pair_penalties)
     changes: dict[int, RankChange] = {}
     for rank, index in enumerate(order):
-        penalty = round(penalties[rank])
-        if penalty > 0:
-            changes[index] = RankChange(index + 1, rank + 1, penalty, order[blockers[rank]])
-        elif rank != index:
-            changes[index] = RankChange(index + 1, rank + 1, 0, -1)
+        penalty = max(round(penalties[rank]), 0)
+        if penalty or rank != index:
+            changes[index] = RankChange(index + 1, rank + 1, penalty, order[blockers[rank]] if penalty else -1)
     return changes
 
 
@@ -182,10 +163,9 @@ def _limited_groups(attributes: DiversityAttributes) -> tuple[list[NDArray[np.in
     members: list[NDArray[np.intp]] = []
     groups_of: list[list[int]] = [[] for _ in range(attributes.owners.size)]
     limits: list[int] = []
-    for incidence, limit in (
-        (attributes.owner_incidence, tunables.MAX_SAME_OWNER),
-        (attributes.categories, tunables.MAX_SAME_CATEGORY),
-    ):
+    owned = np.flatnonzero(attributes.owners >= 0)
+    owners = Incidence(attributes.owners.size, owned, attributes.owners[owned])
+    for incidence, limit in ((owners, tunables.MAX_SAME_OWNER), (attributes.categories, tunables.MAX_SAME_CATEGORY)):
         rows = incidence.rows[np.argsort(incidence.terms, kind="stable")]
         sizes = np.unique(incidence.terms, return_counts=True)[1]
         ends = np.cumsum(sizes)

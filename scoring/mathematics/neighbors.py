@@ -45,12 +45,12 @@ def build_collaborative_model(
     """
     engaged = interaction_matrix(log.actors[:n_events], log.projects[:n_events], log.n_actors, log.n_projects)
     lists = {NeighborKind.COSINE: item_neighbors(engaged, floor)}
-    if not all_kinds:
-        return CollaborativeModel(lists, learn_factors(engaged, floor=floor, seed=seed))
-    lists[NeighborKind.RP3BETA] = rp3beta_neighbors(engaged, floor)
-    if log.n_projects <= MAX_EASE_PROJECTS:
+    if all_kinds:
+        lists[NeighborKind.RP3BETA] = rp3beta_neighbors(engaged, floor)
+    if all_kinds and log.n_projects <= MAX_EASE_PROJECTS:
         lists[NeighborKind.EASE] = ease_neighbors(engaged, floor)
-    return CollaborativeModel(lists, learn_factors(engaged, floor=floor, seed=seed), user_neighbors(engaged))
+    factors = learn_factors(engaged, floor=floor, seed=seed)
+    return CollaborativeModel(lists, factors, user_neighbors(engaged) if all_kinds else None)
 
 
 def list_length(n: int) -> int:
@@ -122,12 +122,8 @@ def _build_lists(
 ) -> NeighborLists:
     """Build the neighbor lists of all projects, block by block.
 
-    Parameters
-    ----------
-    actor_weights
-        (actors,) weights of the shared actors; None for equal weights.
-    similarity
-        Function of (m,) row and column indexes, and of their weighted and unweighted numbers of shared actors.
+    `actor_weights` are the (actors,) weights of shared actors. `similarity` is a function of (m,) row and column
+    indexes, and of their weighted and unweighted numbers of shared actors.
     """
     transposed = engaged.T.tocsr()
     weighted = engaged

@@ -80,14 +80,8 @@ def option_audience(actors: Integers, projects: Integers, terms: Integers, optio
     """Estimate which actors would choose which option.
 
     An actor would choose a term that at least two of the actor's likes have, and a larger share of them than of all
-    likes.
-
-    Parameters
-    ----------
-    actors, projects, terms
-        (m,) one entry for each like and each term of the liked project.
-    options
-        (t,) term ids.
+    likes. `actors`, `projects` and `terms` are (m,), one entry for each like and each term of the liked project;
+    `options` are (t,) term ids.
 
     Returns
     -------

@@ -68,6 +68,19 @@ class Signal(StrEnum):
     SIMILAR_TO_DISMISSED = "similar_to_dismissed"
 
 
+def look_up(ids: Integers, sorted_ids: Integers, values: Floats) -> Floats:
+    """Return the value of each id; 0 for an id that is not among the ascending `sorted_ids`."""
+    if not sorted_ids.size:
+        return np.zeros(ids.size)
+    index = np.minimum(np.searchsorted(sorted_ids, ids), sorted_ids.size - 1)
+    return np.where(sorted_ids[index] == ids, values[index], 0.0)
+
+
+def ranges(starts: Integers, sizes: Integers) -> Integers:
+    """Return the concatenated ranges from each start on, with these sizes."""
+    return np.repeat(starts - (np.cumsum(sizes) - sizes), sizes) + np.arange(sizes.sum())
+
+
 @dataclass(frozen=True, slots=True)
 class Incidence:
     """Sparse binary (n, terms) matrix of the terms of n projects, as (m,) pairs of row and term id."""
@@ -84,25 +97,17 @@ class Incidence:
         return Incidence(indexes.size, rows[rows >= 0], self.terms[rows >= 0])
 
     def weighted_sum(self, term_ids: Integers, term_weights: Floats) -> Floats:
-        """Return the (n,) sums of the weights of each row's terms.
-
-        `term_ids` are (t,) distinct terms and `term_weights` their weights; other terms have the weight 0.
-        """
-        if not term_ids.size or not self.terms.size:
-            return np.zeros(self.n)
+        """Return the (n,) sums of the weights of each row's terms; terms not among the (t,) `term_ids` weigh 0."""
         order = np.argsort(term_ids)
-        ids = term_ids[order]
-        index = np.minimum(np.searchsorted(ids, self.terms), ids.size - 1)
-        pair_weights = np.where(ids[index] == self.terms, term_weights[order][index], 0.0)
-        return np.bincount(self.rows, weights=pair_weights, minlength=self.n).astype(np.float64)
+        pair_weights = look_up(self.terms, term_ids[order], term_weights[order])
+        return np.bincount(self.rows, pair_weights, minlength=self.n).astype(np.float64)
 
 
 def union(incidences: Iterable[Incidence]) -> Incidence:
     """Combine the terms of several incidences of the same n projects."""
     parts = list(incidences)
-    return Incidence(
-        parts[0].n, np.concatenate([part.rows for part in parts]), np.concatenate([part.terms for part in parts])
-    )
+    rows, terms = (np.concatenate([getattr(part, name) for part in parts]) for name in ("rows", "terms"))
+    return Incidence(parts[0].n, rows, terms)
 
 
 def vector_similarity(cosines: Cosines) -> Floats:

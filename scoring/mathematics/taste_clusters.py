@@ -23,12 +23,7 @@ def cluster_tastes(factors: Vectors, min_size: int) -> tuple[Integers, Vectors]:
     Each group is split along its principal axis, at the point that removes most of its variance, as long as both parts
     have at least `min_size` members. The cost is about n · k² · log n. A row of zeros belongs to no cluster.
 
-    Returns
-    -------
-    cluster_of
-        (n,) index of each actor's cluster, `NO_CLUSTER` for none.
-    means
-        (c + 1, k) mean factors of each cluster; the last row is zeros, at the index `NO_CLUSTER`.
+    Returns the last two fields of `scoring.mathematics.behavior_evidence.Factors`.
     """
     cluster_of = np.full(factors.shape[0], NO_CLUSTER, dtype=np.int64)
     means: list[Vectors] = []

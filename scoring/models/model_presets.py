@@ -90,10 +90,7 @@ def _curves_as_data(curves: Mapping[Signal, Curve]) -> dict[str, Any]:
 def from_data(name: str, data: Mapping[str, Any]) -> Model:
     """Read the result of `as_data`.
 
-    Raises
-    ------
-    InvalidModel
-        If the data contains an unknown stage, an unknown or evaluation-only signal, or an invalid curve.
+    Raises `InvalidModel` for an unknown stage, an unknown or evaluation-only signal, or an invalid curve.
     """
     curves = _read_curves(name, {key: curve for key, curve in data.items() if key != _STAGES})
     if not curves:

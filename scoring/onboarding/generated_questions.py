@@ -43,12 +43,7 @@ def _templates() -> list[dict[str, Any]]:
 
 
 async def refresh_questions(database: Database) -> int:
-    """Regenerate the generated questions, in four statements and one transaction.
-
-    Returns
-    -------
-    The number of questions that changed.
-    """
+    """Regenerate the generated questions, in four statements and one transaction; return how many changed."""
     offered = await offered_terms(database, tunables.MIN_OPTION_PROJECTS)
     likes, catalog = await latest_likes(database), await coverage(database)
     current = {question.key: question for question in await all_questions(database)}

@@ -57,12 +57,7 @@ async def find_tools(
     """Find up to `first` tools after a position.
 
     A position holds values instead of a row number, so no tool repeats when others are added or removed. The embedding
-    model is called only if the matches by name do not fill the page.
-
-    Parameters
-    ----------
-    search
-        Text to search for; empty for all tools, sorted by name.
+    model is called only if the matches by name do not fill the page. An empty `search` finds all tools, sorted by name.
     """
     named: list[ToolMatch] = []
     if not isinstance(after, SimilarityPosition):
@@ -87,7 +82,8 @@ async def _similar(stores: Stores, search: str, deadlines: Deadlines) -> list[Si
     return [SimilarityPosition(similarity, key) for key, similarity in pairs if similarity >= MIN_TOOL_SIMILARITY]
 
 
-async def _read(stores: Stores, search: str, near: list[SimilarityPosition], most: int) -> list[ToolMatch]:
-    """Read the tools of keys, without those that were deleted or found by name."""
-    known = await tools_by_key(stores.database, [one.key for one in near], not_matching=search) if near else {}
-    return [ToolMatch(known[one.key], one) for one in near if one.key in known][:most]
+async def _read(stores: Stores, search: str, positions: list[SimilarityPosition], limit: int) -> list[ToolMatch]:
+    """Read tools, without those that were deleted or found by name."""
+    keys = [position.key for position in positions]
+    tools = await tools_by_key(stores.database, keys, not_matching=search) if keys else {}
+    return [ToolMatch(tools[position.key], position) for position in positions if position.key in tools][:limit]

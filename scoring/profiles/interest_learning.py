@@ -19,24 +19,12 @@ from scoring.mathematics.signals import Floats
 def learned(engagement: EngagementByTerm, catalog_share: Floats) -> list[LearnedInterest]:
     """Return the learned interests: per actor the `tunables.MAX_LEARNED_INTERESTS` of highest confidence.
 
-    Parameters
-    ----------
-    engagement
-        Decayed engagement of m pairs of actor and term.
-    catalog_share
-        (m,) share of the catalog's projects that have the term, 0 to 1.
+    `engagement` holds m pairs of actor and term. `catalog_share` is the (m,) share of the catalog's projects that have
+    the term, 0 to 1.
     """
-    confidence = (
-        tunables.MAX_LEARNED_CONFIDENCE
-        * engagement.interactions
-        / (engagement.interactions + tunables.LEARNED_HALF_CONFIDENCE)
-    )
-    history_share = np.divide(
-        engagement.interactions,
-        engagement.totals,
-        out=np.zeros_like(engagement.interactions),
-        where=engagement.totals > 0,
-    )
+    count, totals = engagement.interactions, engagement.totals
+    confidence = tunables.MAX_LEARNED_CONFIDENCE * count / (count + tunables.LEARNED_HALF_CONFIDENCE)
+    history_share = np.divide(count, totals, out=np.zeros_like(count), where=totals > 0)
     qualifies = (
         (engagement.projects >= tunables.MIN_LEARNED_PROJECTS)
         & (history_share >= tunables.MIN_LEARNED_LIFT * catalog_share)

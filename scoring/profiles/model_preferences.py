@@ -99,13 +99,7 @@ def switched_off(model: Model, preferences: Preferences) -> frozenset[Signal]:
 
 
 def apply_preferences(model: Model, preferences: Preferences) -> Model:
-    """Return the model with adapted curves and the same name; with default preferences, the same object.
-
-    Parameters
-    ----------
-    model
-        Model at the viewer's stage (`Model.for_stage`).
-    """
+    """Return a model for the viewer's stage with adapted curves; with default preferences, the same object."""
     off = switched_off(model, preferences)
     curves = {signal: _FLAT if signal in off else curve for signal, curve in model.curves.items()}
     if preferences.discovery != BALANCED:

@@ -8,8 +8,8 @@ import numpy as np
 
 from db.time_units import DAY_S
 from scoring import tunables
-from scoring.mathematics.behavior_evidence import EventLog, History, LogEvidence, NeighborKind, history_weights, ranges
-from scoring.mathematics.signals import Floats, Integers
+from scoring.mathematics.behavior_evidence import EventLog, History, LogEvidence, NeighborKind, history_weights
+from scoring.mathematics.signals import Floats, Integers, ranges
 from scoring.pipelines.candidate_sources import CandidateSource, nearest_to_history
 
 LOG_SOURCES = (

@@ -124,19 +124,8 @@ class Replay:
     """State of a log at successive moments: all earlier events, and the output of the last nightly training.
 
     Each call must be for the same moment as the call before or a later one, because neighbor lists are only built for
-    later moments.
-
-    Parameters
-    ----------
-    floor
-        Minimum number of actors for neighbor signals.
-    seed
-        Seed of the random numbers of the nightly training.
-    seen
-        The complete log, if `dataset` holds a truncated log. Projects of the viewer's complete history are no
-        candidates.
-    rebuild_days
-        Days between two builds of the factors.
+    later moments. `seed` is for the nightly training, whose factors are built every `rebuild_days` days. If `dataset`
+    holds a truncated log, `seen` is the complete log: projects of the viewer's complete history are no candidates.
     """
 
     def __init__(

@@ -21,8 +21,7 @@ from db.trained_models.ranking_models import activate_model, active_model, all_m
 from scoring import tunables
 from scoring.errors import InsufficientData, InvalidModel
 from scoring.mathematics.additive_model import Model
-from scoring.mathematics.model_fitting import fit_model, fit_model_with_positions, score_lists
-from scoring.mathematics.position_bias import unbiased_ndcg
+from scoring.mathematics.model_fitting import fit_model, fit_model_with_positions, score_lists, unbiased_ndcg
 from scoring.mathematics.ranking_metrics import clustered_standard_error, probability_better
 from scoring.mathematics.signals import Floats, Integers
 from scoring.models.model_presets import DEFAULT, PRESETS, UNTRAINED_SIGNALS, as_data, from_data, with_untrained_signals
@@ -234,12 +233,8 @@ async def train_model(
 
     The computation runs in a thread, so that a worker continues with its other jobs.
 
-    Raises
-    ------
-    InvalidRecord
-        If a model or preset of that name exists.
-    InsufficientData
-        If the log is too small to train on; nothing has changed.
+    Raises `InvalidRecord` if a model or preset of that name exists, and `InsufficientData` if the log is too small to
+    train on. Nothing has changed then.
     """
     new_name = name or f"trained-{now():%Y-%m-%d-%H%M%S}"
     if new_name in {*PRESETS, *(model.name for model in await all_models(database))}:
@@ -273,12 +268,8 @@ async def read_current_model(database: Database) -> CurrentModel:
 async def activate_ranking_model(database: Database, name: str) -> None:
     """Activate a stored model or a preset.
 
-    Raises
-    ------
-    InvalidRecord
-        If no model has this name.
-    InvalidModel
-        If the model cannot be read; the active model stays.
+    Raises `InvalidRecord` if no model has this name, and `InvalidModel` if the model cannot be read; the active model
+    then remains in use.
     """
     stored = next((model for model in await all_models(database) if model.name == name), None)
     if stored is not None:
@@ -292,12 +283,7 @@ async def activate_ranking_model(database: Database, name: str) -> None:
 async def activate_previous_model(database: Database) -> str:
     """Activate the model that ranked before the active one, and return its name.
 
-    Raises
-    ------
-    InvalidRecord
-        If no model was ever activated.
-    InvalidModel
-        If the model cannot be read; the active model stays.
+    Raises as `activate_ranking_model`, and `InvalidRecord` if no model was ever activated.
     """
     if await active_model(database) is None:
         raise InvalidRecord("there is no earlier model: the default preset ranks")

@@ -114,12 +114,8 @@ async def train_trends(database: Database, seed: int = 0) -> TrendVerdict:
 async def activate_trends(database: Database, number: int) -> None:
     """Activate a stored set of constants, or with the number 0 the built-in constants.
 
-    Raises
-    ------
-    InvalidRecord
-        If no set has this number.
-    InvalidModel
-        If the set cannot be read; the active constants stay.
+    Raises `InvalidRecord` if no set has this number, and `InvalidModel` if the set cannot be read; the active constants
+    then remain in use.
     """
     stored = {constant_set.id: constant_set for constant_set in await all_constants(database)}
     constants: ConstantsByWindow = DEFAULT_TREND_CONSTANTS

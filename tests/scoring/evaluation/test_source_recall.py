@@ -3,7 +3,7 @@
 import numpy as np
 
 from scoring.evaluation.protocols import AS_SERVED, FITTED, Options, evaluate_feed_requests
-from scoring.evaluation.source_recall import SourceRecall
+from scoring.evaluation.results import SourceRecall
 from scoring.pipelines.candidate_sources import CandidateSource
 from scoring.replay.log_candidate_sources import LOG_SOURCES
 from tests.scoring.evaluation.test_replay import a_dataset, quiet
