@@ -223,8 +223,8 @@ class Feeds:
 
     async def velocities(self, ids: Sequence[int]) -> dict[int, float]:
         """Return the current velocities of projects; a project without any actor is left out."""
-        formula = trending.formula_of((await self._trend_constants())[Window.DAY])
-        return await velocities(self._stores.database, ids, formula, self._clock())
+        constants = (await self._trend_constants())[Window.DAY]
+        return await velocities(self._stores.database, ids, constants, self._clock())
 
     # --- snapshots --------------------------------------------------------------------------------------------------
 

@@ -4,8 +4,6 @@ Moments are 17 h apart in the last 40 % of the log's time. Moments with fewer th
 out. Clock and constants are fitted on the first 60 %. docs/ranking.md has the figures for other choices.
 """
 
-from dataclasses import asdict
-
 import numpy as np
 
 from db.interactions.activity_time import UNIFORM_CLOCK, ActivityClock
@@ -64,7 +62,7 @@ def evaluate_trending(dataset: Dataset, progress: Progress) -> EvaluationResults
                 scores, moment.future_actors, moment.projects, moment.future_actors
             )
         progress("moments", (index + 1) / len(tested))
-    facts = {"moments": len(tested), "constants": asdict(constants), "clock": _summarize_clock(clock)}
+    facts = {"moments": len(tested), "constants": constants._asdict(), "clock": _summarize_clock(clock)}
     # Errors are clustered by week, because successive moments share most of their next day.
     weeks = ((times_s - cut) // (7 * DAY_S)).astype(np.int64)
     return EvaluationResults("trending", dataset.name, measured, FITTED, weeks, log.n_projects, facts)

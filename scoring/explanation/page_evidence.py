@@ -103,11 +103,10 @@ async def load_page_evidence(
     ids = [project.project_id for project in scored_projects]
     features = {feature.id: feature for feature in await read_features(stores.database, ids, profile.viewer.actor_id)}
     loaded = await _collaborative(stores, profile, scored_projects, features, at)
-    by_text = await _nearest_by_text(
-        stores, profile, projects_with_contribution(scored_projects, TEXT_SIGNALS), deadlines
-    )
-    neighbors = projects_with_contribution(scored_projects, NEIGHBOR_SIGNALS)
-    by_people = {} if loaded is None else _nearest_by_people(*loaded, neighbors)
+    raised_by_text = projects_with_contribution(scored_projects, TEXT_SIGNALS)
+    by_text = await _nearest_by_text(stores, profile, raised_by_text, deadlines)
+    raised_by_neighbors = projects_with_contribution(scored_projects, NEIGHBOR_SIGNALS)
+    by_people = {} if loaded is None else _nearest_by_people(*loaded, raised_by_neighbors)
     return PageEvidence(
         profile=profile,
         at=at,
@@ -142,7 +141,6 @@ async def text_similarities(
 
 
 async def _matched_words(stores: Stores, scored_projects: Sequence[ScoredProject]) -> dict[int, tuple[str, ...]]:
-    """Return the words that each project shares with the search that ranked it."""
     query_of = {project.project_id: project.query for project in scored_projects if project.query is not None}
     if not query_of:
         return {}
@@ -199,11 +197,13 @@ async def _nearest_by_text(stores: Stores, profile: Profile, ids: Sequence[int],
             similarities = await text_similarities(stores.vectors, ids, seeds)
     except (StoreUnavailable, TimeoutError):
         return {}  # evidence is optional
-    best = {
-        id_: max(((seed, value) for seed, value in row.items() if seed != id_), key=lambda pair: pair[1], default=None)
-        for id_, row in similarities.items()
-    }
-    return {id_: pair for id_, pair in best.items() if pair is not None and pair[1] >= tunables.MIN_REASON_SIMILARITY}
+    best: _Nearest = {}
+    for id_, row in similarities.items():
+        row.pop(id_, None)  # the project itself
+        seed = max(row, key=row.__getitem__, default=id_)
+        if seed != id_ and row[seed] >= tunables.MIN_REASON_SIMILARITY:
+            best[id_] = seed, row[seed]
+    return best
 
 
 def _nearest_by_people(ids: Integers, evidence: BehaviorEvidence, neighbors: Sequence[int]) -> _Nearest:
@@ -224,7 +224,6 @@ async def _collaborative(
     features: Mapping[int, ProjectFeatures],
     at: datetime,
 ) -> tuple[Integers, BehaviorEvidence] | None:
-    """Load the evidence of the projects whose score collaborative signals raised."""
     ids = [id_ for id_ in projects_with_contribution(scored_projects, _COLLABORATIVE) if id_ in features]
     if not ids:
         return None

@@ -9,6 +9,7 @@ from db.models import EngagementKind, InteractionType
 from db.stores import Stores
 from scoring import tunables
 from scoring.deadlines import SERVING, Deadlines
+from scoring.explanation import reasons
 from scoring.explanation.page_evidence import (
     CO_VIEWER_SIGNALS,
     NEIGHBOR_SIGNALS,
@@ -20,19 +21,7 @@ from scoring.explanation.page_evidence import (
     load_page_evidence,
     total_contribution,
 )
-from scoring.explanation.reasons import (
-    Basis,
-    Exploration,
-    Fresh,
-    FromOwner,
-    KeywordMatch,
-    PeopleLikeYou,
-    Popular,
-    Reason,
-    SimilarToProject,
-    StatedInterest,
-    TrendingNow,
-)
+from scoring.explanation.reasons import Basis, Reason
 from scoring.features import incidences
 from scoring.mathematics.signals import Signal
 from scoring.mathematics.velocity import Window
@@ -91,18 +80,14 @@ async def find_reasons(
     The store calls are those of `page_evidence.load_page_evidence`.
     """
     evidence = await load_page_evidence(stores, profile, scored_projects, at, deadlines)
-    features = evidence.features
-    return {
-        project.project_id: _reasons(_Case(project, features[project.project_id], evidence))
-        for project in scored_projects
-        if project.project_id in features
-    }
-
-
-def _reasons(case: _Case) -> tuple[Reason, ...]:
-    weighed = [(finder.weigh(case, finder.signals), finder) for finder in REASON_FINDERS]
-    ordered = sorted((pair for pair in weighed if pair[0] >= 0), key=lambda pair: -pair[0])
-    return tuple(reason for _, finder in ordered for reason in finder.find(case))
+    reasons_by_project: dict[int, tuple[Reason, ...]] = {}
+    for project in scored_projects:
+        if (feature := evidence.features.get(project.project_id)) is not None:
+            case = _Case(project, feature, evidence)
+            weighed = [(finder.weigh(case, finder.signals), finder) for finder in REASON_FINDERS]
+            ordered = sorted((pair for pair in weighed if pair[0] >= 0), key=lambda pair: -pair[0])
+            reasons_by_project[project.project_id] = tuple(r for _, finder in ordered for r in finder.find(case))
+    return reasons_by_project
 
 
 def _interests(case: _Case) -> Reasons:
@@ -111,7 +96,7 @@ def _interests(case: _Case) -> Reasons:
         if tag.term_id in terms:
             id_ = f"interest:{tag.kind}:{tag.key}"
             text = f"Matches your interest in {tag.name}"
-            yield StatedInterest(id_, text, tag.term_id, tag.key, tag.name, tag.kind, tag.confidence)
+            yield reasons.StatedInterest(id_, text, tag.term_id, tag.key, tag.name, tag.kind, tag.confidence)
 
 
 ACTIONS = {
@@ -132,14 +117,14 @@ def strongest_action(kinds: int) -> tuple[InteractionType, str]:
 
 def _similar(basis: Basis) -> Finder:
     def find(case: _Case) -> Reasons:
-        for seed, engagement, similarity, similar_by in case.evidence.similar.get(case.feature.id, ()):
-            if similar_by is basis:
+        for seed, engagement, similarity, seed_basis in case.evidence.similar.get(case.feature.id, ()):
+            if seed_basis is basis:
                 action, verb = strongest_action(engagement.kinds)
                 if basis is Basis.TEXT:
                     id_, text = f"similar:{seed.key}", f"Similar to “{seed.title}”, which you {verb}"
                 else:
                     id_, text = f"neighbor:{seed.key}", f"People who viewed “{seed.title}” also viewed this"
-                yield SimilarToProject(id_, text, seed.id, similarity, basis, action, engagement.last_at)
+                yield reasons.SimilarToProject(id_, text, seed.id, similarity, basis, action, engagement.last_at)
 
     return find
 
@@ -149,37 +134,35 @@ def _from_owner(case: _Case) -> Reasons:
         owner, count = case.evidence.owners[case.feature.id]
         others = "another project" if count == 1 else f"{count} other projects"
         text = f"By {owner.username}, who made {others} you viewed"
-        yield FromOwner(f"owner:{owner.key}", text, owner.id, count)
+        yield reasons.FromOwner(f"owner:{owner.key}", text, owner.id, count)
 
 
 def _similar_people_like(case: _Case) -> Reasons:
     value = case.scored.values[case.scored.signals.index(Signal.COLLABORATIVE)]
     count = round(value * tunables.LIKES_FOR_FULL_COLLABORATION)
     amount = f"{count} or more" if count >= tunables.LIKES_FOR_FULL_COLLABORATION else str(count)
-    yield PeopleLikeYou("people", f"{amount} people with similar taste like this", count)
+    yield reasons.PeopleLikeYou("people", f"{amount} people with similar taste like this", count)
 
 
 def _similar_people_viewed(id_: str, signals: tuple[Signal, ...], words: str) -> Finder:
     def find(case: _Case) -> Reasons:
         count = case.evidence.similar_people.get(signals, {}).get(case.feature.id, 0)
         if count >= tunables.ANONYMITY_FLOOR:
-            yield PeopleLikeYou(id_, f"{count} {words}", count)
+            yield reasons.PeopleLikeYou(id_, f"{count} {words}", count)
 
     return find
 
 
 def _popular(case: _Case) -> Reasons:
     if case.feature.like_count >= tunables.ANONYMITY_FLOOR:
-        yield Popular("popular", f"{case.feature.like_count} people like this", case.feature.like_count)
+        yield reasons.Popular("popular", f"{case.feature.like_count} people like this", case.feature.like_count)
 
 
 _WITHIN = {Window.HOUR: "in the last hour", Window.DAY: "today", Window.WEEK: "this week"}
 
-_FAR_MORE = 4.0
-"""Ratio of visitors to those of an average earlier window from which the text says "far more than usual"."""
-
-_MORE = 1.25
-"""The same ratio for "more than usual"; its inverse for "fewer than usual"."""
+_FAR_MORE, _MORE = 4.0, 1.25
+"""Ratios of visitors to the visitors of an average earlier window from which the text says "far more than usual" and
+"more than usual". At the inverse of the second, it says "fewer than usual"."""
 
 
 def _trending(case: _Case) -> Reasons:
@@ -187,7 +170,7 @@ def _trending(case: _Case) -> Reasons:
     if counted is not None and counted[1].actors >= tunables.ANONYMITY_FLOOR:
         window, (people, usual) = counted
         text = f"{people} visitors {_WITHIN[window]}, {_compared(people, usual)}"
-        yield TrendingNow("trending", text, people, window, usual)
+        yield reasons.TrendingNow("trending", text, people, window, usual)
 
 
 def _compared(visitors: int, usual: float) -> str:
@@ -201,19 +184,19 @@ def _compared(visitors: int, usual: float) -> str:
 def _words(case: _Case) -> Reasons:
     words = case.evidence.words.get(case.feature.id)
     if words:
-        yield KeywordMatch("keywords", f"Contains {', '.join(f'“{word}”' for word in words)}", words)
+        yield reasons.KeywordMatch("keywords", f"Contains {', '.join(f'“{word}”' for word in words)}", words)
 
 
 def _fresh(case: _Case) -> Reasons:
     age = max(case.evidence.at - case.feature.created_at, timedelta())
     if age <= timedelta(days=tunables.FRESH_DAYS):
         text = f"Added {age.days} day{'s' if age.days > 1 else ''} ago" if age.days else "Added today"
-        yield Fresh("fresh", text, age / timedelta(days=1))
+        yield reasons.Fresh("fresh", text, age / timedelta(days=1))
 
 
 def _exploration(case: _Case) -> Reasons:
     if case.scored.propensity is not None:
-        yield Exploration("exploration", "New here; we're testing interest", case.scored.propensity)
+        yield reasons.Exploration("exploration", "New here; we're testing interest", case.scored.propensity)
 
 
 _TASTE = "people with similar taste viewed this recently"

@@ -2,18 +2,18 @@
 
 score = Σ share · log((actors + b) / b) − g · log((age + o) / o)
 
-b (background), g (gravity), o (offset) and the shares are `TrendConstants`. Actors are weighted by trust and decayed at
-four half-lives. Both terms are 0 for a new project without actors, so together they explain the score exactly. By the
-specification's formula, a ratio of counts, a project with 1 like after 0 likes beats a project with 30 likes after 20.
-Figures: docs/ranking.md, "Quality of Trending".
+b (background), g (gravity), o (offset) and the shares are `db.trend_constants.TrendConstants`. Actors are weighted by
+trust and decayed at four half-lives. Both terms are 0 for a new project without actors, so together they explain the
+score exactly. By the specification's formula, a ratio of counts, a project with 1 like after 0 likes beats a project
+with 30 likes after 20. Figures: docs/ranking.md, "Quality of Trending".
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
 import numpy as np
 
+from db.trend_constants import TrendConstants
 from scoring.mathematics.signals import Floats, Integers
 
 
@@ -23,17 +23,6 @@ class Window(StrEnum):
     HOUR = "hour"
     DAY = "day"
     WEEK = "week"
-
-
-@dataclass(frozen=True, slots=True)
-class TrendConstants:
-    """Constants of the trending score. `explore train` fits them to an installation's log."""
-
-    shares: tuple[float, ...]  # weight of the log counter of each half-life in `ACTIVE_HALF_LIVES_H`; ≥ 0, sum 1
-    gravity: float  # weight of the logarithm of age
-    offset_h: float = 0.7  # active hours; ages well below it lower the score little
-    background: float = 0.5  # actors; counts well below it raise the score little
-    oldest_h: float = 168.0  # active hours; greater ages count as this age, so that a rediscovered project can trend
 
 
 DEFAULT_TREND_CONSTANTS: dict[Window, TrendConstants] = {

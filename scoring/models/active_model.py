@@ -8,7 +8,6 @@ import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, fields
 from typing import Any, Generic, TypeVar
 
 from db.database.engine import Database
@@ -17,10 +16,11 @@ from db.interactions.activity_time import UNIFORM_CLOCK, WEEK_H, ActivityClock
 from db.time_units import ACTIVE_HALF_LIVES_H
 from db.trained_models.ranking_models import active_model
 from db.trained_models.velocity_constants import active_constants
+from db.trend_constants import TrendConstants
 from scoring import tunables
 from scoring.errors import InvalidModel
 from scoring.mathematics.additive_model import Model
-from scoring.mathematics.velocity import DEFAULT_TREND_CONSTANTS, TrendConstants, Window
+from scoring.mathematics.velocity import DEFAULT_TREND_CONSTANTS, Window
 from scoring.models.model_presets import DEFAULT, from_data
 
 log = logging.getLogger(__name__)
@@ -112,7 +112,7 @@ class ActiveTrendConstants(ActiveValue[ConstantsByWindow]):
 
 def constants_as_data(constants: ConstantsByWindow, clock: ActivityClock) -> dict[str, Any]:
     """Return constants and their clock as plain data."""
-    windows = {window.value: asdict(values) for window, values in constants.items()}
+    windows = {window.value: values._asdict() for window, values in constants.items()}
     return {"windows": windows, "clock": list(clock.rates)}
 
 
@@ -133,7 +133,7 @@ def constants_from_data(data: Mapping[str, Any]) -> tuple[ConstantsByWindow, Act
 
 def _constants(data: Mapping[str, Any]) -> TrendConstants:
     shares = tuple(float(share) for share in data["shares"])
-    numbers = {field.name: float(data[field.name]) for field in fields(TrendConstants) if field.name != "shares"}
+    numbers = {name: float(data[name]) for name in TrendConstants._fields if name != "shares"}
     if len(shares) != len(ACTIVE_HALF_LIVES_H):
         raise ValueError(f"{len(shares)} shares, not {len(ACTIVE_HALF_LIVES_H)}")
     if not all(math.isfinite(number) and number >= 0 for number in (*shares, *numbers.values())):

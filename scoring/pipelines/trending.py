@@ -10,8 +10,9 @@ from db.actors.profiles import tags
 from db.actors.users import Viewer
 from db.catalog.project_cards import ProjectFilter
 from db.database.engine import Database
-from db.interactions.velocity_queries import VelocityParameters, trending_projects
+from db.interactions.velocity_queries import trending_projects
 from db.models import FeedKind
+from db.trend_constants import TrendConstants
 from scoring import tunables
 from scoring.features import incidences
 from scoring.mathematics import signals
@@ -19,7 +20,6 @@ from scoring.mathematics.additive_model import order_by_score, scores
 from scoring.mathematics.signals import MILLIONTHS, Signal
 from scoring.mathematics.velocity import (
     DEFAULT_TREND_CONSTANTS,
-    TrendConstants,
     Window,
     bounded_boost,
     effective_actors,
@@ -48,13 +48,6 @@ def model_name(window: Window) -> str:
     return f"trending-{window}"
 
 
-def formula_of(constants: TrendConstants) -> VelocityParameters:
-    """Return the constants as the database takes them."""
-    return VelocityParameters(
-        constants.shares, constants.gravity, constants.offset_h, constants.background, constants.oldest_h
-    )
-
-
 async def rank(
     database: Database,
     window: Window,
@@ -72,7 +65,7 @@ async def rank(
     window_constants = constants[window]
     projects, actors = await trending_projects(
         database,
-        formula_of(window_constants),
+        window_constants,
         at,
         floor=tunables.MIN_TRENDING_ACTORS,
         floor_half_life=_FLOOR_HALF_LIFE[window],

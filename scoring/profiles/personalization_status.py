@@ -120,9 +120,9 @@ def status_of(
 ) -> Status:
     """Return the personalization status; `model` is the viewer's For You model if there is a history."""
     times = [time for time in (counts.last_engaged_at, counts.last_stated_at) if time is not None]
+    age_s = max((at - max(times)).total_seconds(), 0.0) if times else None
     strategy = _strategy(counts, preferences)
     used_model = ONBOARDING if strategy is Strategy.ONBOARDING else model
-    age_s = max((at - max(times)).total_seconds(), 0.0) if times else None
     return Status(
         counts=counts,
         thresholds=thresholds,
@@ -145,12 +145,12 @@ def _strategy(counts: SignalCounts, preferences: Preferences) -> Strategy:
 
 
 def _parts(counts: SignalCounts, age_s: float | None, thresholds: Thresholds) -> dict[QualityPart, float]:
-    age_half_lives = math.inf if age_s is None else age_s / DAY_S / tunables.QUALITY_HALF_LIFE_DAYS
+    age_days = math.inf if age_s is None else age_s / DAY_S
     shares = {
         QualityPart.INTERESTS: min(counts.tags / max(thresholds.interests, 1), 1.0),
         QualityPart.HISTORY: _log_share(counts.interactions, 5 * thresholds.interactions),
         QualityPart.LIKES: _log_share(counts.likes, 4 * thresholds.likes),
-        QualityPart.RECENCY: 0.0 if age_half_lives == math.inf else 2.0**-age_half_lives,
+        QualityPart.RECENCY: math.exp2(-age_days / tunables.QUALITY_HALF_LIFE_DAYS),
     }
     return {part: tunables.QUALITY_SHARES[part.value] * share for part, share in shares.items()}
 
@@ -162,31 +162,19 @@ def _log_share(count: int, full: int) -> float:
 def _missing(counts: SignalCounts, thresholds: Thresholds) -> Sequence[Missing]:
     open_questions = counts.questions - counts.answered - counts.skipped
     usable = max(counts.tags, counts.interactions)
+    people = "Add {} more interest{s} or opened project{s} to be matched with people like you"
     goals = [
-        (MissingKind.ONBOARDING, counts.questions - open_questions, counts.questions, "Answer {}"),
-        (MissingKind.PEOPLE, usable, tunables.MIN_SHARED_INTERESTS, "Add {} to be matched with people like you"),
-        (MissingKind.INTERESTS, counts.tags, thresholds.interests, "Add {}"),
-        (MissingKind.INTERACTIONS, counts.interactions, thresholds.interactions, "Open {}"),
-        (MissingKind.LIKES, counts.likes, thresholds.likes, "Like {}"),
+        (MissingKind.ONBOARDING, counts.questions - open_questions, counts.questions, "Answer {} more question{s}"),
+        (MissingKind.PEOPLE, usable, tunables.MIN_SHARED_INTERESTS, people),
+        (MissingKind.INTERESTS, counts.tags, thresholds.interests, "Add {} more interest{s}"),
+        (MissingKind.INTERACTIONS, counts.interactions, thresholds.interactions, "Open {} more project{s}"),
+        (MissingKind.LIKES, counts.likes, thresholds.likes, "Like {} more project{s}"),
     ]
     return [
-        Missing(kind, have, needed, text.format(_more(needed - have, kind)))
+        Missing(kind, have, needed, text.format(needed - have, s="s" if needed - have > 1 else ""))
         for kind, have, needed, text in goals
         if have < needed
     ]
-
-
-_NOUNS = {
-    MissingKind.ONBOARDING: ("question", "questions"),
-    MissingKind.PEOPLE: ("interest or opened project", "interests or opened projects"),
-    MissingKind.INTERESTS: ("interest", "interests"),
-    MissingKind.INTERACTIONS: ("project", "projects"),
-    MissingKind.LIKES: ("project", "projects"),
-}
-
-
-def _more(count: int, kind: MissingKind) -> str:
-    return f"{count} more {_NOUNS[kind][count > 1]}"
 
 
 _Requirement = tuple[Callable[[SignalCounts], bool], str]

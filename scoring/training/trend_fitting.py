@@ -6,17 +6,18 @@ the hours after the moment as grades. The result is the mean of the best points,
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
 
 from db.interactions.activity_time import FIRST_MONDAY_S, UNIFORM_CLOCK, WEEK_H, ActivityClock
 from db.time_units import ACTIVE_HALF_LIVES_H, HOUR_S, WEEK_S
+from db.trend_constants import TrendConstants
 from scoring.mathematics.behavior_evidence import EventLog
 from scoring.mathematics.ranking_metrics import graded_ndcg
 from scoring.mathematics.signals import Floats, Integers
-from scoring.mathematics.velocity import DEFAULT_TREND_CONSTANTS, TrendConstants, Window
+from scoring.mathematics.velocity import DEFAULT_TREND_CONSTANTS, Window
 from scoring.replay.dataset import Dataset
 
 FITTED_SHARE = 0.6
@@ -128,13 +129,7 @@ def fit_trend_constants(moments: Sequence[TrendMoment], window: Window = Window.
     shares = np.zeros(len(ACTIVE_HALF_LIVES_H))
     shares[list(HALF_LIVES_USED[window])] = best[:, :3].mean(axis=0)
     background, offset_h = np.exp(np.log(best[:, 3:5]).mean(axis=0)).tolist()
-    return replace(
-        DEFAULT_TREND_CONSTANTS[window],
-        shares=tuple(shares.tolist()),
-        background=background,
-        offset_h=offset_h,
-        gravity=float(best[:, 5].mean()),
-    )
+    return TrendConstants(tuple(shares.tolist()), float(best[:, 5].mean()), offset_h, background)
 
 
 def _grid(moments: Sequence[TrendMoment], half_lives: Sequence[int]) -> list[tuple[float, tuple[float, ...]]]:

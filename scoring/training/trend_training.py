@@ -16,12 +16,12 @@ from db.interactions.velocity_queries import refresh_velocities
 from db.models import now
 from db.time_units import DAY_S
 from db.trained_models.velocity_constants import activate_constants, active_constants, all_constants, store_constants
+from db.trend_constants import TrendConstants
 from scoring.errors import InsufficientData, InvalidModel
 from scoring.mathematics.ranking_metrics import clustered_standard_error, graded_ndcg, probability_better
 from scoring.mathematics.signals import Floats
-from scoring.mathematics.velocity import DEFAULT_TREND_CONSTANTS, TrendConstants, Window, velocity_score
+from scoring.mathematics.velocity import DEFAULT_TREND_CONSTANTS, Window, velocity_score
 from scoring.models.active_model import ConstantsByWindow, constants_as_data, constants_from_data
-from scoring.pipelines.trending import formula_of
 from scoring.replay.dataset import Dataset
 from scoring.training.training_data import read_training_data
 from scoring.training.trend_fitting import (
@@ -138,4 +138,4 @@ async def _active(database: Database) -> tuple[ConstantsByWindow, ActivityClock]
 
 async def _refresh(database: Database, constants: ConstantsByWindow) -> None:
     """Recompute the velocity of every project with the new clock and constants."""
-    await refresh_velocities(database, formula_of(constants[Window.DAY]), now())
+    await refresh_velocities(database, constants[Window.DAY], now())

@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from db.actors.actor_trust import TrustInputs
+from db.trend_constants import TrendConstants
 from scoring.mathematics.velocity import (
     ANONYMOUS_TRUST,
     DEFAULT_TREND_CONSTANTS,
     NEW_TRUST,
-    TrendConstants,
     Window,
     baseline_velocity,
     bounded_boost,

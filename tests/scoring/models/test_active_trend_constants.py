@@ -1,6 +1,5 @@
 """The constants in service rank, come back from what is stored as they were, and nonsense never ranks."""
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from scoring.errors import InvalidModel
 from scoring.mathematics.velocity import DEFAULT_TREND_CONSTANTS
 from scoring.models.active_model import ActiveTrendConstants, constants_as_data, constants_from_data
 
-OTHERS = {window: replace(one, gravity=0.125) for window, one in DEFAULT_TREND_CONSTANTS.items()}
+OTHERS = {window: one._replace(gravity=0.125) for window, one in DEFAULT_TREND_CONSTANTS.items()}
 CLOCK = ActivityClock(tuple((np.arange(1, WEEK_H + 1) / 84.5).tolist()))
 
 
