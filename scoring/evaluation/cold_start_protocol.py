@@ -62,20 +62,10 @@ def evaluate_cold_start(dataset: Dataset, options: Options, progress: Progress) 
         requests = _truncated_requests(dataset, parts, length, options, progress)
         measured[length] = measure(requests, scorers, lambda request: request.evidence.actors[:, -1])
     viewers = np.concatenate([part.actors for part in parts])
-    curve = {
-        length: _difference(metrics[FITTED].values[:, 0], metrics[POPULAR].values[:, 0], viewers, options.seed)
-        for length, metrics in measured.items()
-    }
-    return EvaluationResults(
-        "cold-start",
-        dataset.name,
-        {name: concatenate_metrics(measured[length][name] for length in HISTORY_LENGTHS) for name in (FITTED, POPULAR)},
-        FITTED,
-        np.tile(viewers, len(HISTORY_LENGTHS)),
-        dataset.log.n_projects,
-        {"viewers": viewers.size, "by interactions": curve},
-        model,
-    )
+    curve = {length: _difference(metrics, viewers, options.seed) for length, metrics in measured.items()}
+    total = {name: concatenate_metrics(metrics[name] for metrics in measured.values()) for name in (FITTED, POPULAR)}
+    clusters, facts = np.tile(viewers, len(HISTORY_LENGTHS)), {"viewers": viewers.size, "by interactions": curve}
+    return EvaluationResults("cold-start", dataset.name, total, FITTED, clusters, dataset.log.n_projects, facts, model)
 
 
 def _truncated_requests(
@@ -120,7 +110,8 @@ def _popular_scorer(dataset: Dataset) -> Score:
     return score
 
 
-def _difference(fitted: Floats, popular: Floats, viewers: Integers, seed: int) -> Mapping[str, float]:
+def _difference(metrics: Mapping[str, RankingMetrics], viewers: Integers, seed: int) -> Mapping[str, float]:
+    fitted, popular = metrics[FITTED].values[:, 0], metrics[POPULAR].values[:, 0]
     difference = fitted - popular
     return {
         FITTED: round(float(fitted.mean()), 4),

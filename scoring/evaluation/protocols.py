@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -68,7 +69,7 @@ class Options:
     model: Model | None = None  # the model to measure; None fits a model
     windows: Windows | None = None  # for protocols that use timestamps; None takes `WINDOW_SHARES`
     last_window: bool = False  # whether to test on the events after both windows, for one final measurement
-    single_signal_scorers: bool = True  # whether to measure each signal alone too
+    with_single_signals: bool = True  # whether to measure each signal alone too
 
 
 # --- replay of a log with timestamps ----------------------------------------------------------------------------------
@@ -93,11 +94,9 @@ def evaluation_windows(dataset: Dataset, options: Options, protocol: str) -> Win
     """
     if not dataset.log.at_s.size:
         raise InsufficientData(f"{dataset.name} holds no interactions of users and projects that it holds too")
-    if not dataset.has_times:
-        raise InsufficientData(f"{dataset.name} has no times; the protocol {protocol} needs them, `random` does not")
+    times = dataset.known_times(protocol)
     if options.windows is not None:
         return options.windows
-    times = dataset.log.at_s[dataset.log.at_s > 0]
     return Windows(*(float(times[0] + share * (times[-1] - times[0])) for share in WINDOW_SHARES))
 
 
@@ -124,14 +123,11 @@ def _evaluate_replay(
         )
     model = fitted_model(dataset, fitting, options, progress)
     source_recall, replay = SourceRecall(), Replay(dataset, options.floor, options.seed)
-    scorers = {
-        FITTED: model_scorer(model),
-        AS_SERVED: _candidates_first(model_scorer(model)),
-        **_replay_baselines(dataset),
-    }
+    scorer = model_scorer(model)
+    scorers = {FITTED: scorer, AS_SERVED: _candidates_first(scorer), **_replay_baselines(dataset)}
     measured = measure(
         _with_candidates(replay_requests(replay, testing, progress, "testing"), replay.sources, source_recall),
-        scorers | (single_signal_scorers(model) if options.single_signal_scorers else {}),
+        scorers | (single_signal_scorers(model) if options.with_single_signals else {}),
         lambda request: all_time_actors(dataset.log, request),
     )
     earlier_actors = np.unique(dataset.log.actors[: dataset.log.count_before(test_from_s)])
@@ -210,8 +206,7 @@ STATIC_BASELINES = {
 }
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Split:
+class Split(NamedTuple):
     """The visible part of a log, with all events at the time 0, and the hidden projects of each viewer."""
 
     visible: EventLog
@@ -252,23 +247,21 @@ def evaluate_random(dataset: Dataset, options: Options, progress: Progress, roun
         scorers = {
             FITTED: model_scorer(model),
             **STATIC_BASELINES,
-            **(single_signal_scorers(model) if options.single_signal_scorers else {}),
+            **(single_signal_scorers(model) if options.with_single_signals else {}),
         }
         hits = _Hits(seed)
         requests = _static_requests(dataset, split, options.floor, seed)
         parts.append(measure(requests, scorers, lambda request: request.evidence.actors[:, 3], hits.add))
-        for name, share in hits.shares().items():
-            hit_shares.setdefault(name, []).append(share)
+        for name, values in hits.by_scorer.items():
+            hit_shares.setdefault(name, []).append(float(np.mean(values)))
         viewers += split.viewers.tolist()
         progress("seeds", (round_ + 1) / rounds)
-    facts: dict[str, object] = {"seeds": rounds, "floor": options.floor}
-    facts["recall@10 against 100 random negatives (mean, standard error over seeds)"] = {
-        name: (
-            round(float(np.mean(shares)), 4),
-            round(float(np.std(shares, ddof=1) / np.sqrt(rounds)), 4) if rounds > 1 else None,
-        )
-        for name, shares in sorted(hit_shares.items(), key=lambda pair: -np.mean(pair[1]))
-    }
+    recalls = {}
+    for name, shares in sorted(hit_shares.items(), key=lambda pair: -np.mean(pair[1])):
+        error = round(float(np.std(shares, ddof=1) / np.sqrt(rounds)), 4) if rounds > 1 else None
+        recalls[name] = (round(float(np.mean(shares)), 4), error)
+    title = "recall@10 against 100 random negatives (mean, standard error over seeds)"
+    facts = {"seeds": rounds, "floor": options.floor, title: recalls}
     measured = {name: concatenate_metrics(part[name] for part in parts) for name in parts[0]}
     return EvaluationResults(
         "random", dataset.name, measured, FITTED, np.array(viewers), dataset.log.n_projects, facts, model
@@ -280,7 +273,7 @@ class _Hits:
 
     def __init__(self, seed: int) -> None:
         self._rng = np.random.default_rng(seed)
-        self._hits: dict[str, list[float]] = {}
+        self.by_scorer: dict[str, list[bool]] = {}
 
     def add(self, request: ReplayedRequest, scores_by_name: Mapping[str, Floats]) -> None:
         """Draw 100 other projects for each hidden project of a request, and rank it; a tie counts half a rank."""
@@ -289,18 +282,14 @@ class _Hits:
         for name, value in scores_by_name.items():
             for row, drawn in zip(request.relevant.tolist(), negatives, strict=True):
                 above = (value[drawn] > value[row]).sum() + 0.5 * (value[drawn] == value[row]).sum()
-                self._hits.setdefault(name, []).append(float(above < 10))
-
-    def shares(self) -> dict[str, float]:
-        """Return the share of hidden projects in the first ten, by the name of the scorer."""
-        return {name: float(np.mean(values)) for name, values in self._hits.items()}
+                self.by_scorer.setdefault(name, []).append(bool(above < 10))
 
 
 def _fit_static(dataset: Dataset, visible: EventLog, seed: int, floor: int) -> Model:
     """Fit a model to a second split, of the visible part of the first split."""
     split = random_split(visible, seed + 1_000_003)
     indexes = np.random.default_rng(seed).permutation(split.viewers.size)[:FITTED_VIEWERS]
-    sample = replace(split, viewers=split.viewers[indexes], hidden=tuple(split.hidden[index] for index in indexes))
+    sample = Split(split.visible, split.viewers[indexes], tuple(split.hidden[index] for index in indexes))
     requests = _static_requests(dataset, sample, floor, seed)
     return fit_model(FITTED, training_lists(requests, seed), tuple(BEHAVIOR_SIGNALS))
 

@@ -98,11 +98,10 @@ async def evaluate_search(directory: Path, progress: Progress) -> EvaluationResu
         "queries": len(answerable),
         "queries without an answer in the folder": len(queries) - len(answerable),
         "reciprocal rank, first 100": {
-            name: mean_with_error(values, clusters) for name, values in reciprocal_ranks.items()
+            name: mean_with_error(np.array(values), clusters) for name, values in reciprocal_ranks.items()
         },
         "an answer in the first 10": {
-            name: mean_with_error([float(value >= 0.1) for value in values], clusters)
-            for name, values in reciprocal_ranks.items()
+            name: mean_with_error(np.array(values) >= 0.1, clusters) for name, values in reciprocal_ranks.items()
         },
     }
     return EvaluationResults("search", directory.name, measured, SERVED, clusters, n_projects, facts)

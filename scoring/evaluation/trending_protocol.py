@@ -36,10 +36,7 @@ def evaluate_trending(dataset: Dataset, progress: Progress) -> EvaluationResults
 
     Raises `InsufficientData` if there are no times, or no moment with enough actors after it.
     """
-    if not dataset.has_times:
-        raise InsufficientData(f"{dataset.name} has no times; the protocol trending needs them, `random` does not")
-    log, created_s = dataset.log, dataset.created_s
-    times = log.at_s[log.at_s > 0]
+    log, created_s, times = dataset.log, dataset.created_s, dataset.known_times("trending")
     cut = times[0] + FITTED_SHARE * (times[-1] - times[0])
     clock = fit_clock(times[times < cut])
     constants = fit_trend_constants(moments_between(dataset, clock, times[0] + WARM_UP_S, cut))

@@ -29,10 +29,12 @@ class Dataset:
     # inf for users with fewer interests.
     interests_s: Floats
 
-    @property
-    def has_times(self) -> bool:
-        """Whether any event has a time."""
-        return bool((self.log.at_s > 0).any())
+    def known_times(self, protocol: str) -> Floats:
+        """Return the known times of the log's events, ascending. Raises `InsufficientData` if there are none."""
+        times = self.log.at_s[self.log.at_s > 0]
+        if not times.size:
+            raise InsufficientData(f"{self.name} has no times; the protocol {protocol} needs them, `random` does not")
+        return times
 
 
 def load_dataset(directory: Path, progress: Callable[[str, float], None] = lambda *_: None) -> Dataset:
