@@ -71,9 +71,7 @@ class ScoredProject:
     @property
     def propensity(self) -> float | None:
         """Probability with which exploration drew the project, or None."""
-        return next(
-            (adjustment.propensity for adjustment in self.adjustments if adjustment.propensity is not None), None
-        )
+        return next((change.propensity for change in self.adjustments if change.propensity is not None), None)
 
     @property
     def score(self) -> int:
@@ -164,22 +162,16 @@ def adjustments_of(
 
     `changes` is by index into `ids`, which are in score order; the result is by index in served order.
     """
-    return {
-        change.to_rank - 1: Adjustment(
-            _rule(change),
-            change.penalty,
-            int(ids[change.blocker]) if change.blocker >= 0 else None,
-            change.from_rank,
-            change.to_rank,
-            draw.propensities[index] if change.explored else None,
+    adjustments: dict[int, Adjustment] = {}
+    for index, change in changes.items():
+        blocker_id = int(ids[change.blocker]) if change.blocker >= 0 else None
+        made_room = blocker_id is not None and not change.penalty
+        rule = Rule.EXPLORATION if change.explored or made_room else Rule.DIVERSITY
+        propensity = draw.propensities[index] if change.explored else None
+        adjustments[change.to_rank - 1] = Adjustment(
+            rule, change.penalty, blocker_id, change.from_rank, change.to_rank, propensity
         )
-        for index, change in changes.items()
-    }
-
-
-def _rule(change: RankChange) -> Rule:
-    made_room = change.blocker >= 0 and not change.penalty
-    return Rule.EXPLORATION if change.explored or made_room else Rule.DIVERSITY
+    return adjustments
 
 
 def as_float(millionths: int) -> float:

@@ -140,8 +140,7 @@ def behavioral_signals(
     tool_ids, view_counts = np.unique(seen_tools, return_counts=True)
     affinity = np.minimum(tunables.TOOL_AFFINITY_STEP * view_counts, tunables.MAX_TOOL_AFFINITY)
     value = tools.weighted_sum(tool_ids, affinity)
-    value -= tunables.VIEWED_PENALTY * viewed_recently
-    value -= tunables.LIKED_PENALTY * liked
+    value -= tunables.VIEWED_PENALTY * viewed_recently + tunables.LIKED_PENALTY * liked
     return np.clip(value, tunables.MIN_BEHAVIOR, tunables.MAX_BEHAVIOR)
 
 

@@ -28,7 +28,6 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 ModelProvider = Callable[[], Awaitable[Model]]
-"""Function that returns the model for a ranking."""
 
 
 def fixed_model(model: Model) -> ModelProvider:
@@ -90,9 +89,7 @@ class ActiveModel(ActiveValue[Model]):
 
 
 ConstantsByWindow = Mapping[Window, TrendConstants]
-
 TrendConstantsProvider = Callable[[], Awaitable[ConstantsByWindow]]
-"""Function that returns the constants for a trending ranking."""
 
 
 async def default_trend_constants() -> ConstantsByWindow:

@@ -67,11 +67,21 @@ async def gather_candidates(
             degraded.append(error.store)
             return default
 
+    shared_sources = shared_candidates(
+        stores.database,
+        trending=tunables.CANDIDATES_TRENDING,
+        newest=tunables.CANDIDATES_NEWEST,
+        popular=tunables.CANDIDATES_POPULAR,
+        recently_active=tunables.CANDIDATES_RECENT,
+        platform_activity=tunables.RECENT_SOURCE_ENGAGEMENTS,
+        at=at,
+        where=where,
+    )
     near, neighbor_likes, tagged, shared, neighbors, co_engaged = await asyncio.gather(
         query(Store.VECTORS, _near(stores, profile, where, terms), Hits(), deadlines.vectors_s),
         query(Store.DATABASE, likes_by_neighbors(stores, profile), {}),
         query(Store.DATABASE, _tagged(stores, profile, where), []),
-        query(Store.DATABASE, _shared(stores, where, at), {}),
+        query(Store.DATABASE, shared_sources, {}),
         query(Store.DATABASE, _item_neighbors(stores, profile, at), []),
         query(Store.DATABASE, _co_engaged(stores, profile, where, at), {}),
     )
@@ -126,19 +136,6 @@ async def _tagged(stores: Stores, profile: Profile, where: ProjectFilter) -> lis
     return await tag_matches(stores.database, profile.interest_terms.tolist(), tunables.CANDIDATES_INTERESTS, where)
 
 
-async def _shared(stores: Stores, where: ProjectFilter, at: datetime) -> dict[str, list[int]]:
-    return await shared_candidates(
-        stores.database,
-        trending=tunables.CANDIDATES_TRENDING,
-        newest=tunables.CANDIDATES_NEWEST,
-        popular=tunables.CANDIDATES_POPULAR,
-        recently_active=tunables.CANDIDATES_RECENT,
-        platform_activity=tunables.RECENT_SOURCE_ENGAGEMENTS,
-        at=at,
-        where=where,
-    )
-
-
 async def _item_neighbors(stores: Stores, profile: Profile, at: datetime) -> list[int]:
     history = profile.engaged
     lists = await project_neighbors(stores.database, history[: tunables.NEIGHBOR_SEEDS]) if history else {}
@@ -151,7 +148,7 @@ async def _item_neighbors(stores: Stores, profile: Profile, at: datetime) -> lis
     )
     ids = np.concatenate([neighbors.ids for neighbors in lists.values()])
     nearest = nearest_to_history(ids, similarity, np.array(history, dtype=np.int64), tunables.CANDIDATES_ITEM_NEIGHBORS)
-    return [int(id_) for id_ in nearest]
+    return nearest.tolist()
 
 
 def nearest_to_history(ids: Integers, similarity: Floats, history: Integers, limit: int) -> Integers:

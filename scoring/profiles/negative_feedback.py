@@ -1,6 +1,7 @@
 """Negative feedback: impressions without a click, and similarity to dismissed projects."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,7 +13,7 @@ from db.database.engine import Database
 from db.interactions.impression_counts import DismissedProject, impression_counts, last_dismissed
 from scoring import tunables
 from scoring.features import FeatureTable, incidences
-from scoring.mathematics.signals import Floats, Integers, Signal
+from scoring.mathematics.signals import Floats, Integers, Signal, look_up
 from scoring.profiles.viewer_profile import Profile
 
 SIGNALS = (Signal.IMPRESSION_FATIGUE, Signal.SIMILAR_TO_DISMISSED)
@@ -56,34 +57,22 @@ def similar_to_dismissed(table: FeatureTable, profile: Profile, dismissed: Seque
     `tunables.DISMISSALS_FOR_FULL`; it is 0 for an interest of the viewer. The weight of an owner grows with the owner's
     dismissed projects.
     """
-    term_weights = _dismissed_terms(
-        [project.terms for project in dismissed], [engagement.terms for engagement in profile.engagements]
-    )
-    terms = np.array(
-        [term for term in term_weights if term not in set(profile.interest_terms.tolist())], dtype=np.int64
-    )
+    surplus: Counter[int] = Counter()
+    for part in incidences([project.terms for project in dismissed]).values():
+        surplus.update(part.terms.tolist())
+    for part in incidences([engagement.terms for engagement in profile.engagements]).values():
+        surplus.subtract(part.terms.tolist())
+    for interest in profile.interest_terms.tolist():
+        surplus.pop(interest, None)
+    owners = Counter(project.owner_id for project in dismissed if project.owner_id is not None)
     carried = table.all_terms
     term_counts = np.maximum(np.bincount(carried.rows, minlength=carried.n), 1)
-    by_terms = (
-        carried.weighted_sum(terms, np.array([term_weights[term] for term in terms.tolist()], dtype=np.float64))
-        / term_counts
-    )
-    owners, counts = np.unique(
-        [project.owner_id for project in dismissed if project.owner_id is not None], return_counts=True
-    )
-    owner_weights = dict(
-        zip(owners.tolist(), np.minimum(counts / tunables.DISMISSALS_FOR_FULL, 1.0).tolist(), strict=True)
-    )
-    by_owner = np.array([owner_weights.get(owner, 0.0) for owner in table.owners.tolist()])
-    similarity: Floats = np.maximum(by_terms, by_owner)
+    by_terms = carried.weighted_sum(*_weights(surplus)) / term_counts
+    similarity: Floats = np.maximum(by_terms, look_up(table.owners, *_weights(owners)))
     return similarity
 
 
-def _dismissed_terms(dismissed: Sequence[str | None], engaged: Sequence[str | None]) -> dict[int, float]:
-    """Return the weights of the terms with more dismissed than engaged projects."""
-    surplus: dict[int, int] = {}
-    for texts, sign in ((dismissed, 1), (engaged, -1)):
-        for part in incidences(texts).values():
-            for term in part.terms.tolist():
-                surplus[term] = surplus.get(term, 0) + sign
-    return {term: min(count / tunables.DISMISSALS_FOR_FULL, 1.0) for term, count in surplus.items() if count > 0}
+def _weights(counts: Mapping[int, int]) -> tuple[Integers, Floats]:
+    """Return the ascending ids with a positive count, and their weights."""
+    ids = np.array(sorted(id_ for id_, count in counts.items() if count > 0), dtype=np.int64)
+    return ids, np.minimum(np.array([counts[id_] for id_ in ids.tolist()]) / tunables.DISMISSALS_FOR_FULL, 1.0)

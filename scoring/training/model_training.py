@@ -97,8 +97,7 @@ def fit_and_judge_model(
     Raises `InsufficientData` if the log holds too little to fit or to compare on.
     """
     if len(served) >= MIN_SERVED_LISTS:
-        in_order = sorted(served, key=lambda ranking: ranking.at_s)
-        trial = _fit_served_lists(dataset, in_order, name, active, floor, seed, progress)
+        trial = _fit_served_lists(dataset, served, name, active, floor, seed, progress)
     else:
         trial = _fit_replay(dataset, len(served), name, active, floor, seed, progress)
     return _decide(trial, active.name, active_age_days, seed)
@@ -114,8 +113,9 @@ def _fit_served_lists(
     progress: Progress,
 ) -> _Trial:
     signals = (*SERVED_SIGNALS, *UNTRAINED_SIGNALS)
+    in_order = sorted(served, key=lambda ranking: ranking.at_s)
     n_fitting = int(FITTED_SHARE * len(served))
-    windows = served[:n_fitting], served[n_fitting:]
+    windows = in_order[:n_fitting], in_order[n_fitting:]
     fitting, judging = (served_candidate_lists(dataset, window, signals, floor, progress) for window in windows)
     fitted, bias = fit_model_with_positions(name, fitting, signals)
     model = with_untrained_signals(fitted)
@@ -139,7 +139,7 @@ def _fit_served_lists(
 def _fit_replay(
     dataset: Dataset, n_served: int, name: str, active: Model, floor: int, seed: int, progress: Progress
 ) -> _Trial:
-    fitting, judging = _windows(feed_requests(dataset, min_earlier=0), feed_requests(dataset))
+    fitting, judging = _windows(dataset)
     if min(fitting.n, judging.n) < MIN_REQUESTS:
         raise InsufficientData(
             f"there are {fitting.n} feed requests to fit on and {judging.n} to compare on; at least {MIN_REQUESTS} "
@@ -160,22 +160,22 @@ def _fit_replay(
     )
 
 
-def _windows(all_requests: FeedRequests, with_history: FeedRequests) -> tuple[FeedRequests, FeedRequests]:
+def _windows(dataset: Dataset) -> tuple[FeedRequests, FeedRequests]:
     """Return the requests of all viewers to fit on, and the later requests of viewers with a history to compare on."""
+    all_requests, with_history = feed_requests(dataset, min_earlier=0), feed_requests(dataset)
     if not with_history.n:
         return with_history, with_history
     end_s = float(with_history.at_s[-1])
     begin_s = max(end_s - WINDOW_DAYS * DAY_S, float(with_history.at_s[int(WARM_SHARE * with_history.n)]))
     recent = with_history.select_period(begin_s, end_s)
     cut_s = float(recent.at_s[int(FITTED_SHARE * recent.n)])
-    windows = all_requests.select_period(begin_s, np.nextafter(cut_s, 0.0)), recent.select_period(cut_s, end_s)
-    fitting, judging = (window.select(_evenly_spaced(window.n, MAX_REQUESTS)) for window in windows)
-    return fitting, judging
+    fitting = all_requests.select_period(begin_s, np.nextafter(cut_s, 0.0))
+    return _thinned(fitting), _thinned(recent.select_period(cut_s, end_s))
 
 
-def _evenly_spaced(n: int, max_count: int) -> Integers:
-    """Return at most `max_count` of the indexes 0 to n − 1, in even steps."""
-    return np.unique(np.linspace(0, n - 1, min(n, max_count)).astype(np.int64)) if n else np.empty(0, np.int64)
+def _thinned(requests: FeedRequests) -> FeedRequests:
+    """Return at most `MAX_REQUESTS` of the requests, in even steps."""
+    return requests.select(np.linspace(0, requests.n - 1, min(requests.n, MAX_REQUESTS)).astype(np.int64))
 
 
 def _decide(trial: _Trial, active: str, active_age_days: float, seed: int) -> ModelVerdict:

@@ -1,10 +1,10 @@
 """Candidate lists from the log of served pages: shown projects with ranks, a sample of the others, and choices.
 
 Viewers choose among the projects that they see, and they see the first ranks most. A model fitted to the raw choices
-would learn to reproduce the order of the feed that logged them. The rank is therefore fitted as one more curve beside
-the signals, which is left out when the model serves. The listwise softmax with an additive rank is the position-based
-model (Richardson et al., 2007; Ai et al., 2018): the probability of a choice is the probability of a look at the rank
-times the utility of the project. "Not shown" is one more rank, for projects that viewers find in other ways.
+would learn to reproduce the order of the feed that logged them. The rank is therefore fitted as one more curve, which
+the model does not contain. This is the position-based model (Richardson et al., 2007; Ai et al., 2018): the probability
+of a choice is the probability of a look at the rank times the utility of the project. "Not shown" is one more rank, for
+projects that viewers find in other ways.
 """
 
 from collections.abc import Sequence
@@ -56,11 +56,7 @@ async def read_served_lists(database: Database, data: TrainingData, since: datet
     rankings: dict[tuple[str, int], list[served_pages.LoggedPage]] = {}
     for page in reversed(pages):
         rankings.setdefault((page.snapshot_id, page.actor_id), []).append(page)
-    lists = (
-        _served_list(data, ranking_pages, seen[key], interactions)
-        for key, ranking_pages in rankings.items()
-        if key in seen
-    )
+    lists = (_served_list(data, pages, seen[key], interactions) for key, pages in rankings.items() if key in seen)
     return [served for served in lists if served is not None]
 
 
@@ -70,10 +66,10 @@ def _served_list(
     seen: set[int],
     interactions: dict[int, list[tuple[float, int]]],
 ) -> ServedList | None:
-    """Join the pages of one ranking. Projects that were sampled or not seen get the rank 0.
+    """Join the pages of one ranking; None for a list that training cannot use.
 
-    Returns None for a list that training cannot use. `seen` are project ids, and `interactions` the Unix seconds and
-    project ids of each actor's interactions.
+    Projects that were sampled or not seen get the rank 0. `seen` are project ids, and `interactions` the Unix seconds
+    and project ids of each actor's interactions.
     """
     first, signals = pages[0], tuple(pages[0].signals)
     actor = data.actor(first.actor_id)

@@ -65,9 +65,9 @@ async def read_training_data(database: Database) -> TrainingData:
     project_ids = np.array([row.id for row in projects], dtype=np.int64)
     has_time = at_s > 0
 
-    def log(actors: Integers, projects: Integers, times_s: Floats) -> EventLog:
+    def log(actors: Any, projects: Any, times_s: Any) -> EventLog:
         a, p = np.searchsorted(actor_ids, actors), np.searchsorted(project_ids, projects)
-        return EventLog.from_events(a.astype(np.int64), p.astype(np.int64), times_s, actor_ids.size, project_ids.size)
+        return EventLog.from_events(a, p, np.array(times_s, np.float64), actor_ids.size, project_ids.size)
 
     dataset = Dataset(
         name="this installation",
@@ -75,9 +75,9 @@ async def read_training_data(database: Database) -> TrainingData:
         owners=np.where(owners > 0, np.searchsorted(actor_ids, owners), -1),
         log=log(actors[has_time], engaged[has_time], at_s[has_time]),
         likes=log(
-            np.array([row.actor_id for row in likes], dtype=np.int64),
-            np.array([row.project_id for row in likes], dtype=np.int64),
-            np.array([row.created_at.timestamp() for row in likes]),
+            [row.actor_id for row in likes],
+            [row.project_id for row in likes],
+            [row.created_at.timestamp() for row in likes],
         ),
         interests_s=_interests_s(actor_ids, await database.fetch(_TAGS), await database.fetch(_ANSWERS)),
     )

@@ -89,11 +89,9 @@ def trend_moments(
     log_h, created_h = clock.hours(log.at_s), clock.hours(np.where(np.isnan(created_s), 0.0, created_s))
     moments = []
     for at_s in times_s.tolist():
-        n_past, horizon_end = log.count_before(at_s), log.count_before(at_s + horizon_s)
+        n_past = log.count_before(at_s)
         projects = np.flatnonzero(created_s < at_s)
-        future_actors = np.bincount(log.projects[n_past:horizon_end], minlength=log.n_projects)[projects].astype(
-            np.float64
-        )
+        future_actors = log.count_by_project(at_s + horizon_s, at_s)[projects].astype(np.float64)
         if future_actors.sum() >= MIN_FUTURE_ACTORS:
             at_h = float(clock.hours(at_s))
             actors = _decayed_actors(log, log_h, n_past, at_h)[projects]
