@@ -129,8 +129,8 @@ class Ranking:
     ids: Integers  # (n,) as served, best first
     values: NDArray[np.float32]  # (n, k) signal values
     contributions: Integers  # (n, k) millionths; the sum of a row is the project's score
-    adjustments: dict[int, Adjustment]  # by index into `ids`
     generated_at: datetime
+    adjustments: Mapping[int, Adjustment] = field(default_factory=dict)  # by index into `ids`
     degraded: tuple[Store, ...] = ()  # unavailable stores
     query: str | None = None  # text of a search
     switched_off: frozenset[Signal] = frozenset()  # by the viewer
@@ -140,6 +140,10 @@ class Ranking:
         rows = np.asarray(order, dtype=np.int64)
         ids, values, contributions = self.ids[rows], self.values[rows], self.contributions[rows]
         return replace(self, ids=ids, values=values, contributions=contributions, adjustments={})
+
+    def scored_projects(self) -> dict[int, ScoredProject]:
+        """Return all scored projects by id."""
+        return {id_: self.scored_project(index) for index, id_ in enumerate(self.ids.tolist())}
 
     def scored_project(self, index: int) -> ScoredProject:
         """Return the scored project at an index of `ids`."""

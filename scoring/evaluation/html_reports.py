@@ -35,11 +35,9 @@ def evaluation_html(results: EvaluationResults, seed: int) -> str:
     """Return the report of one evaluation: a table of the rankings, facts, and a plot of each curve of its model."""
     rows = results.summary(seed)
     best = max(row["ndcg@10"] for row in rows) or 1.0
-    table = _table(
-        ("ranking", *_COLUMNS, ""),
-        ([row["name"], *(_with_error(row, c) for c in _COLUMNS), _bar(row["ndcg@10"], best)] for row in rows),
-        highlighted=results.reference,
-    )
+    bars = (_Markup(f'<meter min="0" max="{best:.4f}" value="{row["ndcg@10"]}"></meter>') for row in rows)
+    cells = [[r["name"], *(_with_error(r, c) for c in _COLUMNS), bar] for r, bar in zip(rows, bars, strict=True)]
+    table = _table(("ranking", *_COLUMNS, ""), cells, highlighted=results.reference)
     tables = "".join(
         f"<h2>{escape(name)}</h2>{_table(*facts_table(value))}"
         for name, value in results.facts.items()
@@ -122,10 +120,6 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[object]], highlighted: s
 
     columns = "".join(f"<th>{escape(column)}</th>" for column in head)
     return f"<table><tr>{columns}</tr>{''.join(map(row, rows))}</table>"
-
-
-def _bar(value: object, maximum: float) -> _Markup:
-    return _Markup(f'<meter min="0" max="{maximum:.4f}" value="{value}"></meter>')
 
 
 def _with_error(row: Mapping[str, Any], column: str) -> str:

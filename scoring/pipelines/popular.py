@@ -20,7 +20,7 @@ from scoring.features import feature_table
 from scoring.mathematics import signals
 from scoring.mathematics.additive_model import order_by_score, scores
 from scoring.mathematics.diversity import diversify
-from scoring.mathematics.signals import MILLIONTHS, Integers, Signal
+from scoring.mathematics.signals import MILLIONTHS, Signal
 from scoring.ranking import Ranking, ScoredProject, Strategy, adjustments_of
 
 NAME = "popular"
@@ -37,19 +37,9 @@ async def rank(database: Database, where: ProjectFilter, at: datetime) -> Rankin
     features, actors = await recently_popular(
         database, tunables.ALL_TIME_LIKES_WEIGHT, at, tunables.SNAPSHOT_RANKS, where
     )
-    values, contributions = _scored(features, actors, at)
+    ranking = _scored(features, actors, at)
     keys = np.array([feature.key for feature in features], dtype=np.str_)
-    return Ranking(
-        kind=FeedKind.POPULAR,
-        strategy=Strategy.POPULAR,
-        model=NAME,
-        signals=SIGNALS,
-        ids=np.array([feature.id for feature in features], dtype=np.int64),
-        values=values.astype(np.float32),
-        contributions=contributions,
-        adjustments={},
-        generated_at=at,
-    ).take(order_by_score(scores(contributions), keys))
+    return ranking.take(order_by_score(scores(ranking.contributions), keys))
 
 
 async def rank_diversified(database: Database, where: ProjectFilter, at: datetime) -> Ranking:
@@ -71,23 +61,22 @@ async def explain(database: Database, ids: Sequence[int], at: datetime) -> dict[
     """Score projects outside of the feed as the feed would score them."""
     features = await read_features(database, ids, None)
     actors = (await decayed_counts(database, [feature.id for feature in features], at))[:, -1]
-    values, contributions = _scored(features, actors, at)
-    shown = values.astype(np.float32).tolist()
-    return {
-        feature.id: ScoredProject(feature.id, SIGNALS, tuple(shown[row]), tuple(contributions[row].tolist()))
-        for row, feature in enumerate(features)
-    }
+    return _scored(features, actors, at).scored_projects()
 
 
-def _scored(features: Sequence[ProjectFeatures], actors: Floats, at: datetime) -> tuple[Floats, Integers]:
-    """Return (n, 3) values and contributions."""
+def _scored(features: Sequence[ProjectFeatures], actors: Floats, at: datetime) -> Ranking:
+    """Return the scores of projects in the order of `features`."""
     table = feature_table(features, at)
     values = np.column_stack([actors, table.likes.astype(np.float64), signals.freshness(table.age_days)])
-    parts = np.column_stack(
-        [
-            np.log1p(values[:, 0]),
-            tunables.ALL_TIME_LIKES_WEIGHT * np.log1p(values[:, 1]),
-            tunables.FRESHNESS_TIEBREAK * values[:, 2],
-        ]
+    weights = np.array([1.0, tunables.ALL_TIME_LIKES_WEIGHT, tunables.FRESHNESS_TIEBREAK])
+    parts = weights * np.column_stack([np.log1p(values[:, :2]), values[:, 2]])
+    return Ranking(
+        kind=FeedKind.POPULAR,
+        strategy=Strategy.POPULAR,
+        model=NAME,
+        signals=SIGNALS,
+        ids=table.ids,
+        values=values.astype(np.float32),
+        contributions=np.rint(parts * MILLIONTHS).astype(np.int64),
+        generated_at=at,
     )
-    return values, np.rint(parts * MILLIONTHS).astype(np.int64)

@@ -97,7 +97,6 @@ async def rank(
         ids=hits.ids[order],
         values=matrix[order].astype(np.float32),
         contributions=contributions[order],
-        adjustments={},
         generated_at=at,
         degraded=distinct_stores(degraded),
         query=query.text,

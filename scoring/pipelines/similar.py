@@ -38,7 +38,6 @@ async def rank(
         ids=hits.ids,
         values=matrix.astype(np.float32),
         contributions=MODEL.contributions(matrix),
-        adjustments={},
         generated_at=at,
         degraded=degraded,
     )

@@ -95,7 +95,6 @@ async def rank(
         ids=np.array([project.id for project in projects], dtype=np.int64)[order],
         values=values.astype(np.float32),
         contributions=contributions,
-        adjustments={},
         generated_at=at,
     )
 

@@ -160,8 +160,6 @@ async def _profile_vector(stores: Stores, profile: Profile, actor_id: int, at: d
     stated, (known_ids, rows) = await asyncio.gather(
         _stated(stores, profile, actor_id), stores.vectors.project_vectors(ids)
     )
-    if not profile.preferences.use_topics:
-        stated = None
     weight_of = {engagement.project_id: engagement_weight(engagement, at) for engagement in latest}
     engaged = np.array([weight_of[int(id_)] for id_ in known_ids], dtype=np.float32) @ rows if known_ids.size else None
     return blend_vectors(stated, engaged)
@@ -169,6 +167,8 @@ async def _profile_vector(stores: Stores, profile: Profile, actor_id: int, at: d
 
 async def _stated(stores: Stores, profile: Profile, actor_id: int) -> Vector | None:
     """Return the vector of the interests. With exclusions, the text of the remaining interests is embedded."""
+    if not profile.preferences.use_topics:
+        return None
     if profile.exclusions == NO_EXCLUSIONS:
         return await stores.vectors.profile(actor_id)
     space = stores.embedder.model, stores.embedder.dimension
