@@ -94,7 +94,10 @@ async def load_evidence(
     viewer_factors = await stored.factors_of(database, actor_id) if parts & _NEEDS_FACTORS else stored.NO_FACTORS
     request = _Request(database, profile, table, at, parts, viewer_factors)
     zeros = np.zeros(table.n)
-    (actors, links, activity), (others, item_similarity, owner_similarity, same_owner) = await asyncio.gather(
+    (
+        (actors, links, activity),
+        ((interactions, clusters, neighbors), item_similarity, owner_similarity, same_owner),
+    ) = await asyncio.gather(
         asyncio.gather(
             decayed_counts(database, ids, at)
             if EvidencePart.ACTORS in parts
@@ -103,24 +106,22 @@ async def load_evidence(
             _activity(stores, at) if EvidencePart.ACTIVITY in parts else _constant(NO_ACTIVITY),
         ),
         asyncio.gather(
-            _others(request, reader) if EvidencePart.INTERACTIONS in parts else _constant(_OtherInteractions()),
+            _others(request, reader) if EvidencePart.INTERACTIONS in parts else _constant((NO_INTERACTIONS,) * 3),
             _item_similarity(request) if EvidencePart.ITEM_FACTORS in parts else _constant(zeros),
             _owner_similarity(request) if EvidencePart.OWNER_FACTORS in parts else _constant(zeros),
             _same_owner(request) if EvidencePart.OWNERS in parts else _constant(zeros),
         ),
     )
-    last_s = {engagement.project_id: engagement.last_at.timestamp() for engagement in profile.engagements}
+    last_s = [engagement.last_at.timestamp() for engagement in profile.engagements if engagement.kinds]
     return BehaviorEvidence(
         at_s=at.timestamp(),
         created_s=at.timestamp() - table.age_days * DAY_S,
         actors=actors,
-        engagements=History(
-            np.array(profile.engaged, dtype=np.int64), np.array([last_s[id_] for id_ in profile.engaged])
-        ),
+        engagements=History(np.array(profile.engaged, dtype=np.int64), np.array(last_s)),
         links={NeighborKind.COSINE: links},
-        interactions=others.interactions,
-        clusters=others.clusters,
-        session_neighbors=others.session_neighbors,
+        interactions=interactions,
+        clusters=clusters,
+        session_neighbors=neighbors,
         platform_activity=activity,
         item_similarity=item_similarity,
         owner_similarity=owner_similarity,
@@ -175,16 +176,10 @@ async def _activity(stores: Stores, at: datetime) -> PlatformActivity:
     return PlatformActivity(at_s, counts)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _OtherInteractions:
-    """Recent interactions of other actors, with each of three similarities (see `BehaviorEvidence`)."""
-
-    interactions: FirstInteractions = NO_INTERACTIONS
-    clusters: FirstInteractions = NO_INTERACTIONS
-    session_neighbors: FirstInteractions = NO_INTERACTIONS
-
-
-async def _others(request: _Request, reader: RecentInteractionReader) -> _OtherInteractions:
+async def _others(
+    request: _Request, reader: RecentInteractionReader
+) -> tuple[FirstInteractions, FirstInteractions, FirstInteractions]:
+    """Load others' recent interactions, with each of three similarities (see `BehaviorEvidence`)."""
     ids, parts = request.table.ids, request.parts
     others = await reader.read(ids)
     by_actor, by_cluster = await _similarities_to(request, others.actors)
@@ -194,7 +189,7 @@ async def _others(request: _Request, reader: RecentInteractionReader) -> _OtherI
     neighbors = (
         await _session_neighbors(request, interactions) if EvidencePart.SESSION_NEIGHBORS in parts else NO_INTERACTIONS
     )
-    return _OtherInteractions(interactions, interactions._replace(similarity=by_cluster), neighbors)
+    return interactions, interactions._replace(similarity=by_cluster), neighbors
 
 
 async def _similarities_to(request: _Request, actors: Integers) -> tuple[Floats, Floats]:

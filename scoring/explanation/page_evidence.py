@@ -24,7 +24,7 @@ from scoring.deadlines import SERVING, Deadlines
 from scoring.explanation.reasons import Basis
 from scoring.features import feature_table
 from scoring.mathematics.behavior_evidence import BehaviorEvidence, FirstInteractions
-from scoring.mathematics.signals import Integers, Signal
+from scoring.mathematics.signals import TASTE_SIGNALS, Integers, Signal
 from scoring.mathematics.velocity import Window
 from scoring.pipelines import trending
 from scoring.profiles.viewer_profile import Profile
@@ -32,14 +32,6 @@ from scoring.ranking import ScoredProject
 
 TEXT_SIGNALS = (Signal.VECTOR_SIMILARITY, Signal.PERSONAL_BOOST)
 NEIGHBOR_SIGNALS = (Signal.ITEM_NEIGHBORS, Signal.ITEM_NEIGHBORS_MEAN)
-TASTE_SIGNALS = (
-    Signal.USER_FACTORS_MEAN,
-    Signal.USER_FACTORS_SUM,
-    Signal.USER_FACTORS_RECENT,
-    Signal.TASTE_CLUSTER_MEAN,
-    Signal.TASTE_CLUSTER_SUM,
-    Signal.TASTE_CLUSTER_RECENT,
-)
 CO_VIEWER_SIGNALS = (Signal.SESSION_NEIGHBORS,)
 OWNER_SIGNALS = (Signal.SAME_OWNER,)
 _COLLABORATIVE = (*NEIGHBOR_SIGNALS, *TASTE_SIGNALS, *CO_VIEWER_SIGNALS, *OWNER_SIGNALS)

@@ -14,7 +14,6 @@ from scoring.explanation.page_evidence import (
     CO_VIEWER_SIGNALS,
     NEIGHBOR_SIGNALS,
     OWNER_SIGNALS,
-    TASTE_SIGNALS,
     TEXT_SIGNALS,
     WINDOW_OF_SIGNAL,
     PageEvidence,
@@ -23,7 +22,7 @@ from scoring.explanation.page_evidence import (
 )
 from scoring.explanation.reasons import Basis, Reason
 from scoring.features import incidences
-from scoring.mathematics.signals import Signal
+from scoring.mathematics.signals import TASTE_SIGNALS, Signal
 from scoring.mathematics.velocity import Window
 from scoring.profiles.viewer_profile import Profile
 from scoring.ranking import ScoredProject

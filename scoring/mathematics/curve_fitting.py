@@ -15,7 +15,7 @@ from scipy import sparse
 from scipy.optimize import minimize
 from scipy.sparse.linalg import spsolve_triangular
 
-from scoring.mathematics.signals import Floats, Integers, Signal
+from scoring.mathematics.signals import TASTE_SIGNALS, Floats, Integers, Signal
 
 Matrix32 = NDArray[np.float32]
 NO_RANKS: Matrix32 = np.empty(0, np.float32)
@@ -85,12 +85,7 @@ SHAPES: Mapping[Signal, Shape] = dict.fromkeys(
         Signal.EXPLICIT_PREFERENCES,
         Signal.BEHAVIORAL_SIGNALS,
         Signal.COLLABORATIVE,
-        Signal.USER_FACTORS_MEAN,
-        Signal.USER_FACTORS_SUM,
-        Signal.USER_FACTORS_RECENT,
-        Signal.TASTE_CLUSTER_MEAN,
-        Signal.TASTE_CLUSTER_SUM,
-        Signal.TASTE_CLUSTER_RECENT,
+        *TASTE_SIGNALS,
         Signal.ITEM_FACTORS,
         Signal.OWNER_FACTORS,
         Signal.SAME_OWNER,

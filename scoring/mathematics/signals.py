@@ -68,6 +68,17 @@ class Signal(StrEnum):
     SIMILAR_TO_DISMISSED = "similar_to_dismissed"
 
 
+TASTE_SIGNALS = (
+    Signal.USER_FACTORS_MEAN,
+    Signal.USER_FACTORS_SUM,
+    Signal.USER_FACTORS_RECENT,
+    Signal.TASTE_CLUSTER_MEAN,
+    Signal.TASTE_CLUSTER_SUM,
+    Signal.TASTE_CLUSTER_RECENT,
+)
+"""Signals of actors with similar latent factors."""
+
+
 def look_up(ids: Integers, sorted_ids: Integers, values: Floats) -> Floats:
     """Return the value of each id; 0 for an id that is not among the ascending `sorted_ids`."""
     if not sorted_ids.size:

@@ -24,7 +24,7 @@ from scoring.mathematics.exploration import diversify_and_explore, draw, explora
 from scoring.mathematics.signals import Floats, Integers, Signal
 from scoring.models.model_presets import ONBOARDING
 from scoring.pipelines.candidate_sources import gather_candidates, likes_by_neighbors
-from scoring.pipelines.feed_filters import select
+from scoring.pipelines.feed_filters import removing_filter
 from scoring.profiles import negative_feedback
 from scoring.profiles.model_preferences import apply_preferences, learnable_kinds, switched_off
 from scoring.profiles.negative_feedback import NegativeFeedback, load_negative_feedback
@@ -51,7 +51,7 @@ async def rank(
     terms = await term_ids(stores.database, where)
     candidates = await gather_candidates(stores, profile, where, terms, at, deadlines)
     features = await _features(stores, candidates.ids.tolist(), profile)
-    kept = select(features, viewer.user_id, where, terms).kept
+    kept = [feature for feature in features if removing_filter(feature, viewer.user_id, where, terms) is None]
     table, scored = await _score(
         stores, profile, kept, model, at, deadlines, candidates.neighbor_likes, candidates.degraded, reader
     )
