@@ -194,8 +194,8 @@ class Feeds:
         if filter_ is not None:
             return WhyNot(Outcome.FILTERED, filter_)
         ranking = (await self._for_you(viewer, where)).ranking
-        explained = {} if project_id in ranking.ids else await self.explain(viewer, [project_id])
-        return locate_project(ranking, project_id, explained.get(project_id))
+        unranked = {} if project_id in ranking.ids else await self.explain(viewer, [project_id])
+        return locate_project(ranking, project_id, unranked.get(project_id))
 
     async def counterfactuals(
         self, viewer: Viewer, scored_projects: Sequence[ScoredProject], where: ProjectFilter
@@ -216,8 +216,8 @@ class Feeds:
             return frozenset(ranking.ids[: tunables.FIRST_PAGE_SIZE].tolist())
 
         profile = await load_profile_without_vector(self._stores.database, viewer)
-        served = (await self._for_you(viewer, where)).ranking
-        page = frozenset(served.ids[: tunables.FIRST_PAGE_SIZE].tolist())
+        served_ranking = (await self._for_you(viewer, where)).ranking
+        page = frozenset(served_ranking.ids[: tunables.FIRST_PAGE_SIZE].tolist())
         within_s = self._deadlines.counterfactual_s
         return await find_counterfactuals(self._stores, profile, scored_projects, page, first_page, at, within_s)
 

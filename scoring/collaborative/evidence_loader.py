@@ -102,14 +102,16 @@ async def load_evidence(
             decayed_counts(database, ids, at)
             if EvidencePart.ACTORS in parts
             else _constant(np.zeros((table.n, len(HALF_LIVES_S)))),
-            _links(request) if EvidencePart.ITEM_NEIGHBORS in parts else _constant(NO_LINKS),
-            _activity(stores, at) if EvidencePart.ACTIVITY in parts else _constant(NO_ACTIVITY),
+            _neighbor_links(request) if EvidencePart.ITEM_NEIGHBORS in parts else _constant(NO_LINKS),
+            _platform_activity(stores, at) if EvidencePart.ACTIVITY in parts else _constant(NO_ACTIVITY),
         ),
         asyncio.gather(
-            _others(request, reader) if EvidencePart.INTERACTIONS in parts else _constant((NO_INTERACTIONS,) * 3),
+            _recent_interactions(request, reader)
+            if EvidencePart.INTERACTIONS in parts
+            else _constant((NO_INTERACTIONS,) * 3),
             _item_similarity(request) if EvidencePart.ITEM_FACTORS in parts else _constant(zeros),
             _owner_similarity(request) if EvidencePart.OWNER_FACTORS in parts else _constant(zeros),
-            _same_owner(request) if EvidencePart.OWNERS in parts else _constant(zeros),
+            _same_owner_count(request) if EvidencePart.OWNERS in parts else _constant(zeros),
         ),
     )
     last_s = [engagement.last_at.timestamp() for engagement in profile.engagements if engagement.kinds]
@@ -145,7 +147,7 @@ async def _constant(value: _T) -> _T:
     return value
 
 
-async def _links(request: _Request) -> NeighborLinks:
+async def _neighbor_links(request: _Request) -> NeighborLinks:
     """Load the neighbor lists of the viewer's history and keep the neighbors that are candidates."""
     ids, history = request.table.ids, request.profile.engaged
     lists = await stored.project_neighbors(request.database, history) if history else {}
@@ -153,15 +155,17 @@ async def _links(request: _Request) -> NeighborLinks:
         return NO_LINKS
     index_of = {id_: index for index, id_ in enumerate(history)}
     neighbor_ids = np.concatenate([neighbors.ids for neighbors in lists.values()])
-    source = np.repeat([index_of[project] for project in lists], [neighbors.ids.size for neighbors in lists.values()])
+    history_index = np.repeat(
+        [index_of[project] for project in lists], [neighbors.ids.size for neighbors in lists.values()]
+    )
     similarity = np.concatenate([neighbors.similarity for neighbors in lists.values()]).astype(np.float64)
     order = np.argsort(ids)
     row = order[np.minimum(np.searchsorted(ids[order], neighbor_ids), ids.size - 1)]
-    kept = ids[row] == neighbor_ids
-    return NeighborLinks(row[kept], source[kept].astype(np.int64), similarity[kept])
+    is_candidate = ids[row] == neighbor_ids
+    return NeighborLinks(row[is_candidate], history_index[is_candidate].astype(np.int64), similarity[is_candidate])
 
 
-async def _activity(stores: Stores, at: datetime) -> PlatformActivity:
+async def _platform_activity(stores: Stores, at: datetime) -> PlatformActivity:
     """Load the platform's activity; the cache shares it between viewers for `tunables.ACTIVITY_FRESH_S`."""
     try:
         packed = await stores.cache.get(_ACTIVITY_KEY)
@@ -176,16 +180,16 @@ async def _activity(stores: Stores, at: datetime) -> PlatformActivity:
     return PlatformActivity(at_s, counts)
 
 
-async def _others(
+async def _recent_interactions(
     request: _Request, reader: RecentInteractionReader
 ) -> tuple[FirstInteractions, FirstInteractions, FirstInteractions]:
     """Load others' recent interactions, with each of three similarities (see `BehaviorEvidence`)."""
     ids, parts = request.table.ids, request.parts
-    others = await reader.read(ids)
-    by_actor, by_cluster = await _similarities_to(request, others.actors)
+    recent = await reader.read(ids)
+    by_actor, by_cluster = await _similarities_to(request, recent.actors)
     order = np.argsort(ids)
-    rows = order[np.searchsorted(ids[order], others.projects)]
-    interactions = FirstInteractions(rows, others.actors, by_actor, others.at_s)
+    rows = order[np.searchsorted(ids[order], recent.projects)]
+    interactions = FirstInteractions(rows, recent.actors, by_actor, recent.at_s)
     neighbors = (
         await _session_neighbors(request, interactions) if EvidencePart.SESSION_NEIGHBORS in parts else NO_INTERACTIONS
     )
@@ -207,9 +211,11 @@ async def _similarities_to(request: _Request, actors: Integers) -> tuple[Floats,
 
 
 async def _session_neighbors(request: _Request, interactions: FirstInteractions) -> FirstInteractions:
-    last = request.profile.engaged[: tunables.SESSION_PROJECTS]
-    since, me = request.at - timedelta(days=tunables.SESSION_DAYS), request.profile.viewer.actor_id or 0
-    shared = await stored.session_neighbors_of(request.database, last, me, since, tunables.MAX_RECENT_INTERACTIONS)
+    latest = request.profile.engaged[: tunables.SESSION_PROJECTS]
+    since, actor_id = request.at - timedelta(days=tunables.SESSION_DAYS), request.profile.viewer.actor_id or 0
+    shared = await stored.session_neighbors_of(
+        request.database, latest, actor_id, since, tunables.MAX_RECENT_INTERACTIONS
+    )
     ids = sorted(shared)
     counts = np.array([shared[id_] for id_ in ids], dtype=np.float64)
     similarity = look_up(interactions.actors, np.array(ids, dtype=np.int64), counts)
@@ -227,7 +233,7 @@ async def _owner_similarity(request: _Request) -> Floats:
     return look_up(owners, *_sorted_similarities(vectors, request.factors))
 
 
-async def _same_owner(request: _Request) -> Floats:
+async def _same_owner_count(request: _Request) -> Floats:
     history = request.profile.engaged
     owners = await stored.owners_of(request.database, history)
     return count_same_owner(request.table.owners, np.array([owners.get(id_, -1) for id_ in history], dtype=np.int64))

@@ -153,9 +153,9 @@ def _figure(signal: Signal, lines: Mapping[str, Curve]) -> str:
         points = " ".join(f"{x:.1f},{y:.1f}" for x, y in zip(x_pixels.tolist(), y_pixels.tolist(), strict=True))
         return f'<polyline points="{points}" fill="none" stroke="{COLORS[name]}" stroke-width="2"/>'
 
-    drawn = "".join(line(name) for name in reversed(heights))
+    polylines = "".join(line(name) for name in reversed(heights))
     return (
         f'<figure><svg width="220" height="120" role="img" aria-label="{escape(signal)}">'
-        f'<path d="M10 {110 + scale * low:.1f}H210" stroke="#bbb"/>{drawn}</svg>'
+        f'<path d="M10 {110 + scale * low:.1f}H210" stroke="#bbb"/>{polylines}</svg>'
         f"<figcaption>{escape(signal)}<br>{xs[0]:.3g} to {xs[-1]:.3g}, {low:+.2f} to {high:+.2f}</figcaption></figure>"
     )

@@ -280,8 +280,8 @@ class _Hits:
         others = np.setdiff1d(np.arange(request.projects.size), request.relevant)
         negatives = [self._rng.choice(others, min(100, others.size), replace=False) for _ in request.relevant]
         for name, value in scores_by_name.items():
-            for row, drawn in zip(request.relevant.tolist(), negatives, strict=True):
-                above = (value[drawn] > value[row]).sum() + 0.5 * (value[drawn] == value[row]).sum()
+            for row, negative_rows in zip(request.relevant.tolist(), negatives, strict=True):
+                above = (value[negative_rows] > value[row]).sum() + 0.5 * (value[negative_rows] == value[row]).sum()
                 self.by_scorer.setdefault(name, []).append(bool(above < 10))
 
 

@@ -134,6 +134,6 @@ def _as_scores(results: Integers, relevant: Integers) -> tuple[Floats, Integers]
 
     The padding keeps the latter out of the first 20 ranks.
     """
-    missed = relevant[~np.isin(relevant, results)]
-    projects = np.concatenate([results, np.full(tunables.SEARCH_HITS, -1), missed])
+    not_found = relevant[~np.isin(relevant, results)]
+    projects = np.concatenate([results, np.full(tunables.SEARCH_HITS, -1), not_found])
     return -np.arange(projects.size, dtype=np.float64), projects

@@ -71,8 +71,8 @@ async def likely_causes(
         if contribution > 0 and total > 0:
             for cause, weight in causes.items():
                 shares[cause] += contribution * weight / total
-    ordered = sorted((cause for cause, share in shares.items() if share > 0), key=lambda cause: -shares[cause])
-    return tuple(ordered[:limit])
+    causes_by_share = sorted((cause for cause, share in shares.items() if share > 0), key=lambda cause: -shares[cause])
+    return tuple(causes_by_share[:limit])
 
 
 def _content_parts(
@@ -86,8 +86,8 @@ def _content_parts(
     interests = {Cause(interest): interest for interest in profile.interests}
     confidences = {cause: interest.confidence for cause, interest in interests.items()}
     history = {Cause(engagement=engagement): engagement for engagement in profile.engagements if engagement.kinds}
-    text = scored_project.contribution(Signal.VECTOR_SIMILARITY)
-    stated = tunables.PROFILE_TEXT_SHARE * text
+    text_contribution = scored_project.contribution(Signal.VECTOR_SIMILARITY)
+    interest_share = tunables.PROFILE_TEXT_SHARE * text_contribution
     return [
         (
             total_contribution(scored_project, INTEREST_SIGNALS),
@@ -97,9 +97,9 @@ def _content_parts(
                 if interest.term_id in terms
             },
         ),
-        (stated, confidences),
+        (interest_share, confidences),
         (
-            text - stated,
+            text_contribution - interest_share,
             {
                 cause: max(similarity[engagement.project_id], 0.0) * engagement_weight(engagement, at)
                 for cause, engagement in history.items()
@@ -126,16 +126,16 @@ async def _collaborative_parts(
     if max(neighbors, owner, session) <= 0:
         return []
     causes = {engagement.project_id: Cause(engagement=engagement) for engagement in profile.engagements}
-    used = [signal for signal in scored_project.signals if signal in NEIGHBOR_SIGNALS]
-    evidence = await load_evidence(stores, profile, feature_table([feature], at), at, used)
-    linked: dict[Cause, float] = defaultdict(float)
+    neighbor_signals = [signal for signal in scored_project.signals if signal in NEIGHBOR_SIGNALS]
+    evidence = await load_evidence(stores, profile, feature_table([feature], at), at, neighbor_signals)
+    link_weights: dict[Cause, float] = defaultdict(float)
     for links in evidence.links.values():
         for seed, similarity in zip(evidence.engagements.projects[links.engagements], links.similarity, strict=True):
-            linked[causes[int(seed)]] += max(float(similarity), 0.0)
+            link_weights[causes[int(seed)]] += max(float(similarity), 0.0)
     owners = await owners_of(stores.database, profile.engaged) if owner > 0 else {}
     same_owner = (id_ for id_, owner_id in owners.items() if owner_id == feature.owner_id and id_ != feature.id)
     return [
-        (neighbors, linked),
+        (neighbors, link_weights),
         (owner, {causes[id_]: 1.0 for id_ in same_owner}),
         (session, {causes[id_]: 1.0 for id_ in profile.engaged[: tunables.SESSION_PROJECTS]}),
     ]

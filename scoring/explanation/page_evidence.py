@@ -94,11 +94,11 @@ async def load_page_evidence(
     """
     ids = [project.project_id for project in scored_projects]
     features = {feature.id: feature for feature in await read_features(stores.database, ids, profile.viewer.actor_id)}
-    loaded = await _collaborative(stores, profile, scored_projects, features, at)
+    ids_and_behavior = await _collaborative(stores, profile, scored_projects, features, at)
     raised_by_text = projects_with_contribution(scored_projects, TEXT_SIGNALS)
     by_text = await _nearest_by_text(stores, profile, raised_by_text, deadlines)
     raised_by_neighbors = projects_with_contribution(scored_projects, NEIGHBOR_SIGNALS)
-    by_people = {} if loaded is None else _nearest_by_people(*loaded, raised_by_neighbors)
+    by_people = {} if ids_and_behavior is None else _nearest_by_people(*ids_and_behavior, raised_by_neighbors)
     return PageEvidence(
         profile=profile,
         at=at,
@@ -106,8 +106,8 @@ async def load_page_evidence(
         similar=await _with_titles(stores, profile, {Basis.TEXT: by_text, Basis.PEOPLE: by_people}),
         words=await _matched_words(stores, scored_projects),
         engagement_counts=await _engagement_counts(stores, scored_projects, at),
-        similar_people={} if loaded is None else _similar_people(*loaded),
-        owners={} if loaded is None else await _owners(stores, features, *loaded),
+        similar_people={} if ids_and_behavior is None else _similar_people(*ids_and_behavior),
+        owners={} if ids_and_behavior is None else await _owners(stores, features, *ids_and_behavior),
     )
 
 
@@ -151,8 +151,8 @@ async def _engagement_counts(
             ids_by_window.setdefault(WINDOW_OF_SIGNAL[strongest], []).append(project.project_id)
     counts: EngagementCounts = {}
     for window, ids in ids_by_window.items():
-        counted = await count_first_engagements(stores.database, ids, trending.LENGTH[window], at)
-        counts |= {id_: (window, count) for id_, count in counted.items()}
+        window_counts = await count_first_engagements(stores.database, ids, trending.LENGTH[window], at)
+        counts |= {id_: (window, count) for id_, count in window_counts.items()}
     return counts
 
 
@@ -220,18 +220,21 @@ async def _collaborative(
     if not ids:
         return None
     table = feature_table([features[id_] for id_ in ids], at)
-    used = {signal for project in scored_projects for signal in project.signals}
-    return table.ids, await load_evidence(stores, profile, table, at, used)
+    used_signals = {signal for project in scored_projects for signal in project.signals}
+    return table.ids, await load_evidence(stores, profile, table, at, used_signals)
 
 
 def _similar_people(ids: Integers, evidence: BehaviorEvidence) -> dict[tuple[Signal, ...], dict[int, int]]:
     """Count the people with similar taste by project; a count below `tunables.ANONYMITY_FLOOR` is left out."""
 
-    def counted(interactions: FirstInteractions) -> dict[int, int]:
+    def count_similar(interactions: FirstInteractions) -> dict[int, int]:
         counts = Counter(ids[interactions.rows[interactions.similarity > 0]].tolist())
         return {id_: count for id_, count in counts.items() if count >= tunables.ANONYMITY_FLOOR}
 
-    return {TASTE_SIGNALS: counted(evidence.interactions), CO_VIEWER_SIGNALS: counted(evidence.session_neighbors)}
+    return {
+        TASTE_SIGNALS: count_similar(evidence.interactions),
+        CO_VIEWER_SIGNALS: count_similar(evidence.session_neighbors),
+    }
 
 
 async def _owners(
@@ -239,7 +242,7 @@ async def _owners(
 ) -> dict[int, tuple[UserCard, int]]:
     history = set(evidence.engagements.projects.tolist())  # the project itself is not one of the owner's other projects
     counts = zip(ids.tolist(), evidence.same_owner_count.tolist(), strict=True)
-    engaged = {id_: others for id_, count in counts if (others := int(count) - (id_ in history)) > 0}
-    owners = {id_: owner for id_ in engaged if (owner := features[id_].owner_id) is not None}
+    other_projects = {id_: others for id_, count in counts if (others := int(count) - (id_ in history)) > 0}
+    owners = {id_: owner for id_ in other_projects if (owner := features[id_].owner_id) is not None}
     cards = await users_by_id(stores.database, sorted(set(owners.values()))) if owners else {}
-    return {id_: (cards[owner], engaged[id_]) for id_, owner in owners.items() if owner in cards}
+    return {id_: (cards[owner], other_projects[id_]) for id_, owner in owners.items() if owner in cards}

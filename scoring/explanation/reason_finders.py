@@ -40,20 +40,20 @@ Reasons = Iterator[Reason]
 Finder = Callable[[_Case], Reasons]
 
 
-def _added(case: _Case, signals: tuple[Signal, ...]) -> int:
+def _weigh_sum(case: _Case, signals: tuple[Signal, ...]) -> int:
     return total_contribution(case.scored, signals) or -1
 
 
-def _even_if_negative(case: _Case, signals: tuple[Signal, ...]) -> int:
+def _weigh_any_contribution(case: _Case, signals: tuple[Signal, ...]) -> int:
     """Return at least 0 if a signal contributed: a new project is new even if age lowers every score."""
-    counted = any(case.scored.contribution(signal) for signal in signals)
-    return max(total_contribution(case.scored, signals), 0) if counted else -1
+    has_contribution = any(case.scored.contribution(signal) for signal in signals)
+    return max(total_contribution(case.scored, signals), 0) if has_contribution else -1
 
 
-def _first_if_drawn(case: _Case, _: tuple[Signal, ...]) -> int:
+def _weigh_exploration(case: _Case, _: tuple[Signal, ...]) -> int:
     """Return a weight above all others if exploration drew the project."""
-    added = sum(contribution for contribution in case.scored.contributions if contribution > 0)
-    return -1 if case.scored.propensity is None else added + 1
+    positive_sum = sum(contribution for contribution in case.scored.contributions if contribution > 0)
+    return -1 if case.scored.propensity is None else positive_sum + 1
 
 
 class ReasonFinder(NamedTuple):
@@ -64,7 +64,7 @@ class ReasonFinder(NamedTuple):
 
     signals: tuple[Signal, ...]
     find: Finder
-    weigh: Callable[[_Case, tuple[Signal, ...]], int] = _added
+    weigh: Callable[[_Case, tuple[Signal, ...]], int] = _weigh_sum
 
 
 async def find_reasons(
@@ -83,9 +83,9 @@ async def find_reasons(
     for project in scored_projects:
         if (feature := evidence.features.get(project.project_id)) is not None:
             case = _Case(project, feature, evidence)
-            weighed = [(finder.weigh(case, finder.signals), finder) for finder in REASON_FINDERS]
-            ordered = sorted((pair for pair in weighed if pair[0] >= 0), key=lambda pair: -pair[0])
-            reasons_by_project[project.project_id] = tuple(r for _, finder in ordered for r in finder.find(case))
+            weighted_finders = [(finder.weigh(case, finder.signals), finder) for finder in REASON_FINDERS]
+            best_finders = sorted((pair for pair in weighted_finders if pair[0] >= 0), key=lambda pair: -pair[0])
+            reasons_by_project[project.project_id] = tuple(r for _, finder in best_finders for r in finder.find(case))
     return reasons_by_project
 
 
@@ -165,9 +165,9 @@ _FAR_MORE, _MORE = 4.0, 1.25
 
 
 def _trending(case: _Case) -> Reasons:
-    counted = case.evidence.engagement_counts.get(case.feature.id)
-    if counted is not None and counted[1].actors >= tunables.ANONYMITY_FLOOR:
-        window, (people, usual) = counted
+    window_count = case.evidence.engagement_counts.get(case.feature.id)
+    if window_count is not None and window_count[1].actors >= tunables.ANONYMITY_FLOOR:
+        window, (people, usual) = window_count
         text = f"{people} visitors {_WITHIN[window]}, {_compared(people, usual)}"
         yield reasons.TrendingNow("trending", text, people, window, usual)
 
@@ -213,8 +213,8 @@ REASON_FINDERS: tuple[ReasonFinder, ...] = (
     ReasonFinder((Signal.POPULARITY, Signal.LIKES, Signal.RECENT_POPULARITY), _popular),
     ReasonFinder(tuple(WINDOW_OF_SIGNAL), _trending),
     ReasonFinder(
-        (Signal.FRESHNESS, Signal.AGE, Signal.EVENTS_SINCE_CREATION, Signal.GRAVITY), _fresh, _even_if_negative
+        (Signal.FRESHNESS, Signal.AGE, Signal.EVENTS_SINCE_CREATION, Signal.GRAVITY), _fresh, _weigh_any_contribution
     ),
-    ReasonFinder((), _exploration, _first_if_drawn),
+    ReasonFinder((), _exploration, _weigh_exploration),
 )
 """Finders of all kinds of reasons; those with equal weights keep this order."""

@@ -147,15 +147,15 @@ class GroupedEvents(NamedTuple):
         order = np.argsort(groups, kind="stable").astype(np.int64)
         return cls(order, np.concatenate([[0], np.cumsum(np.bincount(groups, minlength=n))]).astype(np.int64))
 
-    def events_before(self, group: int, end: int) -> Integers:
-        """Return the events of a group before index `end` of the log."""
+    def events_before(self, group: int, n_past: int) -> Integers:
+        """Return the events of a group among the first `n_past` events of the log."""
         events = self.events[self.starts[group] : self.starts[group + 1]]
-        return events[: np.searchsorted(events, end)]
+        return events[: np.searchsorted(events, n_past)]
 
-    def events_of_groups(self, groups: Integers, end: int) -> Integers:
-        """Return the events of several groups before index `end` of the log, in no particular order."""
+    def events_of_groups(self, groups: Integers, n_past: int) -> Integers:
+        """Return the events of several groups among the first `n_past` events of the log, in no particular order."""
         events = self.events[ranges(self.starts[groups], np.diff(self.starts)[groups])]
-        return events[events < end]
+        return events[events < n_past]
 
 
 class NeighborLists(NamedTuple):
@@ -231,15 +231,15 @@ class LogEvidence:
 
     def evidence(self, actor: int, candidates: Integers, at_s: float) -> BehaviorEvidence:
         """Return the evidence of an actor and candidates (dense indexes) strictly before a moment."""
-        end = self.log.count_before(at_s)
+        n_past = self.log.count_before(at_s)
         self._row[candidates] = np.arange(candidates.size)
         engagements = self.engagements(actor, at_s)
-        recent = np.arange(self.log.count_before(at_s - tunables.RECENT_INTERACTION_DAYS * DAY_S), end)
+        recent = np.arange(self.log.count_before(at_s - tunables.RECENT_INTERACTION_DAYS * DAY_S), n_past)
         shared = self.count_shared_projects(actor, engagements, at_s)
         factors = self.model.factors
         viewer_factors = factors.actors[actor]
         owners = self.owners[candidates]
-        neighbors, neighbor_similarity = self._user_neighbors(actor, end)
+        neighbors, neighbor_similarity = self._user_neighbors(actor, n_past)
         evidence = BehaviorEvidence(
             at_s=at_s,
             created_s=self.created_s[candidates],
@@ -279,14 +279,14 @@ class LogEvidence:
         actors = self.log.actors[events]
         return FirstInteractions(rows, actors, similarity[actors].astype(np.float64), self.log.at_s[events])
 
-    def _user_neighbors(self, actor: int, end: int) -> tuple[FirstInteractions, float]:
+    def _user_neighbors(self, actor: int, n_past: int) -> tuple[FirstInteractions, float]:
         lists = self.model.user_neighbors
         if lists is None:
             return NO_INTERACTIONS, 0.0
         span = slice(lists.starts[actor], lists.starts[actor + 1])
         similarity = np.zeros(self.log.n_actors)
         similarity[lists.ids[span]] = lists.similarity[span]
-        events = self._by_actor.events_of_groups(lists.ids[span], end)
+        events = self._by_actor.events_of_groups(lists.ids[span], n_past)
         return self._interactions(events, similarity), float(similarity.sum())
 
     def _links(self, lists: NeighborLists, engagements: History) -> NeighborLinks:

@@ -142,20 +142,20 @@ def hat_basis(values: Matrix32, knots: Sequence[Floats]) -> sparse.csr_array:
     rows, k = values.shape
     columns = np.empty((rows, k, 2), dtype=np.int32)
     weight = np.empty((rows, k, 2), dtype=np.float32)
-    first = 0
+    first_column = 0
     for index, xs in enumerate(knots):
         if xs.size == 1:
-            columns[:, index] = first
+            columns[:, index] = first_column
             weight[:, index] = (1.0, 0.0)
         else:
             value = np.clip(values[:, index], xs[0], xs[-1])
             left = np.clip(np.searchsorted(xs, value, side="right") - 1, 0, xs.size - 2)
             share = (value - xs[left]) / (xs[left + 1] - xs[left])
-            columns[:, index, 0], columns[:, index, 1] = first + left, first + left + 1
+            columns[:, index, 0], columns[:, index, 1] = first_column + left, first_column + left + 1
             weight[:, index, 0], weight[:, index, 1] = 1.0 - share, share
-        first += xs.size
+        first_column += xs.size
     pointers = np.arange(0, rows * k * 2 + 1, k * 2, dtype=np.int64 if rows * k * 2 > 2**31 - 1 else np.int32)
-    return sparse.csr_array((weight.ravel(), columns.ravel(), pointers), shape=(rows, first))
+    return sparse.csr_array((weight.ravel(), columns.ravel(), pointers), shape=(rows, first_column))
 
 
 def monotone_basis(sizes: Sequence[int], shapes: Sequence[Shape]) -> tuple[sparse.csr_array, NDArray[np.bool_]]:

@@ -74,9 +74,11 @@ def diversify(
     pair_penalties = similarity(first)
     pair_penalties *= np.float32(strength * MILLIONTHS)
     np.rint(pair_penalties, out=pair_penalties)
-    order, penalties, placed = _place_greedily(score[:depth], first, pair_penalties, reserved)
+    order, penalties, explored_projects = _place_greedily(score[:depth], first, pair_penalties, reserved)
     changes = _changes(order, penalties, pair_penalties)
-    changes |= {index: RankChange(index + 1, order.index(index) + 1, 0, -1, explored=True) for index in placed}
+    changes |= {
+        index: RankChange(index + 1, order.index(index) + 1, 0, -1, explored=True) for index in explored_projects
+    }
     return order + list(range(depth, score.size)), changes
 
 
@@ -107,8 +109,8 @@ def _place_greedily(
     full_groups, block_penalty, full_count = np.zeros(n), np.zeros(n), 0
     order: list[int] = []
     penalties: list[float] = []
-    waiting: list[int] = []
-    placed: list[int] = []
+    reserved_projects: list[int] = []
+    explored_projects: list[int] = []
     for rank in range(n):
         if rank >= window:
             left_page = order[rank - window]
@@ -119,25 +121,27 @@ def _place_greedily(
                     block_penalty = np.minimum(full_groups, 1.0) * _BLOCKED_PENALTY
                     full_count -= 1
                 on_page[group] -= 1
-        best = int((marginal - block_penalty if full_count else marginal).argmax())
+        next_project = int((marginal - block_penalty if full_count else marginal).argmax())
         if rank in reserved:
-            waiting.append(reserved[rank])
-        allowed = next((index for index in waiting if not full_groups[index] and np.isfinite(marginal[index])), None)
-        if allowed is not None:
-            waiting.remove(allowed)
-            placed.append(allowed)
-            best = allowed
-        order.append(best)
-        penalties.append(float(score[best] - marginal[best]))
-        marginal -= pair_penalties[best]
-        marginal[best] = -np.inf
-        for group in groups_of[best]:
+            reserved_projects.append(reserved[rank])
+        placeable = next(
+            (index for index in reserved_projects if not full_groups[index] and np.isfinite(marginal[index])), None
+        )
+        if placeable is not None:
+            reserved_projects.remove(placeable)
+            explored_projects.append(placeable)
+            next_project = placeable
+        order.append(next_project)
+        penalties.append(float(score[next_project] - marginal[next_project]))
+        marginal -= pair_penalties[next_project]
+        marginal[next_project] = -np.inf
+        for group in groups_of[next_project]:
             on_page[group] += 1
             if on_page[group] == limits[group]:
                 full_groups[members[group]] += 1.0
                 block_penalty = np.minimum(full_groups, 1.0) * _BLOCKED_PENALTY
                 full_count += 1
-    return order, penalties, placed
+    return order, penalties, explored_projects
 
 
 def _changes(order: list[int], penalties: list[float], pair_penalties: Matrix) -> dict[int, RankChange]:

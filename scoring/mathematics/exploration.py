@@ -67,7 +67,7 @@ def draw(eligible: NDArray[np.bool_], ids: Integers, seed: int, share: float) ->
 def diversify_and_explore(
     score: Integers,
     attributes: DiversityAttributes,
-    drawn: ExplorationDraw,
+    exploration_draw: ExplorationDraw,
     strength: float = tunables.DIVERSITY_STRENGTH,
 ) -> tuple[list[int], dict[int, RankChange]]:
     """Diversify a ranking (see `diversify`) and put the drawn projects at their reserved ranks.
@@ -76,9 +76,9 @@ def diversify_and_explore(
     The change of a project that was only displaced has no penalty, and its blocker is the drawn project. Returns order
     and changes as `diversify` does.
     """
-    input_order = _within_depth(score.size, list(drawn.reserved.values()))
+    input_order = _within_depth(score.size, list(exploration_draw.reserved.values()))
     input_position = {index: position for position, index in enumerate(input_order)}
-    reserved = {rank: input_position[index] for rank, index in drawn.reserved.items()}
+    reserved = {rank: input_position[index] for rank, index in exploration_draw.reserved.items()}
     positions, position_changes = diversify(score[input_order], attributes.take(input_order), strength, reserved)
     order = [int(input_order[position]) for position in positions]
     changes = {
@@ -88,12 +88,12 @@ def diversify_and_explore(
     return order, _with_displaced(order, changes)
 
 
-def _within_depth(n: int, drawn: Sequence[int]) -> Integers:
+def _within_depth(n: int, drawn_projects: Sequence[int]) -> Integers:
     """Return the indexes in score order, with all drawn projects moved within the diversified depth."""
-    within = np.zeros(n, dtype=np.bool_)
-    within[list(drawn)] = True
-    within[np.flatnonzero(~within)[: max(min(n, tunables.DIVERSITY_DEPTH) - len(drawn), 0)]] = True
-    return np.concatenate([np.flatnonzero(within), np.flatnonzero(~within)])
+    is_within = np.zeros(n, dtype=np.bool_)
+    is_within[list(drawn_projects)] = True
+    is_within[np.flatnonzero(~is_within)[: max(min(n, tunables.DIVERSITY_DEPTH) - len(drawn_projects), 0)]] = True
+    return np.concatenate([np.flatnonzero(is_within), np.flatnonzero(~is_within)])
 
 
 def _in_score_order(change: RankChange, input_order: Integers) -> RankChange:

@@ -73,10 +73,10 @@ def unbiased_ndcg(lists: CandidateLists, score: Floats, propensities: Floats, se
     for index, (first, last) in enumerate(zip(lists.starts[:-1], lists.starts[1:], strict=True)):
         order = first + np.lexsort((tie_breaks[first:last], -score[first:last]))
         above = np.cumsum(lists.weight[order]) - lists.weight[order]
-        within = above < NDCG_DEPTH
-        best = np.sort(gains[first:last])[::-1][:NDCG_DEPTH]
-        ideal = float(best @ (1.0 / np.log2(np.arange(best.size) + 2.0)))
-        values[index] = float((gains[order][within] / np.log2(above[within] + 2.0)).sum()) / ideal
+        is_counted = above < NDCG_DEPTH
+        best_gains = np.sort(gains[first:last])[::-1][:NDCG_DEPTH]
+        ideal = float(best_gains @ (1.0 / np.log2(np.arange(best_gains.size) + 2.0)))
+        values[index] = float((gains[order][is_counted] / np.log2(above[is_counted] + 2.0)).sum()) / ideal
     return values
 
 
@@ -138,19 +138,24 @@ def _fit(
     """Return the fitted model, and the heights of the curves of the rank columns behind the signals at `rank_knots`."""
     varying = [k for k in range(len(signals)) if np.ptp(lists.values[:, k]) > 0]
     rank_columns = range(len(signals), lists.values.shape[1])
-    used, used_signals = lists.select_columns([*varying, *rank_columns]), [signals[k] for k in varying]
-    signal_knots = [choose_knots(used.values[:, k], used.relevant, OPTIONS.knots) for k in range(len(used_signals))]
+    varying_lists, varying_signals = lists.select_columns([*varying, *rank_columns]), [signals[k] for k in varying]
+    signal_knots = [
+        choose_knots(varying_lists.values[:, k], varying_lists.relevant, OPTIONS.knots)
+        for k in range(len(varying_signals))
+    ]
     knots = [*signal_knots, *rank_knots]
-    constraints = [*(shapes.get(signal, Shape.FREE) for signal in used_signals), *POSITION_SHAPES[: len(rank_knots)]]
-    common = fit_curves(used, knots, OPTIONS, constraints)
+    constraints = [*(shapes.get(signal, Shape.FREE) for signal in varying_signals), *POSITION_SHAPES[: len(rank_knots)]]
+    common = fit_curves(varying_lists, knots, OPTIONS, constraints)
     offsets = {}
     for index, stage in enumerate(ViewerStage):
-        in_stage = used.stages == index
-        if MIN_STAGE_LISTS <= in_stage.sum() < used.n:
-            stage_heights = fit_curves(used.select(in_stage), knots, OPTIONS, constraints, prior_heights=common)
+        in_stage = varying_lists.stages == index
+        if MIN_STAGE_LISTS <= in_stage.sum() < varying_lists.n:
+            stage_heights = fit_curves(
+                varying_lists.select(in_stage), knots, OPTIONS, constraints, prior_heights=common
+            )
             differences = [ys - common_ys for ys, common_ys in zip(stage_heights, common, strict=True)]
-            offsets[stage] = _curves(used_signals, signal_knots, differences)
-    return Model(name, _curves(used_signals, signal_knots, common), offsets), common[len(used_signals) :]
+            offsets[stage] = _curves(varying_signals, signal_knots, differences)
+    return Model(name, _curves(varying_signals, signal_knots, common), offsets), common[len(varying_signals) :]
 
 
 def _curves(signals: Sequence[Signal], knots: Sequence[Floats], heights: Sequence[Floats]) -> dict[Signal, Curve]:

@@ -55,16 +55,16 @@ def coverage_gain(bits: Bits) -> Gain:
 
 def choose_options(bits: Bits, gain: Gain, max_options: int) -> list[int]:
     """Choose up to `max_options` columns greedily, as long as their gain is positive; of ties the first column."""
-    weight, chosen = np.ones(bits.shape[0]), list[int]()
-    while len(chosen) < min(max_options, bits.shape[1]):
+    weight, columns = np.ones(bits.shape[0]), list[int]()
+    while len(columns) < min(max_options, bits.shape[1]):
         gains = gain(weight)
-        gains[chosen] = -1.0
-        best = int(gains.argmax())
-        if gains[best] <= 0:
+        gains[columns] = -1.0
+        column = int(gains.argmax())
+        if gains[column] <= 0:
             break
-        chosen.append(best)
-        weight[bits[:, best]] *= tunables.REACHED_AUDIENCE_WEIGHT
-    return chosen
+        columns.append(column)
+        weight[bits[:, column]] *= tunables.REACHED_AUDIENCE_WEIGHT
+    return columns
 
 
 def total_gain(bits: Bits, gain: Gain, columns: Sequence[int]) -> float:
@@ -91,8 +91,8 @@ def option_audience(actors: Integers, projects: Integers, terms: Integers, optio
         (n, t), whether each actor would choose each option.
     """
     actor_ids, likes = np.unique(np.unique(np.column_stack([actors, projects]), axis=0)[:, 0], return_counts=True)
-    enough = likes >= tunables.MIN_AUDIENCE_LIKES
-    actor_ids, likes = actor_ids[enough], likes[enough]
+    in_audience = likes >= tunables.MIN_AUDIENCE_LIKES
+    actor_ids, likes = actor_ids[in_audience], likes[in_audience]
     counts = _counts(actors, terms, actor_ids, options)
     average = counts.sum(axis=0) / max(likes.sum(), 1)
     return actor_ids, (counts >= 2) & (counts / likes[:, None] > average)

@@ -51,6 +51,6 @@ def probability_better(first: Floats, second: Floats, clusters: Integers, seed: 
     """Return the share of bootstrap samples of whole clusters in which `first` has the higher mean than `second`."""
     _, group = np.unique(clusters, return_inverse=True)
     sums = np.bincount(group, first - second)
-    drawn = np.random.default_rng(seed).integers(0, sums.size, size=(rounds, sums.size))
-    totals = sums[drawn].sum(axis=1)
+    samples = np.random.default_rng(seed).integers(0, sums.size, size=(rounds, sums.size))
+    totals = sums[samples].sum(axis=1)
     return float((totals > 0).mean())

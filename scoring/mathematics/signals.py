@@ -171,8 +171,8 @@ def collaborative(likes: Integers) -> Floats:
 
     Fewer than `tunables.ANONYMITY_FLOOR` likes count as 0, so that no contribution reveals a like of one neighbor.
     """
-    enough = np.where(likes >= tunables.ANONYMITY_FLOOR, likes, 0)
-    return np.minimum(enough / tunables.LIKES_FOR_FULL_COLLABORATION, 1.0)
+    counted_likes = np.where(likes >= tunables.ANONYMITY_FLOOR, likes, 0)
+    return np.minimum(counted_likes / tunables.LIKES_FOR_FULL_COLLABORATION, 1.0)
 
 
 def popularity(likes: Integers) -> Floats:

@@ -31,12 +31,12 @@ def cluster_tastes(factors: Vectors, min_size: int) -> tuple[Integers, Vectors]:
     groups = [with_factors] if with_factors.size >= min_size else []
     while groups:
         group = groups.pop()
-        second = _split(factors[group], min_size)
-        if second is None:
+        is_second_part = _split(factors[group], min_size)
+        if is_second_part is None:
             cluster_of[group] = len(means)
             means.append(factors[group].mean(axis=0))
         else:
-            groups += [group[~second], group[second]]
+            groups += [group[~is_second_part], group[is_second_part]]
     return cluster_of, np.array([*means, np.zeros(factors.shape[1])], dtype=np.float32)
 
 
@@ -54,6 +54,6 @@ def _split(factors: Vectors, min_size: int) -> NDArray[np.bool_] | None:
     # Variance between the parts for each size of the first part. The sums of both parts differ in sign only, because
     # the mean of the group is 0.
     variance = np.cumsum(projected[order])[first_sizes - 1] ** 2 * (1.0 / first_sizes + 1.0 / (n - first_sizes))
-    second = np.zeros(n, dtype=bool)
-    second[order[first_sizes[int(np.argmax(variance))] :]] = True
-    return second
+    is_second_part = np.zeros(n, dtype=bool)
+    is_second_part[order[first_sizes[int(np.argmax(variance))] :]] = True
+    return is_second_part

@@ -33,10 +33,10 @@ ModelProvider = Callable[[], Awaitable[Model]]
 def fixed_model(model: Model) -> ModelProvider:
     """Return a provider that always returns the same model."""
 
-    async def same() -> Model:
+    async def provide() -> Model:
         return model
 
-    return same
+    return provide
 
 
 class ActiveValue(ABC, Generic[T]):

@@ -68,8 +68,8 @@ def with_untrained_signals(model: Model) -> Model:
 
     They have the scale of a fitted score: a tenth of log odds (`scoring.mathematics.model_fitting.SCALE`).
     """
-    added = {signal: curve for signal, curve in _UNTRAINED.items() if signal not in model.curves}
-    return replace(model, curves={**model.curves, **added})
+    missing_curves = {signal: curve for signal, curve in _UNTRAINED.items() if signal not in model.curves}
+    return replace(model, curves={**model.curves, **missing_curves})
 
 
 _STAGES = "stages"

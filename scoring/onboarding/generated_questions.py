@@ -68,13 +68,13 @@ def _measure(
     options: Integers, likes: LikeTable, offered: Sequence[OfferedTerm], catalog: tuple[Integers, Integers]
 ) -> tuple[Bits, Gain]:
     """Return the rows that each option reaches, and the gain function: information, or coverage if likes are few."""
-    people, bits = option_audience(likes.actors, likes.projects, likes.terms, options)
-    if people.size >= tunables.MIN_AUDIENCE:
+    audience, bits = option_audience(likes.actors, likes.projects, likes.terms, options)
+    if audience.size >= tunables.MIN_AUDIENCE:
         categories = _ids(term for term in offered if term.kind is TermKind.CATEGORY)
         outcomes = categories if categories.size > 1 else _ids(offered)
-        return bits, information_gain(bits, category_shares(likes.actors, likes.terms, people, outcomes))
-    reached = option_incidence(*catalog, options)
-    return reached, coverage_gain(reached)
+        return bits, information_gain(bits, category_shares(likes.actors, likes.terms, audience, outcomes))
+    incidence = option_incidence(*catalog, options)
+    return incidence, coverage_gain(incidence)
 
 
 def _select(bits: Bits, gain: Gain, terms: Sequence[OfferedTerm], current: Question | None) -> list[OfferedTerm]:
@@ -84,12 +84,15 @@ def _select(bits: Bits, gain: Gain, terms: Sequence[OfferedTerm], current: Quest
     best = choose_options(bits, gain, tunables.MAX_OPTIONS)
     column = {term.key: n for n, term in enumerate(terms)}
     current_columns = [column.get(option.id) for option in current.options] if current and current.automatic else []
-    kept = [n for n in current_columns if n is not None]
-    if len(kept) == len(current_columns) >= len(best):
+    remaining = [n for n in current_columns if n is not None]
+    if len(remaining) == len(current_columns) >= len(best):
         # The gain of an option depends on those before it, so both sets are compared in the order of `choose_options`.
-        ordered = [kept[n] for n in choose_options(bits[:, kept], lambda weight: gain(weight)[kept], len(kept))]
-        if total_gain(bits, gain, ordered) >= tunables.OPTION_RETENTION_SHARE * total_gain(bits, gain, best):
-            return [terms[n] for n in kept]
+        remaining_by_gain = [
+            remaining[n]
+            for n in choose_options(bits[:, remaining], lambda weight: gain(weight)[remaining], len(remaining))
+        ]
+        if total_gain(bits, gain, remaining_by_gain) >= tunables.OPTION_RETENTION_SHARE * total_gain(bits, gain, best):
+            return [terms[n] for n in remaining]
     return [terms[n] for n in sorted(best)]
 
 

@@ -77,8 +77,8 @@ async def gather_candidates(
         at=at,
         where=where,
     )
-    near, neighbor_likes, tagged, shared, neighbors, co_engaged = await asyncio.gather(
-        query(Store.VECTORS, _near(stores, profile, where, terms), Hits(), deadlines.vectors_s),
+    nearest_hits, neighbor_likes, tagged, shared, neighbors, co_engaged = await asyncio.gather(
+        query(Store.VECTORS, _nearest_vectors(stores, profile, where, terms), Hits(), deadlines.vectors_s),
         query(Store.DATABASE, likes_by_neighbors(stores, profile), {}),
         query(Store.DATABASE, _tagged(stores, profile, where), []),
         query(Store.DATABASE, shared_sources, {}),
@@ -86,7 +86,7 @@ async def gather_candidates(
         query(Store.DATABASE, _co_engaged(stores, profile, where, at), {}),
     )
     ids_by_source: dict[str, Sequence[int]] = {
-        CandidateSource.NEAR: near.ids.tolist(),
+        CandidateSource.NEAR: nearest_hits.ids.tolist(),
         CandidateSource.COLLABORATIVE: list(neighbor_likes)[: tunables.CANDIDATES_COLLABORATIVE],
         CandidateSource.TAGS: tagged,
         CandidateSource.ITEM_NEIGHBORS: neighbors,
@@ -123,7 +123,7 @@ async def likes_by_neighbors(stores: Stores, profile: Profile) -> dict[int, int]
     )
 
 
-async def _near(stores: Stores, profile: Profile, where: ProjectFilter, terms: TermGroups) -> Hits:
+async def _nearest_vectors(stores: Stores, profile: Profile, where: ProjectFilter, terms: TermGroups) -> Hits:
     if profile.vector is None:
         return Hits()
     filter_ = vector_filter(where, terms, exclude_owner=profile.viewer.user_id)

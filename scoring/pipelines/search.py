@@ -81,8 +81,8 @@ async def rank(
     terms = await term_ids(stores.database, where)
     vector, degraded = await _query_vector(stores, query, deadlines)
     try:
-        pending = _hits(stores, query, vector, vector_filter(where, terms), profile)
-        hits, boost = await within(deadlines.search_s, Store.VECTORS, pending)
+        search_call = _hits(stores, query, vector, vector_filter(where, terms), profile)
+        hits, boost = await within(deadlines.search_s, Store.VECTORS, search_call)
     except StoreUnavailable:
         hits = await _hits_in_sql(stores, query, where)
         vector, boost, degraded = None, np.zeros(hits.ids.size), (*degraded, Store.VECTORS)

@@ -76,17 +76,17 @@ async def rank(
     keys = np.array([project.key for project in projects], dtype=np.str_)
     values = np.column_stack([effective_actors(actors, window_constants), ages_h])
     contributions = np.rint(score_parts(actors, ages_h, window_constants) * MILLIONTHS).astype(np.int64)
-    base = order_by_score(scores(contributions), keys)
-    order, values, contributions = base, values[base], contributions[base]
+    score_order = order_by_score(scores(contributions), keys)
+    order, values, contributions = score_order, values[score_order], contributions[score_order]
     if profile is not None and projects:
-        carried = signals.union(incidences([projects[index].terms for index in base]).values())
-        interest_match = signals.explicit_preferences(carried, profile.interest_terms, profile.interest_values)
+        project_terms = signals.union(incidences([projects[index].terms for index in score_order]).values())
+        interest_match = signals.explicit_preferences(project_terms, profile.interest_terms, profile.interest_values)
         boost = np.rint(tunables.TRENDING_BOOST * interest_match * MILLIONTHS).astype(np.int64)
-        bounded = bounded_boost(scores(contributions), boost, max_boost_places)
+        bounded_boosts = bounded_boost(scores(contributions), boost, max_boost_places)
         values = np.column_stack([values, interest_match])
-        contributions = np.column_stack([contributions, bounded])
-        boosted_order = order_by_score(scores(contributions), keys[base])
-        order, values, contributions = base[boosted_order], values[boosted_order], contributions[boosted_order]
+        contributions = np.column_stack([contributions, bounded_boosts])
+        boosted_order = order_by_score(scores(contributions), keys[score_order])
+        order, values, contributions = score_order[boosted_order], values[boosted_order], contributions[boosted_order]
     return Ranking(
         kind=FeedKind.TRENDING,
         strategy=Strategy.VELOCITY,
@@ -104,5 +104,5 @@ async def interests(database: Database, viewer: Viewer) -> Profile | None:
     preferences = preferences_in(viewer.settings)
     if viewer.actor_id is None or not (preferences.personalized and preferences.use_topics):
         return None
-    stated = await tags(database, viewer.actor_id)
-    return Profile(viewer, tuple(stated)) if stated else None
+    interest_tags = await tags(database, viewer.actor_id)
+    return Profile(viewer, tuple(interest_tags)) if interest_tags else None

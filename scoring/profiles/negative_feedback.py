@@ -45,8 +45,8 @@ async def load_negative_feedback(database: Database, profile: Profile, at: datet
 
 def impression_fatigue(shown: Integers, without_engagement: NDArray[np.bool_]) -> Floats:
     """Return the impressions of each project without engagement, up to a maximum; 0 for others."""
-    counted = np.minimum(shown, tunables.MAX_IMPRESSION_FATIGUE).astype(np.float64)
-    skipped: Floats = np.where(without_engagement, counted, 0.0)
+    capped = np.minimum(shown, tunables.MAX_IMPRESSION_FATIGUE).astype(np.float64)
+    skipped: Floats = np.where(without_engagement, capped, 0.0)
     return skipped
 
 
@@ -65,9 +65,9 @@ def similar_to_dismissed(table: FeatureTable, profile: Profile, dismissed: Seque
     for interest in profile.interest_terms.tolist():
         surplus.pop(interest, None)
     owners = Counter(project.owner_id for project in dismissed if project.owner_id is not None)
-    carried = table.all_terms
-    term_counts = np.maximum(np.bincount(carried.rows, minlength=carried.n), 1)
-    by_terms = carried.weighted_sum(*_weights(surplus)) / term_counts
+    project_terms = table.all_terms
+    term_counts = np.maximum(np.bincount(project_terms.rows, minlength=project_terms.n), 1)
+    by_terms = project_terms.weighted_sum(*_weights(surplus)) / term_counts
     similarity: Floats = np.maximum(by_terms, look_up(table.owners, *_weights(owners)))
     return similarity
 

@@ -128,7 +128,7 @@ def status_of(
         thresholds=thresholds,
         stage=stage(counts.tags, counts.interactions, counts.likes, counts.has_answered, thresholds),
         strategy=strategy,
-        parts=_parts(counts, age_s, thresholds),
+        parts=_quality_parts(counts, age_s, thresholds),
         missing=tuple(_missing(counts, thresholds)),
         signals=tuple(_states(used_model, counts, preferences)),
         profile_age_s=age_s,
@@ -137,14 +137,14 @@ def status_of(
 
 def _strategy(counts: SignalCounts, preferences: Preferences) -> Strategy:
     """Return the strategy of For You; the rule is that of `scoring.feeds`, which has the profile."""
-    stated = preferences.use_topics and preferences.personalized
-    engaged = counts.interactions > 0 and preferences.personalized
-    if counts.has_answered and stated and not engaged:
+    uses_interests = preferences.use_topics and preferences.personalized
+    has_history = counts.interactions > 0 and preferences.personalized
+    if counts.has_answered and uses_interests and not has_history:
         return Strategy.ONBOARDING
-    return Strategy.PERSONALIZED if engaged or (counts.tags and stated) else Strategy.POPULAR
+    return Strategy.PERSONALIZED if has_history or (counts.tags and uses_interests) else Strategy.POPULAR
 
 
-def _parts(counts: SignalCounts, age_s: float | None, thresholds: Thresholds) -> dict[QualityPart, float]:
+def _quality_parts(counts: SignalCounts, age_s: float | None, thresholds: Thresholds) -> dict[QualityPart, float]:
     age_days = math.inf if age_s is None else age_s / DAY_S
     shares = {
         QualityPart.INTERESTS: min(counts.tags / max(thresholds.interests, 1), 1.0),
@@ -211,8 +211,8 @@ def _requirement_of(signal: Signal) -> _Requirement:
 
 
 def _states(model: Model, counts: SignalCounts, preferences: Preferences) -> Iterator[SignalState]:
-    off = model.signals if not preferences.personalized else switched_off(model, preferences)
+    off_signals = model.signals if not preferences.personalized else switched_off(model, preferences)
     for signal in model.signals:
         is_met, reason = _requirement_of(signal)
-        why = "Turned off in your settings." if signal in off else None if is_met(counts) else reason
+        why = "Turned off_signals in your settings." if signal in off_signals else None if is_met(counts) else reason
         yield SignalState(signal, why is None, why)

@@ -69,9 +69,9 @@ class Profile:
     @property
     def stage(self) -> ViewerStage:
         """Stage of the viewer."""
-        done = [engagement.kinds for engagement in self.engagements if engagement.kinds]
-        liked = sum(bool(kinds & EngagementKind.LIKE) for kinds in done)
-        return stage(len(self.interests), len(done), liked, self.has_answered)
+        kinds_by_project = [engagement.kinds for engagement in self.engagements if engagement.kinds]
+        liked = sum(bool(kinds & EngagementKind.LIKE) for kinds in kinds_by_project)
+        return stage(len(self.interests), len(kinds_by_project), liked, self.has_answered)
 
     @property
     def preferences(self) -> Preferences:
@@ -90,15 +90,15 @@ class Profile:
 
     def familiar_terms(self) -> tuple[Integers, Floats]:
         """Return (t,) terms of the history and the interests, and their familiarity, 0 to 1; 1 for an interest."""
-        carried = np.concatenate(
+        history_terms = np.concatenate(
             [part.terms for part in incidences([engagement.terms for engagement in self.engagements]).values()]
         )
-        terms, counts = np.unique(carried, return_counts=True)
-        familiar = dict(
+        terms, counts = np.unique(history_terms, return_counts=True)
+        familiarity = dict(
             zip(terms.tolist(), np.minimum(counts / tunables.FAMILIAR_ENGAGEMENTS, 1.0).tolist(), strict=True)
         )
-        familiar |= {tag.term_id: 1.0 for tag in self.interests}
-        return np.array(list(familiar), dtype=np.int64), np.array(list(familiar.values()), dtype=np.float64)
+        familiarity |= {tag.term_id: 1.0 for tag in self.interests}
+        return np.array(list(familiarity), dtype=np.int64), np.array(list(familiarity.values()), dtype=np.float64)
 
     def recent_tools(self, at: datetime) -> Integers:
         """Return the tools of the recent history, one entry for each project and tool."""
@@ -139,33 +139,35 @@ async def load_profile_without_vector(
     interests = (
         tuple(tag for tag in all_interests if tag.term_id not in exclusions.terms) if preferences.use_topics else ()
     )
-    allowed = [engagement for engagement in engagements if engagement.project_id not in exclusions.projects]
-    learnable = _learnable(allowed[: tunables.PROFILE_ENGAGEMENTS], learnable_kinds(preferences))
+    remaining = [engagement for engagement in engagements if engagement.project_id not in exclusions.projects]
+    learnable = _learnable(remaining[: tunables.PROFILE_ENGAGEMENTS], learnable_kinds(preferences))
     return Profile(viewer, interests, tuple(learnable), exclusions=exclusions)
 
 
 def _learnable(engagements: Sequence[EngagedProject], kinds: EngagementKind) -> Iterator[EngagedProject]:
     """Restrict engagements to some kinds; an engagement of other kinds only is left out."""
     for engagement in engagements:
-        allowed = engagement.kinds & kinds
-        if allowed == engagement.kinds:
+        learnable = engagement.kinds & kinds
+        if learnable == engagement.kinds:
             yield engagement
-        elif allowed:
-            yield replace(engagement, kinds=allowed)
+        elif learnable:
+            yield replace(engagement, kinds=learnable)
 
 
 async def _profile_vector(stores: Stores, profile: Profile, actor_id: int, at: datetime) -> Vector | None:
     latest = profile.engagements[: tunables.PROFILE_VECTOR_PROJECTS]
     ids = np.array([engagement.project_id for engagement in latest], dtype=np.int64)
-    stated, (known_ids, rows) = await asyncio.gather(
-        _stated(stores, profile, actor_id), stores.vectors.project_vectors(ids)
+    interest_vector, (known_ids, rows) = await asyncio.gather(
+        _interest_vector(stores, profile, actor_id), stores.vectors.project_vectors(ids)
     )
     weight_of = {engagement.project_id: engagement_weight(engagement, at) for engagement in latest}
-    engaged = np.array([weight_of[int(id_)] for id_ in known_ids], dtype=np.float32) @ rows if known_ids.size else None
-    return blend_vectors(stated, engaged)
+    history_vector = (
+        np.array([weight_of[int(id_)] for id_ in known_ids], dtype=np.float32) @ rows if known_ids.size else None
+    )
+    return blend_vectors(interest_vector, history_vector)
 
 
-async def _stated(stores: Stores, profile: Profile, actor_id: int) -> Vector | None:
+async def _interest_vector(stores: Stores, profile: Profile, actor_id: int) -> Vector | None:
     """Return the vector of the interests. With exclusions, the text of the remaining interests is embedded."""
     if not profile.preferences.use_topics:
         return None
@@ -176,18 +178,21 @@ async def _stated(stores: Stores, profile: Profile, actor_id: int) -> Vector | N
     return (await stores.embedder.embed([text]))[0] if text else None
 
 
-def blend_vectors(stated: Vector | None, engaged: Vector | None) -> Vector | None:
+def blend_vectors(interest_vector: Vector | None, history_vector: Vector | None) -> Vector | None:
     """Combine the vectors of interests and history into one unit vector; None without either."""
     parts = [
         (share, part / norm)
-        for share, part in ((tunables.PROFILE_TEXT_SHARE, stated), (1 - tunables.PROFILE_TEXT_SHARE, engaged))
+        for share, part in (
+            (tunables.PROFILE_TEXT_SHARE, interest_vector),
+            (1 - tunables.PROFILE_TEXT_SHARE, history_vector),
+        )
         if part is not None and (norm := np.linalg.norm(part)) > 0
     ]
     if not parts:
         return None
-    mixed = sum((share * part for share, part in parts[1:]), start=parts[0][0] * parts[0][1])
-    norm = np.linalg.norm(mixed)
-    return np.asarray(mixed / norm, dtype=np.float32) if norm > 0 else None
+    blend = sum((share * part for share, part in parts[1:]), start=parts[0][0] * parts[0][1])
+    norm = np.linalg.norm(blend)
+    return np.asarray(blend / norm, dtype=np.float32) if norm > 0 else None
 
 
 def engagement_weight(engagement: EngagedProject, at: datetime) -> float:

@@ -33,33 +33,33 @@ class LogCandidateSources:
     def candidates_by_source(self, actor: int, at_s: float) -> dict[CandidateSource, Integers]:
         """Return the candidates of a request by source (dense indexes, best first), without the viewer's history."""
         engagements = self._history.engagements(actor, at_s)
-        exists = np.flatnonzero(self._history.created_s < at_s)
+        existing = np.flatnonzero(self._history.created_s < at_s)
         candidates = {
-            CandidateSource.NEWEST: self._best(exists, np.zeros(exists.size), tunables.CANDIDATES_NEWEST),
-            CandidateSource.POPULAR: self._popular(exists, at_s),
-            CandidateSource.RECENT: self._recent(exists, at_s),
+            CandidateSource.NEWEST: self._best(existing, np.zeros(existing.size), tunables.CANDIDATES_NEWEST),
+            CandidateSource.POPULAR: self._popular(existing, at_s),
+            CandidateSource.RECENT: self._recent(existing, at_s),
             CandidateSource.ITEM_NEIGHBORS: self._item_neighbors(engagements, at_s),
             CandidateSource.SESSION_NEIGHBORS: self._session_neighbors(actor, engagements, at_s),
-            CandidateSource.OWNERS: self._owners(engagements.projects, exists),
+            CandidateSource.OWNERS: self._owners(engagements.projects, existing),
         }
-        unseen = self._history.created_s < at_s
-        unseen[engagements.projects] = False
-        return {source: ids[unseen[ids]] for source, ids in candidates.items()}
+        is_candidate = self._history.created_s < at_s
+        is_candidate[engagements.projects] = False
+        return {source: ids[is_candidate[ids]] for source, ids in candidates.items()}
 
     def _best(self, projects: Integers, values: Floats, limit: int) -> Integers:
         """Return the `limit` projects of the highest value; of ties the newest."""
         return projects[np.lexsort((-projects, -self._history.created_s[projects], -values))[:limit]]
 
-    def _popular(self, exists: Integers, at_s: float) -> Integers:
-        counts = self._likes.count_by_project(at_s)[exists].astype(np.float64)
-        return self._best(exists, counts, tunables.CANDIDATES_POPULAR)
+    def _popular(self, existing: Integers, at_s: float) -> Integers:
+        counts = self._likes.count_by_project(at_s)[existing].astype(np.float64)
+        return self._best(existing, counts, tunables.CANDIDATES_POPULAR)
 
-    def _recent(self, exists: Integers, at_s: float) -> Integers:
+    def _recent(self, existing: Integers, at_s: float) -> Integers:
         log = self._history.log
-        end = log.count_before(at_s)
-        last = log.projects[max(end - tunables.RECENT_SOURCE_ENGAGEMENTS, 0) : end]
-        actors = np.bincount(last, minlength=log.n_projects)[exists].astype(np.float64)
-        return self._best(exists[actors > 0], actors[actors > 0], tunables.CANDIDATES_RECENT)
+        n_past = log.count_before(at_s)
+        latest = log.projects[max(n_past - tunables.RECENT_SOURCE_ENGAGEMENTS, 0) : n_past]
+        actors = np.bincount(latest, minlength=log.n_projects)[existing].astype(np.float64)
+        return self._best(existing[actors > 0], actors[actors > 0], tunables.CANDIDATES_RECENT)
 
     def _item_neighbors(self, engagements: History, at_s: float) -> Integers:
         lists = self._history.model.lists.get(NeighborKind.COSINE)
@@ -84,12 +84,14 @@ class LogCandidateSources:
         projects = log.projects[recent][is_neighbor[log.actors[recent]]]
         counts = np.bincount(projects, minlength=log.n_projects)
         counts[engagements.projects] = 0
-        enough = np.flatnonzero(counts >= history.floor)
-        return self._best(enough, counts[enough].astype(np.float64), tunables.CANDIDATES_SESSION_NEIGHBORS)
+        projects_above_floor = np.flatnonzero(counts >= history.floor)
+        return self._best(
+            projects_above_floor, counts[projects_above_floor].astype(np.float64), tunables.CANDIDATES_SESSION_NEIGHBORS
+        )
 
-    def _owners(self, engaged: Integers, exists: Integers) -> Integers:
+    def _owners(self, engaged: Integers, existing: Integers) -> Integers:
         owners = self._history.owners
         history_owners = owners[engaged]
-        same_owner = exists[np.isin(owners[exists], history_owners[history_owners >= 0])]
+        same_owner = existing[np.isin(owners[existing], history_owners[history_owners >= 0])]
         same_owner = np.setdiff1d(same_owner, engaged)
         return self._best(same_owner, np.zeros(same_owner.size), tunables.CANDIDATES_OWNERS)

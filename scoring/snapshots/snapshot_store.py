@@ -200,10 +200,10 @@ def pointer(kind: FeedKind, viewer: Viewer | None, arguments: str, model: str) -
     return f"{prefix}{kind}_feed:{arguments}:{model}"
 
 
-def digest(where: ProjectFilter, *others: str | float) -> str:
+def digest(where: ProjectFilter, *other_arguments: str | float) -> str:
     """Return a digest of a filter and other arguments, independent of the order of the filter's lists."""
     fields = [
-        *others,
+        *other_arguments,
         sorted(where.types),
         *([kind, sorted(keys)] for kind, keys in where.terms_by_kind),
         where.created_after,
@@ -234,8 +234,16 @@ def encode(snapshot: RankingSnapshot) -> bytes:
             "degraded": ranking.degraded,
             "n": ranking.ids.size,
             "adjustments": [
-                [index, moved.rule, moved.penalty, moved.because_of, moved.from_rank, moved.to_rank, moved.propensity]
-                for index, moved in ranking.adjustments.items()
+                [
+                    index,
+                    change.rule,
+                    change.penalty,
+                    change.because_of,
+                    change.from_rank,
+                    change.to_rank,
+                    change.propensity,
+                ]
+                for index, change in ranking.adjustments.items()
             ],
         }
     )

@@ -63,16 +63,16 @@ async def read_served_lists(database: Database, data: TrainingData, since: datet
 def _served_list(
     data: TrainingData,
     pages: Sequence[served_pages.LoggedPage],
-    seen: set[int],
+    seen_ids: set[int],
     interactions: dict[int, list[tuple[float, int]]],
 ) -> ServedList | None:
     """Join the pages of one ranking; None for a list that training cannot use.
 
-    Projects that were sampled or not seen get the rank 0. `seen` are project ids, and `interactions` the Unix seconds
+    Projects that were sampled or not seen get the rank 0. `seen_ids` are project ids, `interactions` the Unix seconds
     and project ids of each actor's interactions.
     """
-    first, signals = pages[0], tuple(pages[0].signals)
-    actor = data.actor(first.actor_id)
+    first_page, signals = pages[0], tuple(pages[0].signals)
+    actor = data.actor(first_page.actor_id)
     if actor is None or not set(Signal).issuperset(signals):
         return None  # the actor was deleted, or a version with other signals ranked the page
     rows: dict[int, tuple[float, float, Floats]] = {}
@@ -82,11 +82,13 @@ def _served_list(
     for page in pages:
         shown = _matrix(page.values, len(signals))  # unranked projects at the end of a page have no values
         for rank, (id_, value) in enumerate(zip(page.projects, shown, strict=False), page.first_rank):
-            rows[id_] = (float(rank) if id_ in seen else 0.0, 1.0, value)
+            rows[id_] = (float(rank) if id_ in seen_ids else 0.0, 1.0, value)
     ids = np.array(list(rows), dtype=np.int64)
     ids = ids[data.projects(ids) >= 0]
-    at_s = first.at.timestamp()
-    choices = [id_ for event_s, id_ in interactions.get(first.actor_id, ()) if at_s <= event_s < at_s + CHOSEN_WITHIN_S]
+    at_s = first_page.at.timestamp()
+    choices = [
+        id_ for event_s, id_ in interactions.get(first_page.actor_id, ()) if at_s <= event_s < at_s + CHOSEN_WITHIN_S
+    ]
     relevant = np.isin(ids, choices)
     if not relevant.any() or relevant.all():
         return None

@@ -56,7 +56,7 @@ async def read_training_data(database: Database) -> TrainingData:
     parts = [part async for part in stream_engagement(database)]
     if not parts or not projects:
         raise InsufficientData("there is no interaction with any project yet, so there is nothing to train on")
-    actors, engaged, at_s = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    actors, engaged_projects, at_s = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     likes = await database.fetch(_LIKES)
     owners = np.array([row.owner or 0 for row in projects], dtype=np.int64)
     actor_ids = np.unique(
@@ -73,7 +73,7 @@ async def read_training_data(database: Database) -> TrainingData:
         name="this installation",
         created_s=np.array([row.created_at.timestamp() for row in projects]),
         owners=np.where(owners > 0, np.searchsorted(actor_ids, owners), -1),
-        log=log(actors[has_time], engaged[has_time], at_s[has_time]),
+        log=log(actors[has_time], engaged_projects[has_time], at_s[has_time]),
         likes=log(
             [row.actor_id for row in likes],
             [row.project_id for row in likes],
@@ -91,8 +91,8 @@ def _interests_s(actor_ids: Integers, interests: Sequence[Any], answers: Sequenc
     for interest in interests:
         times.setdefault(interest.actor_id, []).append(interest.created_at.timestamp())
     count = tunables.SUFFICIENT_INTERESTS
-    enough = {actor: sorted(times_s)[count - 1] for actor, times_s in times.items() if len(times_s) >= count}
-    for actor, at_s in (*enough.items(), *((answer.actor_id, answer.first.timestamp()) for answer in answers)):
+    sufficient_s = {actor: sorted(times_s)[count - 1] for actor, times_s in times.items() if len(times_s) >= count}
+    for actor, at_s in (*sufficient_s.items(), *((answer.actor_id, answer.first.timestamp()) for answer in answers)):
         row = int(np.searchsorted(actor_ids, actor))
         if row < actor_ids.size and actor_ids[row] == actor:
             earliest_s[row] = min(earliest_s[row], at_s)
