@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,8 +38,7 @@ class Rule(StrEnum):
     UNRANKED = "remainder"
 
 
-@dataclass(frozen=True, slots=True)
-class Adjustment:
+class Adjustment(NamedTuple):
     """Recorded change of a project's rank.
 
     `Rule.EXPLORATION` also marks a project that moved down for an explored project, whose id is then `because_of`.
@@ -99,10 +98,7 @@ class PageEntry:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Page of a feed, cut from one snapshot. `projects` holds the projects by id, as read for this page.
-
-    `ranked_count` is the number of ranked projects; unranked projects may follow them. None without a snapshot.
-    """
+    """Page of a feed, cut from one snapshot."""
 
     kind: FeedKind
     strategy: Strategy
@@ -111,11 +107,10 @@ class Page:
     generated_at: datetime
     degraded: tuple[Store, ...]
     entries: tuple[PageEntry, ...]
-    projects: Mapping[int, PageProject]
+    cards: Mapping[int, ProjectCard]  # by project id, as read for this page
     has_next: bool
     has_previous: bool
-    ranked_count: int | None = None
-    reasons: Mapping[int, tuple[Any, ...]] = field(default_factory=dict)  # `Reason`s by project id; empty unless needed
+    ranked_count: int | None = None  # ranked projects, which unranked ones may follow; None without a snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,10 +157,7 @@ class Ranking:
 def adjustments_of(
     changes: Mapping[int, RankChange], ids: Integers, draw: ExplorationDraw = NO_DRAW
 ) -> dict[int, Adjustment]:
-    """Convert rank changes to adjustments.
-
-    `changes` is by index into `ids`, which are in score order; the result is by index in served order.
-    """
+    """Convert rank changes, by index in score order as `ids`, to adjustments, by index in served order."""
     adjustments: dict[int, Adjustment] = {}
     for index, change in changes.items():
         blocker_id = int(ids[change.blocker]) if change.blocker >= 0 else None

@@ -28,8 +28,7 @@ class WhyNot:
     outcome: Outcome
     filter: Filter | None = None  # filter that removed the project
     rank: int | None = None  # from 1; None unless the project was ranked
-    # rank by score alone, also for a project that was no candidate
-    rank_by_score: int | None = None
+    rank_by_score: int | None = None  # by score alone, also for a project that was no candidate
     ranked: int = 0  # number of ranked projects
     scored: ScoredProject | None = None  # as ranked, or as it would be scored as a candidate
     degraded: tuple[Store, ...] = ()  # stores that were unavailable to the ranking, which may be the cause

@@ -30,11 +30,7 @@ def age(evidence: BehaviorEvidence) -> Floats:
 
 def actors(half_life_index: int) -> Callable[[BehaviorEvidence], Floats]:
     """Decayed actors at the half-life with this index in `ACTOR_HALF_LIVES_H`: log2(1 + actors). Range 0 to 20."""
-
-    def signal(evidence: BehaviorEvidence) -> Floats:
-        return np.log2(1.0 + evidence.actors[:, half_life_index])
-
-    return signal
+    return lambda evidence: np.log2(1.0 + evidence.actors[:, half_life_index])
 
 
 def recent_actors(evidence: BehaviorEvidence) -> Floats:

@@ -100,9 +100,9 @@ SHAPES: Mapping[Signal, Shape] = dict.fromkeys(
 ) | dict.fromkeys((Signal.IMPRESSION_FATIGUE, Signal.SIMILAR_TO_DISMISSED), Shape.DECREASING)
 """Constraints of the curves whose direction is part of the signal's meaning: "the more similar, the lower the score"
 would be an absurd explanation. For similarities this costs .0008 ± .0007 of NDCG@10 on feed requests (see
-`docs/ranking.md`). Curves of ages and of actor counts are free: of two projects with as many actors in the last hours,
-the one with more actors in the last 14 days must be able to score lower. Constraining all curves costs .0067 ± .0016.
-"""
+`docs/ranking.md`). Curves of ages and of actor counts are free: of two projects with equally many actors in the last
+hours, the one with more actors in the last 14 days must be able to score lower. Constraining all curves costs .0067 ±
+.0016."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +120,7 @@ class FitOptions:
 
 PENALTY_LISTS = 5_000
 """Number of lists at which the penalties of `FitOptions` apply unscaled. With fewer lists the penalties weigh more, as
-a prior does. For 80 lists of a synthetic log this adds .08 to NDCG@10.
-"""
+a prior does. For 80 lists of a synthetic log this adds .08 to NDCG@10."""
 PULL = 1e-4
 """Penalty on a stage's squared distance from the common curves, times `FitOptions.prior` / the stage's lists."""
 

@@ -138,21 +138,16 @@ def _fit(
     """Return the fitted model, and the heights of the curves of the rank columns behind the signals at `rank_knots`."""
     varying = [k for k in range(len(signals)) if np.ptp(lists.values[:, k]) > 0]
     rank_columns = range(len(signals), lists.values.shape[1])
-    varying_lists, varying_signals = lists.select_columns([*varying, *rank_columns]), [signals[k] for k in varying]
-    signal_knots = [
-        choose_knots(varying_lists.values[:, k], varying_lists.relevant, OPTIONS.knots)
-        for k in range(len(varying_signals))
-    ]
+    lists, varying_signals = lists.select_columns([*varying, *rank_columns]), [signals[k] for k in varying]
+    signal_knots = [choose_knots(lists.values[:, k], lists.relevant, OPTIONS.knots) for k in range(len(varying))]
     knots = [*signal_knots, *rank_knots]
     constraints = [*(shapes.get(signal, Shape.FREE) for signal in varying_signals), *POSITION_SHAPES[: len(rank_knots)]]
-    common = fit_curves(varying_lists, knots, OPTIONS, constraints)
+    common = fit_curves(lists, knots, OPTIONS, constraints)
     offsets = {}
     for index, stage in enumerate(ViewerStage):
-        in_stage = varying_lists.stages == index
-        if MIN_STAGE_LISTS <= in_stage.sum() < varying_lists.n:
-            stage_heights = fit_curves(
-                varying_lists.select(in_stage), knots, OPTIONS, constraints, prior_heights=common
-            )
+        in_stage = lists.stages == index
+        if MIN_STAGE_LISTS <= in_stage.sum() < lists.n:
+            stage_heights = fit_curves(lists.select(in_stage), knots, OPTIONS, constraints, prior_heights=common)
             differences = [ys - common_ys for ys, common_ys in zip(stage_heights, common, strict=True)]
             offsets[stage] = _curves(varying_signals, signal_knots, differences)
     return Model(name, _curves(varying_signals, signal_knots, common), offsets), common[len(varying_signals) :]

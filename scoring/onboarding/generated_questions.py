@@ -87,10 +87,8 @@ def _select(bits: Bits, gain: Gain, terms: Sequence[OfferedTerm], current: Quest
     remaining = [n for n in current_columns if n is not None]
     if len(remaining) == len(current_columns) >= len(best):
         # The gain of an option depends on those before it, so both sets are compared in the order of `choose_options`.
-        remaining_by_gain = [
-            remaining[n]
-            for n in choose_options(bits[:, remaining], lambda weight: gain(weight)[remaining], len(remaining))
-        ]
+        order = choose_options(bits[:, remaining], lambda weight: gain(weight)[remaining], len(remaining))
+        remaining_by_gain = [remaining[n] for n in order]
         if total_gain(bits, gain, remaining_by_gain) >= tunables.OPTION_RETENTION_SHARE * total_gain(bits, gain, best):
             return [terms[n] for n in remaining]
     return [terms[n] for n in sorted(best)]

@@ -67,16 +67,12 @@ async def find_tools(
     if len(named) == first or len(search.strip()) < MIN_SEMANTIC_LENGTH:
         return ToolMatches(named)
     try:
-        similar_positions = await _similar(stores, search, deadlines)
+        similar = await _similar(stores, search, deadlines)
     except StoreUnavailable as error:
         return ToolMatches(named, (error.store,))
     if isinstance(after, SimilarityPosition):
-        similar_positions = [
-            position
-            for position in similar_positions
-            if (-position.similarity, position.key) > (-after.similarity, after.key)
-        ]
-    return ToolMatches(named + await _read(stores, search, similar_positions, first - len(named)))
+        similar = [match for match in similar if (-match.similarity, match.key) > (-after.similarity, after.key)]
+    return ToolMatches(named + await _read(stores, search, similar, first - len(named)))
 
 
 async def _similar(stores: Stores, search: str, deadlines: Deadlines) -> list[SimilarityPosition]:

@@ -98,9 +98,7 @@ Progress = Callable[[str, float], None]
 
 KEPT_NEWEST, KEPT_MOST_ACTIVE, KEPT_SHARE = 40, 60, 0.05
 """Rows kept in a sampled list, beside the relevant rows: the newest, those with the most actors, and a share of the
-rest. Each row of that share represents 20 rows, so the softmax is unbiased, which it is not with hard negatives alone.
-140 rows replace 1,500.
-"""
+rest. Each row of that share represents 20 rows, so the softmax is unbiased. 140 rows replace 1,500."""
 
 NEIGHBOR_LISTS_DAYS = 7.0
 """Days between two builds of the neighbor lists in a replay: week-old lists rank as well, and each build takes 1 s."""

@@ -233,18 +233,7 @@ def encode(snapshot: RankingSnapshot) -> bytes:
             "at": ranking.generated_at,
             "degraded": ranking.degraded,
             "n": ranking.ids.size,
-            "adjustments": [
-                [
-                    index,
-                    change.rule,
-                    change.penalty,
-                    change.because_of,
-                    change.from_rank,
-                    change.to_rank,
-                    change.propensity,
-                ]
-                for index, change in ranking.adjustments.items()
-            ],
+            "adjustments": [[index, *adjustment] for index, adjustment in ranking.adjustments.items()],
         }
     )
     parts = (ranking.ids.astype("<i8"), ranking.contributions.astype("<i8"), ranking.values.astype("<f4"))

@@ -6,8 +6,8 @@ the hours after the moment as grades. The result is the mean of the best points,
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 
@@ -56,8 +56,7 @@ CANDIDATES = 250
 """Projects with the most actors that are ranked at a moment while fitting, in addition to all with future actors."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class TrendMoment:
+class TrendMoment(NamedTuple):
     """The n projects (dense indexes) that exist at a moment, with the actors before and after the moment."""
 
     at_s: float
