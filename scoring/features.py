@@ -79,3 +79,8 @@ def incidences(texts: Sequence[str | None]) -> dict[TermKind, Incidence]:
         kind: Incidence(len(texts), np.array(rows, dtype=np.int64), np.array(ids, dtype=np.int64))
         for kind, (rows, ids) in pairs.items()
     }
+
+
+def all_terms(texts: Sequence[str | None]) -> list[int]:
+    """Return the term ids of every kind of n projects, one entry for each project and term."""
+    return union(incidences(texts).values()).terms.tolist()

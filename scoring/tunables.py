@@ -6,7 +6,7 @@ FIRST_PAGE_SIZE = 30  # ranks of the first page that counterfactuals and preview
 TOOL_MATCH = 0.3
 CATEGORY_MATCH = 0.15
 TOPIC_MATCH = 0.1
-"""The specification gives topics no weight. A topic is free text, so it counts less than a category from a list."""
+"""The specification gives topics no weight. A topic is free text, so it counts less than a category of the catalog."""
 
 # --- behavior -------------------------------------------------------------------------------------------------------
 RECENT_VIEWS_DAYS = 7.0  # age up to which a view counts as recent
@@ -67,14 +67,15 @@ CANDIDATES_RECENT = 200
 CANDIDATES_ITEM_NEIGHBORS = 200
 CANDIDATES_SESSION_NEIGHBORS = 100
 CANDIDATES_OWNERS = 100
-"""Together at most 1,500, usually 500-750 distinct. Recall of the final 30: .96; with the nearest 200 alone: .11."""
+"""All sources together return at most 1,500 projects, usually 500-750 distinct ones, with a recall of .96 of the
+final 30 ranks. The 200 nearest vectors alone have a recall of .11."""
 RECENT_SOURCE_ENGAGEMENTS = 2_000
 """Number of latest first interactions on the platform in which the source of recent projects counts actors."""
 NEIGHBOR_SEEDS = 50  # latest projects of the history whose item neighbors are candidates
 SESSION_NEIGHBOR_COUNT = 200
 """Session neighbors whose projects are candidates, those with most shared projects first."""
 SOURCE_DEADLINE_S = 1.0  # a slower source is left out of the ranking, and the feed is marked degraded
-VECTORS_DEADLINE_S = 0.4  # the same for each call to the vector store
+VECTORS_DEADLINE_S = 0.4  # deadline of each call to the vector store
 
 # --- diversity ------------------------------------------------------------------------------------------------------
 DIVERSITY_DEPTH = 300  # ranks that are diversified
@@ -89,14 +90,14 @@ OWNER_SIMILARITY, CATEGORY_SIMILARITY, TOOL_SIMILARITY = 1.0, 0.5, 0.25
 
 # --- exploration ----------------------------------------------------------------------------------------------------
 EXPLORATION_SHARE = 0.05  # share of For You's ranks for under-exposed projects: one or two on a page of 30
-MIN_EXPLORATION_RANK = 3  # first ranks, which exploration never changes
+MIN_EXPLORATION_RANK = 3  # number of first ranks that exploration never changes
 KNOWN_LIKES = 5  # likes from which a project is no longer under-exposed
 
 # --- snapshots ------------------------------------------------------------------------------------------------------
 PERSONAL_FRESH_S = 60.0  # age up to which a snapshot serves a first page
 POPULAR_FRESH_S = 300.0
 DEGRADED_FRESH_S = 5.0
-"""The same age for a ranking that was made while a store was unavailable."""
+"""Age up to which a snapshot that was made while a store was unavailable serves a first page."""
 SNAPSHOT_TTL_S = 1_800.0  # lifetime of a snapshot after its last use, so that its cursors stay valid
 RANKING_LOCK_S = 5.0  # longest wait for another request that makes the same ranking
 MODEL_FRESH_S = 30.0  # interval at which the active model is read from the database
@@ -121,18 +122,18 @@ TRENDING_FRESH_S = 2.0
 MIN_TRENDING_ACTORS = 3.0
 """Trust-weighted actors below which a project does not trend."""
 TRENDING_BOOST = 1.0
-"""Weight of a full match with the viewer's interests in trending. A tool is .3 of it and equals 35 % more actors."""
+"""Weight of a full match with the viewer's interests in trending. One matching tool (.3) equals 35 % more actors."""
 MAX_BOOST_PLACES = 5  # maximum ranks by which a viewer's interests move a project in trending
 
 # --- reasons --------------------------------------------------------------------------------------------------------
 MIN_REASON_SIMILARITY = 0.35
-"""Minimum cosine for the reason that two projects are similar. Two random demo projects have .12 with WordLlama."""
+"""Minimum cosine for the reason that two projects are similar. Random demo projects have .12 with WordLlama."""
 FRESH_DAYS = 7.0  # age up to which an explanation says that a project is new
 
 # --- log of served pages --------------------------------------------------------------------------------------------
 SAMPLED_CANDIDATES = 40  # candidates logged in addition to those of a first page: 2 KB with 12 signals
 
-COUNTERFACTUAL_S = 0.3  # time for the counterfactuals of one request; one ranks the page up to seven times
+COUNTERFACTUAL_S = 0.3  # time for all counterfactuals of a request; each ranks the page up to seven times
 COUNTERFACTUAL_CAUSES = 3  # likeliest causes of a project that are tried
 
 # --- behavior of other actors ---------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ from scoring.explanation.page_evidence import (
     text_similarities,
     total_contribution,
 )
-from scoring.features import feature_table, incidences
+from scoring.features import all_terms, feature_table
 from scoring.mathematics.signals import Signal
 from scoring.profiles.viewer_profile import MATCH_VALUES, Profile, engagement_weight
 from scoring.ranking import ScoredProject
@@ -82,7 +82,7 @@ def _content_parts(
     similarity: Mapping[int, float],
     at: datetime,
 ) -> list[_Part]:
-    terms = _terms(feature.terms)
+    terms = set(all_terms([feature.terms]))
     interests = {Cause(interest): interest for interest in profile.interests}
     confidences = {cause: interest.confidence for cause, interest in interests.items()}
     history = {Cause(engagement=engagement): engagement for engagement in profile.engagements if engagement.kinds}
@@ -108,7 +108,7 @@ def _content_parts(
         ),
         (
             scored_project.contribution(Signal.BEHAVIORAL_SIGNALS),
-            {cause: 1.0 for cause, engagement in history.items() if terms & _terms(engagement.terms)},
+            {cause: 1.0 for cause, engagement in history.items() if terms & set(all_terms([engagement.terms]))},
         ),
         (
             scored_project.contribution(Signal.COLLABORATIVE),
@@ -139,10 +139,6 @@ async def _collaborative_parts(
         (owner, {causes[id_]: 1.0 for id_ in same_owner}),
         (session, {causes[id_]: 1.0 for id_ in profile.engaged[: tunables.SESSION_PROJECTS]}),
     ]
-
-
-def _terms(text: str | None) -> set[int]:
-    return {int(id_) for part in incidences([text]).values() for id_ in part.terms}
 
 
 Leaves = Callable[[Sequence[Cause]], Awaitable[bool]]

@@ -21,7 +21,7 @@ from scoring.explanation.page_evidence import (
     total_contribution,
 )
 from scoring.explanation.reasons import Basis, Reason
-from scoring.features import incidences
+from scoring.features import all_terms
 from scoring.mathematics.signals import TASTE_SIGNALS, Signal
 from scoring.mathematics.velocity import Window
 from scoring.profiles.viewer_profile import Profile
@@ -90,7 +90,7 @@ async def find_reasons(
 
 
 def _interests(case: _Case) -> Reasons:
-    terms = {int(id_) for part in incidences([case.feature.terms]).values() for id_ in part.terms}
+    terms = set(all_terms([case.feature.terms]))
     for tag in case.evidence.profile.interests:
         if tag.term_id in terms:
             id_ = f"interest:{tag.kind}:{tag.key}"

@@ -4,8 +4,7 @@ from enum import StrEnum
 
 from db.catalog.project_cards import ProjectFeatures, ProjectFilter
 from db.vectors.base import VectorFilter
-from scoring.features import incidences
-from scoring.mathematics.signals import union
+from scoring.features import all_terms
 
 TermGroups = tuple[frozenset[int], ...]
 """Term ids of a filter: a project must carry at least one of each group."""
@@ -47,8 +46,8 @@ def _matches(feature: ProjectFeatures, where: ProjectFilter, terms: TermGroups) 
     )
     if is_outside or not terms:
         return not is_outside
-    carried = set(union(incidences([feature.terms]).values()).terms.tolist())
-    return all(carried & group for group in terms)
+    project_terms = set(all_terms([feature.terms]))
+    return all(project_terms & group for group in terms)
 
 
 def vector_filter(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from db.database.engine import Database
 from db.interactions.impression_counts import DismissedProject, impression_counts, last_dismissed
 from scoring import tunables
-from scoring.features import FeatureTable, incidences
+from scoring.features import FeatureTable, all_terms
 from scoring.mathematics.signals import Floats, Integers, Signal, look_up
 from scoring.profiles.viewer_profile import Profile
 
@@ -57,11 +57,8 @@ def similar_to_dismissed(table: FeatureTable, profile: Profile, dismissed: Seque
     `tunables.DISMISSALS_FOR_FULL`; it is 0 for an interest of the viewer. The weight of an owner grows with the owner's
     dismissed projects.
     """
-    surplus: Counter[int] = Counter()
-    for part in incidences([project.terms for project in dismissed]).values():
-        surplus.update(part.terms.tolist())
-    for part in incidences([engagement.terms for engagement in profile.engagements]).values():
-        surplus.subtract(part.terms.tolist())
+    surplus = Counter(all_terms([project.terms for project in dismissed]))
+    surplus.subtract(all_terms([engagement.terms for engagement in profile.engagements]))
     for interest in profile.interest_terms.tolist():
         surplus.pop(interest, None)
     owners = Counter(project.owner_id for project in dismissed if project.owner_id is not None)

@@ -1,6 +1,7 @@
 """Profile of a viewer: interests, recent history, and one vector."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -20,7 +21,7 @@ from db.time_units import DAY_S
 from db.vectors.base import Vector
 from scoring import tunables
 from scoring.deadlines import SERVING, Deadlines, within
-from scoring.features import incidences
+from scoring.features import all_terms, incidences
 from scoring.mathematics.signals import Floats, Integers
 from scoring.mathematics.viewer_stages import ViewerStage, stage
 from scoring.profiles.model_preferences import learnable_kinds
@@ -90,13 +91,8 @@ class Profile:
 
     def familiar_terms(self) -> tuple[Integers, Floats]:
         """Return (t,) terms of the history and the interests, and their familiarity, 0 to 1; 1 for an interest."""
-        history_terms = np.concatenate(
-            [part.terms for part in incidences([engagement.terms for engagement in self.engagements]).values()]
-        )
-        terms, counts = np.unique(history_terms, return_counts=True)
-        familiarity = dict(
-            zip(terms.tolist(), np.minimum(counts / tunables.FAMILIAR_ENGAGEMENTS, 1.0).tolist(), strict=True)
-        )
+        counts = Counter(all_terms([engagement.terms for engagement in self.engagements]))
+        familiarity = {term: min(count / tunables.FAMILIAR_ENGAGEMENTS, 1.0) for term, count in counts.items()}
         familiarity |= {tag.term_id: 1.0 for tag in self.interests}
         return np.array(list(familiarity), dtype=np.int64), np.array(list(familiarity.values()), dtype=np.float64)
 
@@ -136,12 +132,10 @@ async def load_profile_without_vector(
     all_interests, engagements = await asyncio.gather(
         tags(database, viewer.actor_id), recent_engagements(database, viewer.actor_id, limit)
     )
-    interests = (
-        tuple(tag for tag in all_interests if tag.term_id not in exclusions.terms) if preferences.use_topics else ()
-    )
+    interests = [tag for tag in all_interests if preferences.use_topics and tag.term_id not in exclusions.terms]
     remaining = [engagement for engagement in engagements if engagement.project_id not in exclusions.projects]
     learnable = _learnable(remaining[: tunables.PROFILE_ENGAGEMENTS], learnable_kinds(preferences))
-    return Profile(viewer, interests, tuple(learnable), exclusions=exclusions)
+    return Profile(viewer, tuple(interests), tuple(learnable), exclusions=exclusions)
 
 
 def _learnable(engagements: Sequence[EngagedProject], kinds: EngagementKind) -> Iterator[EngagedProject]:
