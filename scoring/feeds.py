@@ -27,6 +27,7 @@ from scoring.explanation.reason_finders import find_reasons
 from scoring.explanation.reasons import Reason
 from scoring.explanation.why_not_outcome import Outcome, WhyNot, excluding_filter, locate_project
 from scoring.mathematics.additive_model import BASELINE, Model
+from scoring.mathematics.signals import Integers
 from scoring.mathematics.velocity import Window
 from scoring.models.active_model import ModelProvider, TrendConstantsProvider, default_trend_constants, fixed_model
 from scoring.pipelines import for_you, popular, search, similar, trending
@@ -35,7 +36,6 @@ from scoring.profiles.viewer_profile import load_profile, load_profile_without_v
 from scoring.ranking import Page, Ranking, ScoredProject, distinct_stores
 from scoring.snapshots import feed_pages
 from scoring.snapshots.feed_pages import PageRequest, RequestKey
-from scoring.snapshots.served_sample import sample_candidates
 from scoring.snapshots.snapshot_store import MakeRanking, RankingKey, RankingSnapshot, SnapshotStore, digest, pointer
 
 _BASELINE = fixed_model(BASELINE)
@@ -343,7 +343,7 @@ class Feeds:
             return
         scored = [entry.scored for entry in page.entries]
         ranked = [project for project in scored if project.signals]
-        rows, share = sample_candidates(page, ranking)
+        rows, share = _sample_candidates(page, ranking)
         self._served.note(
             snapshot_id=page.snapshot_id,
             actor_id=viewer.actor_id,
@@ -366,3 +366,20 @@ class Feeds:
 def _is_complete(page: Page, request: PageRequest) -> bool:
     """Return whether the page has no gaps from this viewer's dismissals or mutes, so others can get it too."""
     return all(entry.rank == request.rank + offset for offset, entry in enumerate(page.entries, 1))
+
+
+def _sample_candidates(page: Page, ranking: Ranking | None) -> tuple[Integers, float]:
+    """Sample `tunables.SAMPLED_CANDIDATES` candidates that a first page of For You does not show, reproducibly.
+
+    Returns the rows of the sample in the ranking, and the probability with which each row that was not shown is
+    sampled. Later pages and other feeds have no sample. The sample of a first page is taken from the whole ranking.
+    """
+    nothing = np.empty(0, np.int64), 0.0
+    if ranking is None or page.kind is not FeedKind.FOR_YOU or page.entries[0].rank != 1 or not ranking.signals:
+        return nothing
+    others = np.flatnonzero(~np.isin(ranking.ids, [entry.project_id for entry in page.entries]))
+    if not others.size:
+        return nothing
+    count = min(tunables.SAMPLED_CANDIDATES, others.size)
+    rng = np.random.default_rng(int(page.snapshot_id[:15], 16))
+    return np.sort(rng.choice(others, count, replace=False)), count / others.size

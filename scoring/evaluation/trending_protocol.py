@@ -7,7 +7,7 @@ out. Clock and constants are fitted on the first 60 %. docs/ranking.md has the f
 import numpy as np
 
 from db.interactions.activity_time import UNIFORM_CLOCK, ActivityClock
-from db.time_units import DAY_S, HOUR_S
+from db.time_units import DAY_S, HOUR_S, WEEK_S
 from scoring.errors import InsufficientData
 from scoring.evaluation.results import EvaluationResults
 from scoring.mathematics import velocity
@@ -61,7 +61,7 @@ def evaluate_trending(dataset: Dataset, progress: Progress) -> EvaluationResults
         progress("moments", (index + 1) / len(tested))
     facts = {"moments": len(tested), "constants": constants._asdict(), "clock": _summarize_clock(clock)}
     # Errors are clustered by week, because successive moments share most of their next day.
-    weeks = ((times_s - cut) // (7 * DAY_S)).astype(np.int64)
+    weeks = ((times_s - cut) // WEEK_S).astype(np.int64)
     return EvaluationResults("trending", dataset.name, measured, FITTED, weeks, log.n_projects, facts)
 
 

@@ -22,6 +22,7 @@ from scoring import tunables
 from scoring.collaborative.evidence_loader import load_evidence
 from scoring.explanation.page_evidence import (
     CO_VIEWER_SIGNALS,
+    INTEREST_SIGNALS,
     NEIGHBOR_SIGNALS,
     OWNER_SIGNALS,
     text_similarities,
@@ -31,8 +32,6 @@ from scoring.features import all_terms, feature_table
 from scoring.mathematics.signals import Signal
 from scoring.profiles.viewer_profile import MATCH_VALUES, Profile, engagement_weight
 from scoring.ranking import ScoredProject
-
-INTEREST_SIGNALS = (Signal.EXPLICIT_PREFERENCES, Signal.ANSWER_MATCHES)
 
 
 @dataclass(frozen=True, slots=True)

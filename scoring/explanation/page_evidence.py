@@ -30,6 +30,7 @@ from scoring.pipelines import trending
 from scoring.profiles.viewer_profile import Profile
 from scoring.ranking import ScoredProject
 
+INTEREST_SIGNALS = (Signal.EXPLICIT_PREFERENCES, Signal.ANSWER_MATCHES)
 TEXT_SIGNALS = (Signal.VECTOR_SIMILARITY, Signal.PERSONAL_BOOST)
 NEIGHBOR_SIGNALS = (Signal.ITEM_NEIGHBORS, Signal.ITEM_NEIGHBORS_MEAN)
 CO_VIEWER_SIGNALS = (Signal.SESSION_NEIGHBORS,)

@@ -12,6 +12,7 @@ from scoring.deadlines import SERVING, Deadlines
 from scoring.explanation import reasons
 from scoring.explanation.page_evidence import (
     CO_VIEWER_SIGNALS,
+    INTEREST_SIGNALS,
     NEIGHBOR_SIGNALS,
     OWNER_SIGNALS,
     TEXT_SIGNALS,
@@ -202,7 +203,7 @@ _TASTE = "people with similar taste viewed this recently"
 _SESSION = "people who viewed your recent projects also viewed this"
 
 REASON_FINDERS: tuple[ReasonFinder, ...] = (
-    ReasonFinder((Signal.EXPLICIT_PREFERENCES, Signal.ANSWER_MATCHES), _interests),
+    ReasonFinder(INTEREST_SIGNALS, _interests),
     ReasonFinder(TEXT_SIGNALS, _similar(Basis.TEXT)),
     ReasonFinder(NEIGHBOR_SIGNALS, _similar(Basis.PEOPLE)),
     ReasonFinder(OWNER_SIGNALS, _from_owner),

@@ -4,6 +4,10 @@ import numpy as np
 
 from scoring.mathematics.signals import Floats, Integers
 
+MIN_PROBABILITY_BETTER = 0.9
+"""Probability with which a new model must be better than the active model, and than the best single signal. The same
+holds for new trend constants."""
+
 
 def ranks_of_relevant(scores: Floats, relevant: Integers) -> Integers:
     """Return the (m,) ranks, from 0, of the relevant rows of (n,) scores; ties share their middle rank."""

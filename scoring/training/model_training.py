@@ -22,7 +22,7 @@ from scoring import tunables
 from scoring.errors import InsufficientData, InvalidModel
 from scoring.mathematics.additive_model import Model
 from scoring.mathematics.model_fitting import fit_model, fit_model_with_positions, score_lists, unbiased_ndcg
-from scoring.mathematics.ranking_metrics import clustered_standard_error, probability_better
+from scoring.mathematics.ranking_metrics import MIN_PROBABILITY_BETTER, clustered_standard_error, probability_better
 from scoring.mathematics.signals import Floats, Integers
 from scoring.models.model_presets import DEFAULT, PRESETS, UNTRAINED_SIGNALS, as_data, from_data, with_untrained_signals
 from scoring.replay.dataset import Dataset
@@ -38,9 +38,7 @@ from scoring.replay.replayed_requests import (
 from scoring.training.served_lists import ServedList, read_served_lists, served_candidate_lists
 from scoring.training.training_data import read_training_data
 
-LIKELY = 0.9
-"""Probability with which a new model must be better than the active model, and than the best single signal."""
-NOT_WORSE = 0.002
+MAX_LOSS = 0.002
 """Loss of NDCG@10 that is accepted for a new model if the active model is over `STALE_DAYS` days old."""
 STALE_DAYS = 7.0
 WINDOW_DAYS = 120.0
@@ -179,14 +177,16 @@ def _thinned(requests: FeedRequests) -> FeedRequests:
 
 
 def _decide(trial: _Trial, active: str, active_age_days: float, seed: int) -> ModelVerdict:
-    """Accept a model that is better with probability `LIKELY`, or that is not worse than a stale active model."""
+    """Accept a model that is better with probability `MIN_PROBABILITY_BETTER`, or that is not worse than a stale active model."""
     values, viewers = trial.values, trial.viewers
     best = max((key for key in values if key.startswith("signal ")), key=lambda key: float(values[key].mean()))
     better_than_active = probability_better(values["new"], values["active"], viewers, seed)
     better_than_single = probability_better(values["new"], values[best], viewers, seed)
     gain = float((values["new"] - values["active"]).mean())
-    better = better_than_active >= LIKELY and better_than_single >= LIKELY
-    accepted = better or (active_age_days > STALE_DAYS and gain >= -NOT_WORSE and better_than_single >= LIKELY)
+    better = better_than_active >= MIN_PROBABILITY_BETTER and better_than_single >= MIN_PROBABILITY_BETTER
+    accepted = better or (
+        active_age_days > STALE_DAYS and gain >= -MAX_LOSS and better_than_single >= MIN_PROBABILITY_BETTER
+    )
     because = (
         f"NDCG@10 {values['new'].mean():.4f} against {values['active'].mean():.4f} of {active} and "
         f"{values[best].mean():.4f} of {best}; "

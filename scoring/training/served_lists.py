@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from db.database.engine import Database
 from db.interactions import served_pages
+from db.time_units import DAY_S
 from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS, behavior_matrix
 from scoring.mathematics.curve_fitting import CandidateLists, Matrix32, concatenate_lists
 from scoring.mathematics.signals import Floats, Integers, Signal
@@ -25,7 +26,7 @@ from scoring.training.training_data import TrainingData
 
 MAX_PAGES = 20_000
 """Maximum number of pages read for one training, the latest first. A page takes 4 KB."""
-CHOSEN_WITHIN_S = 86_400.0
+CHOSEN_WITHIN_S = DAY_S
 """Maximum time from a served feed to an interaction that is attributed to it."""
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from db.interactions.activity_time import FIRST_MONDAY_S, UNIFORM_CLOCK, WEEK_H, ActivityClock
-from db.time_units import ACTIVE_HALF_LIVES_H, HOUR_S, WEEK_S
+from db.time_units import ACTIVE_HALF_LIVES_H, DAY_S, HOUR_S, WEEK_S
 from db.trend_constants import TrendConstants
 from scoring.mathematics.behavior_evidence import EventLog
 from scoring.mathematics.ranking_metrics import graded_ndcg
@@ -22,7 +22,7 @@ from scoring.replay.dataset import Dataset
 
 FITTED_SHARE = 0.6
 """Share of a log's time span to fit on; the rest is for the comparison."""
-WARM_UP_S = 8 * 24 * HOUR_S
+WARM_UP_S = 8 * DAY_S
 """Time at the beginning of a log without moments, because the decayed counters are still too low."""
 STEP_S = 17 * HOUR_S
 """Time between two moments: 17 h, so that moments fall on all hours of the day."""
@@ -30,7 +30,7 @@ MIN_FUTURE_ACTORS = 7
 """Minimum number of actors after a moment; fewer grades cannot tell a good order of ten projects from a bad order."""
 MIN_MOMENTS = 30
 """Minimum number of moments to fit on, and to compare on."""
-HORIZON_S: dict[Window, float] = {Window.HOUR: HOUR_S, Window.DAY: 24 * HOUR_S, Window.WEEK: WEEK_S}
+HORIZON_S: dict[Window, float] = {Window.HOUR: HOUR_S, Window.DAY: DAY_S, Window.WEEK: WEEK_S}
 """Time after a moment in which actors are counted, by window."""
 
 MIN_INTERACTIONS, MIN_WEEKS = 1_000, 4

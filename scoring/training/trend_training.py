@@ -14,11 +14,16 @@ from db.database.engine import Database
 from db.interactions.activity_time import UNIFORM_CLOCK, ActivityClock
 from db.interactions.velocity_queries import refresh_velocities
 from db.models import now
-from db.time_units import DAY_S
+from db.time_units import WEEK_S
 from db.trained_models.velocity_constants import activate_constants, active_constants, all_constants, store_constants
 from db.trend_constants import TrendConstants
 from scoring.errors import InsufficientData, InvalidModel
-from scoring.mathematics.ranking_metrics import clustered_standard_error, graded_ndcg, probability_better
+from scoring.mathematics.ranking_metrics import (
+    MIN_PROBABILITY_BETTER,
+    clustered_standard_error,
+    graded_ndcg,
+    probability_better,
+)
 from scoring.mathematics.signals import Floats
 from scoring.mathematics.velocity import DEFAULT_TREND_CONSTANTS, Window, velocity_score
 from scoring.models.active_model import ConstantsByWindow, constants_as_data, constants_from_data
@@ -33,9 +38,6 @@ from scoring.training.trend_fitting import (
     fit_trend_constants,
     moments_between,
 )
-
-LIKELY = 0.9
-"""Probability with which new constants must be better than the active constants."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ def fit_and_judge_trends(
         "new": _ndcg(late, fitted[Window.DAY]),
         "active": _ndcg(moments_between(dataset, active_clock, cut, times[-1]), active[Window.DAY]),
     }
-    weeks = np.array([int(moment.at_s - cut) // (7 * int(DAY_S)) for moment in late])
+    weeks = np.array([int((moment.at_s - cut) // WEEK_S) for moment in late])
     probability = probability_better(values["new"], values["active"], weeks, seed)
     means = {key: round(float(ndcg.mean()), 5) for key, ndcg in values.items()}
     report = {
@@ -85,7 +87,7 @@ def fit_and_judge_trends(
         "seed": seed,
     }
     because = f"NDCG@10 {means['new']:.4f} against {means['active']:.4f}; better with probability {probability:.0%}"
-    return TrendVerdict(fitted, clock, probability >= LIKELY, because, report)
+    return TrendVerdict(fitted, clock, probability >= MIN_PROBABILITY_BETTER, because, report)
 
 
 def _ndcg(moments: list[TrendMoment], constants: TrendConstants) -> Floats:
