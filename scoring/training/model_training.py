@@ -177,7 +177,7 @@ def _thinned(requests: FeedRequests) -> FeedRequests:
 
 
 def _decide(trial: _Trial, active: str, active_age_days: float, seed: int) -> ModelVerdict:
-    """Accept a model that is better with probability `MIN_PROBABILITY_BETTER`, or that is not worse than a stale active model."""
+    """Accept a model that is probably better, or hardly worse than a stale active model."""
     values, viewers = trial.values, trial.viewers
     best = max((key for key in values if key.startswith("signal ")), key=lambda key: float(values[key].mean()))
     better_than_active = probability_better(values["new"], values["active"], viewers, seed)
