@@ -64,6 +64,10 @@ EngagementCounts = dict[int, tuple[Window, FirstEngagementCounts]]
 """Window and number of first engagements within it, by project id."""
 
 
+_Nearest = dict[int, tuple[int, float]]
+"""Id of the most similar project of the viewer's history, and the similarity, by project id."""
+
+
 @dataclass(frozen=True, slots=True)
 class PageEvidence:
     """Evidence for the reasons of a page; each mapping is by project id."""
@@ -95,11 +99,19 @@ async def load_page_evidence(
     """
     ids = [project.project_id for project in scored_projects]
     features = {feature.id: feature for feature in await read_features(stores.database, ids, profile.viewer.actor_id)}
-    ids_and_behavior = await _collaborative(stores, profile, scored_projects, features, at)
     raised_by_text = projects_with_contribution(scored_projects, TEXT_SIGNALS)
     by_text = await _nearest_by_text(stores, profile, raised_by_text, deadlines)
-    raised_by_neighbors = projects_with_contribution(scored_projects, NEIGHBOR_SIGNALS)
-    by_people = {} if ids_and_behavior is None else _nearest_by_people(*ids_and_behavior, raised_by_neighbors)
+    by_people: _Nearest = {}
+    similar_people: dict[tuple[Signal, ...], dict[int, int]] = {}
+    owners: dict[int, tuple[UserCard, int]] = {}
+    if raised := [id_ for id_ in projects_with_contribution(scored_projects, _COLLABORATIVE) if id_ in features]:
+        table = feature_table([features[id_] for id_ in raised], at)
+        used_signals = {signal for project in scored_projects for signal in project.signals}
+        behavior = await load_evidence(stores, profile, table, at, used_signals)
+        raised_by_neighbors = projects_with_contribution(scored_projects, NEIGHBOR_SIGNALS)
+        by_people = _nearest_by_people(table.ids, behavior, raised_by_neighbors)
+        similar_people = _similar_people(table.ids, behavior)
+        owners = await _owners(stores, features, table.ids, behavior)
     return PageEvidence(
         profile=profile,
         at=at,
@@ -107,8 +119,8 @@ async def load_page_evidence(
         similar=await _with_titles(stores, profile, {Basis.TEXT: by_text, Basis.PEOPLE: by_people}),
         words=await _matched_words(stores, scored_projects),
         engagement_counts=await _engagement_counts(stores, scored_projects, at),
-        similar_people={} if ids_and_behavior is None else _similar_people(*ids_and_behavior),
-        owners={} if ids_and_behavior is None else await _owners(stores, features, *ids_and_behavior),
+        similar_people=similar_people,
+        owners=owners,
     )
 
 
@@ -155,10 +167,6 @@ async def _engagement_counts(
         window_counts = await count_first_engagements(stores.database, ids, trending.LENGTH[window], at)
         counts |= {id_: (window, count) for id_, count in window_counts.items()}
     return counts
-
-
-_Nearest = dict[int, tuple[int, float]]
-"""Id of the most similar project of the viewer's history, and the similarity, by project id."""
 
 
 async def _with_titles(
@@ -208,21 +216,6 @@ def _nearest_by_people(ids: Integers, evidence: BehaviorEvidence, neighbors: Seq
             if seed != id_ and similarity > nearest.get(id_, (0, 0.0))[1]:
                 nearest[id_] = (seed, similarity)
     return {id_: nearest[id_] for id_ in neighbors if id_ in nearest}
-
-
-async def _collaborative(
-    stores: Stores,
-    profile: Profile,
-    scored_projects: Sequence[ScoredProject],
-    features: Mapping[int, ProjectFeatures],
-    at: datetime,
-) -> tuple[Integers, BehaviorEvidence] | None:
-    ids = [id_ for id_ in projects_with_contribution(scored_projects, _COLLABORATIVE) if id_ in features]
-    if not ids:
-        return None
-    table = feature_table([features[id_] for id_ in ids], at)
-    used_signals = {signal for project in scored_projects for signal in project.signals}
-    return table.ids, await load_evidence(stores, profile, table, at, used_signals)
 
 
 def _similar_people(ids: Integers, evidence: BehaviorEvidence) -> dict[tuple[Signal, ...], dict[int, int]]:

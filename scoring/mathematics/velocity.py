@@ -9,7 +9,6 @@ with 30 likes after 20. Figures: docs/ranking.md, "Quality of Trending".
 """
 
 from enum import StrEnum
-from typing import Protocol
 
 import numpy as np
 
@@ -100,24 +99,18 @@ TRUSTED_AFTER_DAYS = 7.0  # age of full trust; it grows linearly until then
 BUSY_PROJECTS = 60.0  # new projects per hour; above it, trust falls in inverse proportion
 
 
-class TrustInputs(Protocol):
-    """Inputs of the actor trust score."""
+def trust(signed_in: bool, age_days: float, recent_projects: int) -> float:
+    """Return the weight of an actor in decayed counters, above 0 and at most 1.
 
-    @property
-    def signed_in(self) -> bool:
-        """Whether the actor is a user."""
-
-    @property
-    def age_days(self) -> float:
-        """Days since the actor was created."""
-
-    @property
-    def recent_projects(self) -> int:
-        """The number of projects that the actor engaged with for the first time in the last hour."""
-
-
-def trust(inputs: TrustInputs) -> float:
-    """Return the weight of an actor in decayed counters, above 0 and at most 1."""
-    by_age = NEW_TRUST + (1.0 - NEW_TRUST) * min(max(inputs.age_days, 0.0) / TRUSTED_AFTER_DAYS, 1.0)
-    by_sign_in = 1.0 if inputs.signed_in else ANONYMOUS_TRUST
-    return by_age * by_sign_in * min(1.0, BUSY_PROJECTS / max(inputs.recent_projects, 1))
+    Parameters
+    ----------
+    signed_in
+        Whether the actor is a user.
+    age_days
+        Days since the actor was created.
+    recent_projects
+        Number of projects that the actor engaged with for the first time in the last hour.
+    """
+    by_age = NEW_TRUST + (1.0 - NEW_TRUST) * min(max(age_days, 0.0) / TRUSTED_AFTER_DAYS, 1.0)
+    by_sign_in = 1.0 if signed_in else ANONYMOUS_TRUST
+    return by_age * by_sign_in * min(1.0, BUSY_PROJECTS / max(recent_projects, 1))
