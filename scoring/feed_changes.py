@@ -79,7 +79,7 @@ class NotificationQueue:
         self._is_closed = False
 
     def put(self, change: FeedChange, after_s: float = 0.0) -> None:
-        """Add a change that is due in `after_s` seconds; it replaces a pending change of the same feed."""
+        """Add a change that is due in `after_s` seconds. It replaces a pending change of the same feed."""
         if change.feed in self.feeds:
             due = time.monotonic() + after_s
             pending_due, _ = self._pending.get(change.feed, (due, change))
@@ -92,7 +92,7 @@ class NotificationQueue:
         self._changed.set()
 
     async def take(self) -> list[FeedChange]:
-        """Wait for changes and return them; an empty list once the queue is closed."""
+        """Wait for changes and return them. The list is empty once the queue is closed."""
         while not self._is_closed:
             due, now_s = self._due(), time.monotonic()
             if due is not None and due <= now_s:

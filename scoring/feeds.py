@@ -84,7 +84,7 @@ class Feeds:
     ) -> Page:
         """Return a page of For You.
 
-        Raises `BadRequest` if an argument is invalid; the message says how to fix it.
+        Raises `BadRequest` if an argument is invalid. The message says how to fix it.
         """
         request = PageRequest.checked(FeedKind.FOR_YOU, viewer, where, digest(where), first, after, needs)
         return await self._page(request, partial(self._for_you, viewer, where))
@@ -222,7 +222,7 @@ class Feeds:
         return await find_counterfactuals(self._stores, profile, scored_projects, page, first_page, at, within_s)
 
     async def velocities(self, ids: Sequence[int]) -> dict[int, float]:
-        """Return the current velocities of projects; a project without any actor is left out."""
+        """Return the current velocities of projects. Projects without any actor are left out."""
         constants = (await self._trend_constants())[Window.DAY]
         return await velocities(self._stores.database, ids, constants, self._clock())
 

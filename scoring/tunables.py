@@ -73,7 +73,7 @@ RECENT_SOURCE_ENGAGEMENTS = 2_000
 """Number of latest first interactions on the platform in which the source of recent projects counts actors."""
 NEIGHBOR_SEEDS = 50  # latest projects of the history whose item neighbors are candidates
 SESSION_NEIGHBOR_COUNT = 200
-"""Session neighbors whose projects are candidates, those with most shared projects first."""
+"""Number of session neighbors whose projects are candidates: the neighbors with most shared projects."""
 SOURCE_DEADLINE_S = 1.0  # a slower source is left out of the ranking, and the feed is marked degraded
 VECTORS_DEADLINE_S = 0.4  # deadline of each call to the vector store
 
@@ -131,7 +131,7 @@ MIN_REASON_SIMILARITY = 0.35
 FRESH_DAYS = 7.0  # age up to which an explanation says that a project is new
 
 # --- log of served pages --------------------------------------------------------------------------------------------
-SAMPLED_CANDIDATES = 40  # candidates logged in addition to those of a first page: 2 KB with 12 signals
+SAMPLED_CANDIDATES = 40  # candidates logged in addition to a first page: 2 KB with 12 signals
 
 COUNTERFACTUAL_S = 0.3  # time for all counterfactuals of a request; each ranks the page up to seven times
 COUNTERFACTUAL_CAUSES = 3  # likeliest causes of a project that are tried
@@ -197,4 +197,4 @@ LEARNED_HALF_CONFIDENCE = 5.0
 MIN_LEARNED_PROJECTS = 3  # projects of a term that the actor engaged with at least
 MIN_LEARNED_LIFT = 1.5  # least ratio of the term's share in the history to its share in the catalog
 MIN_LEARNED_CONFIDENCE = 0.1  # confidence below which a learned interest is dropped
-MAX_LEARNED_INTERESTS = 10  # learned interests of one actor, those of highest confidence
+MAX_LEARNED_INTERESTS = 10  # learned interests of one actor, by highest confidence

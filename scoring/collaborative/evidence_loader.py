@@ -87,7 +87,7 @@ async def load_evidence(
     signals: Iterable[Signal],
     reader: RecentInteractionReader | None = None,
 ) -> BehaviorEvidence:
-    """Load the parts of the evidence that the given signals read; the other parts stay empty."""
+    """Load the parts of the evidence that these signals read. The other parts stay empty."""
     database, parts, ids = stores.database, required_parts(signals), table.ids.tolist()
     actor_id = profile.viewer.actor_id or 0
     reader = reader or RecentInteractionReader(database, actor_id, at)
@@ -166,7 +166,7 @@ async def _neighbor_links(request: _Request) -> NeighborLinks:
 
 
 async def _platform_activity(stores: Stores, at: datetime) -> PlatformActivity:
-    """Load the platform's activity; the cache shares it between viewers for `tunables.ACTIVITY_FRESH_S`."""
+    """Load the platform's activity, which the cache shares between viewers for `tunables.ACTIVITY_FRESH_S`."""
     try:
         packed = await stores.cache.get(_ACTIVITY_KEY)
     except StoreUnavailable:

@@ -119,7 +119,7 @@ def _evaluate_replay(
     if not testing.n or not (fitting.n or options.model):
         raise InsufficientData(
             f"{dataset.name} has {fitting.n} requests to fit on and {testing.n} to test on; a request needs a viewer "
-            "with 5 earlier projects who then engages with one that existed; give other windows or more events"
+            "with 5 earlier projects who then engages with an existing project; give other windows or more events"
         )
     model = fitted_model(dataset, fitting, options, progress)
     source_recall, replay = SourceRecall(), Replay(dataset, options.floor, options.seed)
@@ -196,7 +196,7 @@ FITTED_VIEWERS = 1_500
 """Maximum number of viewers to fit a model to."""
 HIDDEN_SHARE = 0.2
 MIN_HISTORY = 5
-"""Minimum number of a viewer's projects; those with fewer have none hidden."""
+"""Minimum number of a viewer's projects. A viewer with fewer has no hidden projects."""
 STATIC_BASELINES = {
     "popular": signal_scorer(Signal.RECENT_ACTORS),
     "item-kNN": signal_scorer(Signal.ITEM_NEIGHBORS),
@@ -276,7 +276,7 @@ class _Hits:
         self.by_scorer: dict[str, list[bool]] = {}
 
     def add(self, request: ReplayedRequest, scores_by_name: Mapping[str, Floats]) -> None:
-        """Draw 100 other projects for each hidden project of a request, and rank it; a tie counts half a rank."""
+        """Rank each hidden project of a request among 100 other random projects. A tie counts half a rank."""
         others = np.setdiff1d(np.arange(request.projects.size), request.relevant)
         negatives = [self._rng.choice(others, min(100, others.size), replace=False) for _ in request.relevant]
         for name, value in scores_by_name.items():

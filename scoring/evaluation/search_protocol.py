@@ -109,7 +109,7 @@ async def evaluate_search(directory: Path, progress: Progress) -> EvaluationResu
 
 @asynccontextmanager
 async def _installation(directory: Path, progress: Progress) -> AsyncIterator[Stores]:
-    """Import a folder into empty embedded stores, and index it; the stores are deleted at the end."""
+    """Import a folder into empty embedded stores, and index it. The stores are deleted at the end."""
     with TemporaryDirectory(prefix="explore-evaluate-") as name:
         folder = Path(name)
         stores = Stores(
@@ -132,7 +132,7 @@ async def _installation(directory: Path, progress: Progress) -> AsyncIterator[St
 def _as_scores(results: Integers, relevant: Integers) -> tuple[Floats, Integers]:
     """Return descending scores and the projects: results, then padding, then relevant projects that were not found.
 
-    The padding keeps the latter out of the first 20 ranks.
+    The padding keeps the projects that were not found out of the first 20 ranks.
     """
     not_found = relevant[~np.isin(relevant, results)]
     projects = np.concatenate([results, np.full(tunables.SEARCH_HITS, -1), not_found])

@@ -1,4 +1,4 @@
-"""The trending protocol: rank the existing projects at many moments; the grades are the actors of the next day.
+"""The trending protocol: rankings of the existing projects at many moments, graded by the actors of the next day.
 
 Moments are 17 h apart in the last 40 % of the log's time. Moments with fewer than 7 actors in the next day are left
 out. Clock and constants are fitted on the first 60 %. docs/ranking.md has the figures for other choices.
@@ -32,7 +32,7 @@ SHIPPED = "velocity, with the shipped constants"
 
 
 def evaluate_trending(dataset: Dataset, progress: Progress) -> EvaluationResults:
-    """Rank by the events before each moment; the grade is the number of actors in the next 24 h (graded NDCG@10).
+    """Rank by the events before each moment. A project's grade is its number of actors in the next 24 h.
 
     Raises `InsufficientData` if there are no times, or no moment with enough actors after it.
     """

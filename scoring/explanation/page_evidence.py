@@ -94,8 +94,8 @@ async def load_page_evidence(
 ) -> PageEvidence:
     """Load the evidence for a page, in a number of statements that does not depend on the number of projects.
 
-    Features take one statement. On demand, text similarity takes a call to the vector store; titles, words and owners
-    take a statement each, visitors one per window, and collaborative signals those of `load_evidence`.
+    Features take one statement. If a reason needs them, text similarity takes a call to the vector store, titles, words
+    and owners take a statement each, visitors take a statement per window, and `load_evidence` is called.
     """
     ids = [project.project_id for project in scored_projects]
     features = {feature.id: feature for feature in await read_features(stores.database, ids, profile.viewer.actor_id)}
@@ -172,7 +172,7 @@ async def _engagement_counts(
 async def _with_titles(
     stores: Stores, profile: Profile, nearest: Mapping[Basis, _Nearest]
 ) -> dict[int, tuple[SimilarProject, ...]]:
-    """Read the cards of the similar projects, without those that the viewer may no longer see."""
+    """Read the cards of the similar projects that the viewer may see."""
     seeds = {seed for pairs in nearest.values() for seed, _ in pairs.values()}
     if not seeds:
         return {}
@@ -219,7 +219,7 @@ def _nearest_by_people(ids: Integers, evidence: BehaviorEvidence, neighbors: Seq
 
 
 def _similar_people(ids: Integers, evidence: BehaviorEvidence) -> dict[tuple[Signal, ...], dict[int, int]]:
-    """Count the people with similar taste by project; a count below `tunables.ANONYMITY_FLOOR` is left out."""
+    """Count the people with similar taste by project. Counts below `tunables.ANONYMITY_FLOOR` are left out."""
 
     def count_similar(interactions: FirstInteractions) -> dict[int, int]:
         counts = Counter(ids[interactions.rows[interactions.similarity > 0]].tolist())

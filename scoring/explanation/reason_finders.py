@@ -77,7 +77,7 @@ async def find_reasons(
 ) -> dict[int, tuple[Reason, ...]]:
     """Return the reasons of a page's projects by project id, the largest contributions first.
 
-    The store calls are those of `page_evidence.load_page_evidence`.
+    Only `page_evidence.load_page_evidence` calls stores.
     """
     evidence = await load_page_evidence(stores, profile, scored_projects, at, deadlines)
     reasons_by_project: dict[int, tuple[Reason, ...]] = {}
@@ -218,4 +218,4 @@ REASON_FINDERS: tuple[ReasonFinder, ...] = (
     ),
     ReasonFinder((), _exploration, _weigh_exploration),
 )
-"""Finders of all kinds of reasons; those with equal weights keep this order."""
+"""Finders of all kinds of reasons. Finders with equal weights keep this order."""

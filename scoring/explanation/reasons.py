@@ -1,6 +1,6 @@
 """Reasons for a project's rank, each with its evidence, and the sentence that summarizes them.
 
-`scoring.explanation.reason_finders` finds them; the GraphQL types are made from these classes.
+`scoring.explanation.reason_finders` finds the reasons. The GraphQL types are made from these classes.
 """
 
 from collections.abc import Mapping, Sequence

@@ -118,7 +118,7 @@ class EventLog:
     def from_events(
         cls, actors: Integers, projects: Integers, at_s: Floats, n_actors: int, n_projects: int
     ) -> "EventLog":
-        """Make a log of the first event of each actor and project; the events may be in any order."""
+        """Make a log of the first event of each actor and project from events in any order."""
         order = np.lexsort((projects, actors, at_s))
         actors, projects, at_s = actors[order], projects[order], at_s[order]
         _, first = np.unique(actors * n_projects + projects, return_index=True)

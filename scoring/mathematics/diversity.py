@@ -59,7 +59,7 @@ def diversify(
     Each rank gets the project with the highest score minus penalty. The penalty is `strength` for each unit of
     similarity to the last `tunables.DIVERSITY_WINDOW` − 1 projects. A project whose owner or category has reached its
     limit on the page is blocked while other projects are left. `score` are (n,) millionths, descending. `reserved`
-    holds the project of each reserved rank (0 for the first); the project gets this rank, or the next rank that the
+    holds the project of each reserved rank (0 for the first). The project gets this rank, or the next rank that the
     limits of its owner and category allow.
 
     Returns
@@ -155,7 +155,7 @@ def _changes(order: list[int], penalties: list[float], pair_penalties: Matrix) -
 
 
 def _most_similar_above(order: Integers, pair_penalties: Matrix) -> list[int]:
-    """Return for each rank the rank of the most similar project above it on the page; the highest rank of ties."""
+    """Return for each rank the rank of the most similar project above on the page, the highest of several."""
     window = tunables.DIVERSITY_WINDOW - 1
     above = sliding_window_view(np.concatenate([np.full(window, -1), order]), window)[: order.size]
     penalties = np.where(above >= 0, pair_penalties[order[:, None], above], -1.0)

@@ -26,8 +26,8 @@ RANKS = (1, 2, 3, 4, 6, 10, 15, 20, 30, 50, 100, 300, 1_000)
 """Knots of the position bias; log odds between them are interpolated linearly in the logarithm of the rank."""
 
 POSITION_SHAPES = (Shape.DECREASING, Shape.FREE)
-"""Shapes of the two position columns. The probability of a look falls with the rank. It is unconstrained for projects
-that were not shown, because viewers may find them in other ways."""
+"""Shapes of the two position columns. The probability that a viewer looks at a rank falls with the rank. The column of
+projects that were not shown is unconstrained, because viewers may find such projects in other ways."""
 
 MIN_PROPENSITY = 0.05
 """Lower bound of propensities, so that a choice has at most the weight 20."""
@@ -41,7 +41,7 @@ def position_columns(ranks: Matrix32) -> Matrix32:
 
 
 def position_knots(ranks: Matrix32) -> list[Floats]:
-    """Return the knots of both `position_columns`; the knots of the rank end at the last rank shown."""
+    """Return the knots of both `position_columns`. The knots of the rank end at the last rank shown."""
     last = max(float(ranks.max(initial=1.0)), 2.0)
     earlier = [rank for rank in RANKS if rank < last]
     return [np.log2(np.array([*earlier, last], dtype=np.float64)), np.array([0.0, 1.0])]
@@ -55,7 +55,7 @@ class PositionBias:
     not_shown: float  # log odds of candidates that were not shown
 
     def propensities(self, ranks: Matrix32) -> Floats:
-        """Return the (rows,) probabilities of a look relative to the first rank, from `MIN_PROPENSITY` to 1."""
+        """Return the (rows,) probabilities of being seen, relative to the first rank, at least `MIN_PROPENSITY`."""
         shown = self.by_rank(np.log2(np.maximum(ranks, 1.0)).astype(np.float64)) - self.by_rank.ys[0]
         return np.clip(np.exp(np.where(ranks > 0, shown, self.not_shown)), MIN_PROPENSITY, 1.0)
 
@@ -154,7 +154,7 @@ def _fit(
 
 
 def _curves(signals: Sequence[Signal], knots: Sequence[Floats], heights: Sequence[Floats]) -> dict[Signal, Curve]:
-    """Shift curves so that the value 0 (no evidence) contributes 0; a constant does not change a ranking."""
+    """Shift curves so that the value 0 (no evidence) contributes 0. A constant does not change a ranking."""
     curves = {}
     for signal, xs, ys in zip(signals, knots, heights, strict=False):
         shifted = (ys - np.interp(0.0, xs, ys)) * SCALE

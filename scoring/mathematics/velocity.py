@@ -50,7 +50,7 @@ def effective_actors(actors: Floats, constants: TrendConstants) -> Floats:
 def score_parts(actors: Floats, age_h: Floats, constants: TrendConstants) -> Floats:
     """Return the (n, 2) terms of the score: of (n, 4) decayed actors (at least 0) and of the age (at most 0).
 
-    `age_h` is (n,) active hours since creation; a negative age counts as 0.
+    `age_h` is (n,) active hours since creation. A negative age counts as 0.
     """
     age_term = -constants.gravity * np.log1p(np.clip(age_h, 0.0, constants.oldest_h) / constants.offset_h)
     return np.column_stack([log_actors(actors, constants), age_term])
@@ -95,7 +95,7 @@ def bounded_boost(score: Integers, boost: Integers, max_boost_places: int) -> In
 
 ANONYMOUS_TRUST = 0.25  # factor of an anonymous actor: sessions cost nothing to create
 NEW_TRUST = 0.3  # trust of a user on the first day
-TRUSTED_AFTER_DAYS = 7.0  # age of full trust; it grows linearly until then
+TRUSTED_AFTER_DAYS = 7.0  # age of full trust, up to which trust grows linearly
 BUSY_PROJECTS = 60.0  # new projects per hour; above it, trust falls in inverse proportion
 
 

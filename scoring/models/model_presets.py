@@ -60,7 +60,7 @@ _UNTRAINED: Mapping[Signal, Curve] = {
 }
 
 UNTRAINED_SIGNALS = tuple(_UNTRAINED)
-"""Signals that cannot be computed from a log of interactions; the log of served pages holds their values."""
+"""Signals that cannot be computed from a log of interactions. The log of served pages holds their values."""
 
 
 def with_untrained_signals(model: Model) -> Model:

@@ -78,7 +78,7 @@ def _measure(
 
 
 def _select(bits: Bits, gain: Gain, terms: Sequence[OfferedTerm], current: Question | None) -> list[OfferedTerm]:
-    """Select the options, the most common first; the current ones stay, in their order, if nearly as good."""
+    """Select the options, the most common first. The current options stay, in their order, if nearly as good."""
     if not bits.size:
         return []
     best = choose_options(bits, gain, tunables.MAX_OPTIONS)

@@ -42,7 +42,7 @@ async def rank(
     exploration: float = tunables.EXPLORATION_SHARE,
     reader: RecentInteractionReader | None = None,
 ) -> Ranking:
-    """Rank the candidates for a viewer; the number of store calls does not depend on the number of candidates.
+    """Rank the candidates for a viewer. The number of store calls does not depend on the number of candidates.
 
     A viewer with onboarding answers and no history is ranked by `ONBOARDING` instead of `model`. A share `exploration`
     of the ranks goes to under-exposed projects. `reader` caches interactions for a page that is ranked several times.

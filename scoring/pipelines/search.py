@@ -35,7 +35,7 @@ MODEL = Model(
         Signal.PERSONAL_BOOST: Curve.linear(tunables.SEARCH_BOOST),
     },
 )
-"""The score of a search is its vector part plus its keyword part; the boost is 0 unless it is personalized."""
+"""The score of a search is its vector part plus its keyword part. The boost is 0 unless the search is personalized."""
 
 _COVERAGE_HITS = 10  # best keyword hits that are checked for the words of the query
 
@@ -135,7 +135,7 @@ async def _hits(
 async def _query_coverage(stores: Stores, query: str, hits: HybridHits) -> float:
     """Return the share of the query's words in the keyword hit that contains most of them.
 
-    It is high for a query that quotes a project, and low for one that describes it in other words.
+    The share is high for a query that quotes a project, and low for a query that paraphrases a project.
     """
     word_count = len(query_words(query))
     best_ids = hits.ids[np.argsort(-hits.keyword_parts, kind="stable")[:_COVERAGE_HITS]].tolist()

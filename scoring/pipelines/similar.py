@@ -1,4 +1,4 @@
-"""Projects similar to a project: those with the nearest vectors, or without the index those with the same terms."""
+"""Projects similar to a project: the nearest vectors, or without the index the projects with the same terms."""
 
 from datetime import datetime
 
@@ -53,7 +53,7 @@ async def _nearest(stores: Stores, project_id: int, where: ProjectFilter) -> Hit
 
 
 async def _with_same_terms(stores: Stores, project_id: int, where: ProjectFilter) -> Hits:
-    """Return the projects that share terms, those with most first; their similarity is unknown, so they score 0."""
+    """Return the projects that share most terms. Their similarity is unknown, so they score 0."""
     terms = await terms_of(stores.database, project_id)
     ids_with_terms = await tag_matches(stores.database, terms, tunables.SIMILAR_HITS + 1, where) if terms else []
     ids = np.array([id_ for id_ in ids_with_terms if id_ != project_id][: tunables.SIMILAR_HITS], dtype=np.int64)

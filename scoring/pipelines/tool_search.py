@@ -13,7 +13,7 @@ MAX_SEMANTIC_MATCHES = 20
 
 MIN_TOOL_SIMILARITY = 0.25
 """Minimum cosine of a match by meaning. With WordLlama "draw a picture" and Midjourney have .29, "speech" and Whisper
-.48; the nearest tool to "hello world" has .19, to "xyzzy" .14."""
+.48. The nearest tool to "hello world" has .19, and to "xyzzy" .14."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ ToolPosition = NamePosition | SimilarityPosition
 
 @dataclass(frozen=True, slots=True)
 class ToolMatch:
-    """Tool with its position; the next page starts after it."""
+    """Tool with its position, after which the next page starts."""
 
     tool: CatalogTool
     position: ToolPosition
@@ -83,7 +83,7 @@ async def _similar(stores: Stores, search: str, deadlines: Deadlines) -> list[Si
 
 
 async def _read(stores: Stores, search: str, positions: list[SimilarityPosition], limit: int) -> list[ToolMatch]:
-    """Read tools, without those that were deleted or found by name."""
+    """Read the tools that were neither deleted nor found by name."""
     keys = [position.key for position in positions]
     tools = await tools_by_key(stores.database, keys, not_matching=search) if keys else {}
     return [ToolMatch(tools[position.key], position) for position in positions if position.key in tools][:limit]

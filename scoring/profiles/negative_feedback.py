@@ -54,7 +54,7 @@ def similar_to_dismissed(table: FeatureTable, profile: Profile, dismissed: Seque
     """Return the similarity to dismissed projects, 0 to 1: the mean over the terms, or the owner's if greater.
 
     The weight of a term grows with its dismissed minus its engaged projects, up to 1 at
-    `tunables.DISMISSALS_FOR_FULL`; it is 0 for an interest of the viewer. The weight of an owner grows with the owner's
+    `tunables.DISMISSALS_FOR_FULL`. It is 0 for an interest of the viewer. The weight of an owner grows with the owner's
     dismissed projects.
     """
     surplus = Counter(all_terms([project.terms for project in dismissed]))

@@ -139,7 +139,7 @@ async def load_profile_without_vector(
 
 
 def _learnable(engagements: Sequence[EngagedProject], kinds: EngagementKind) -> Iterator[EngagedProject]:
-    """Restrict engagements to some kinds; an engagement of other kinds only is left out."""
+    """Restrict engagements to some kinds. An engagement of other kinds only is left out."""
     for engagement in engagements:
         learnable = engagement.kinds & kinds
         if learnable == engagement.kinds:

@@ -1,4 +1,4 @@
-"""Pages cut from a ranking snapshot; after its last rank follow the unranked projects, newest first.
+"""Pages cut from a ranking snapshot. After its last rank, the unranked projects follow, newest first.
 
 Every page is checked in the database: projects that became private, archived or deleted, or were dismissed or muted,
 are skipped, and the next ranks fill the page.
@@ -23,7 +23,7 @@ from scoring.snapshots.snapshot_store import RankingSnapshot, new_id
 _SLACK = 20  # ranks read beyond the page; if more are not visible, the page needs a second statement
 
 _ENDLESS = (FeedKind.FOR_YOU, FeedKind.POPULAR, FeedKind.TRENDING)
-"""Feeds that continue with unranked projects; a search ends with its hits."""
+"""Feeds that continue with unranked projects. A search ends with its hits."""
 
 _BY_NAME = (FeedKind.SEARCH, FeedKind.SIMILAR)
 """Feeds for an explicit request, to which mutes apply only if the snapshot is personal."""
@@ -111,8 +111,8 @@ async def cut(projects: PageProjects, snapshot: RankingSnapshot, request: PageRe
     return replace(page, degraded=ranking.degraded, ranked_count=ranking.ids.size)
 
 
-async def newest_page(projects: PageProjects, request: PageRequest, at: datetime) -> Page:
-    """Cut a page of the newest projects. No ranking is stored; the cursor alone holds the position. Raises as `cut`."""
+async def newest_page(database: Database, request: PageRequest, at: datetime) -> Page:
+    """Cut a page of the newest projects. No ranking is stored, so the cursor alone holds the position."""
     snapshot_id = request.after.snapshot_id if request.after else new_id()
     viewer_id, after = request.viewer.actor_id, request.creation_position
     cards = await newest(database, request.first + 1, after=after, where=request.where, actor_id=viewer_id)
@@ -171,7 +171,7 @@ async def _entries(database: Database, snapshot: RankingSnapshot, request: PageR
 async def _unranked_entries(
     projects: PageProjects, snapshot: RankingSnapshot, request: PageRequest
 ) -> AsyncIterator[_Entry]:
-    """Yield the unranked projects, newest first, without those that are newer than the snapshot."""
+    """Yield the unranked projects that are not newer than the snapshot, newest first."""
     ranked, limit = snapshot.ranking.ids.tolist(), request.first + _SLACK
     rank, position = len(ranked), Keyset(snapshot.ranking.generated_at, _LAST_ID)
     if request.creation_position is not None:

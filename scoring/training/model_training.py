@@ -46,7 +46,7 @@ WINDOW_DAYS = 120.0
 WARM_SHARE = 0.25
 """Share of requests left out at the beginning of a log younger than the window, when every history was short."""
 FITTED_SHARE = 2 / 3
-"""Share of the window's requests, in the order of time, to fit on; the later requests are for the comparison."""
+"""Share of the window's requests, in the order of time, to fit on. The later requests are for the comparison."""
 MIN_REQUESTS = 50
 """Minimum number of requests to fit on, and to compare on."""
 MAX_REQUESTS = 6_000

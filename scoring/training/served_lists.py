@@ -3,8 +3,8 @@
 Viewers choose among the projects that they see, and they see the first ranks most. A model fitted to the raw choices
 would learn to reproduce the order of the feed that logged them. The rank is therefore fitted as one more curve, which
 the model does not contain. This is the position-based model (Richardson et al., 2007; Ai et al., 2018): the probability
-of a choice is the probability of a look at the rank times the utility of the project. "Not shown" is one more rank, for
-projects that viewers find in other ways.
+of a choice is the probability that the viewer looks at the rank times the utility of the project. "Not shown" is one
+more rank, for projects that viewers find in other ways.
 """
 
 from collections.abc import Sequence

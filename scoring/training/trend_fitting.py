@@ -21,7 +21,7 @@ from scoring.mathematics.velocity import DEFAULT_TREND_CONSTANTS, Window
 from scoring.replay.dataset import Dataset
 
 FITTED_SHARE = 0.6
-"""Share of a log's time span to fit on; the rest is for the comparison."""
+"""Share of a log's time span to fit on. The rest is for the comparison."""
 WARM_UP_S = 8 * DAY_S
 """Time at the beginning of a log without moments, because the decayed counters are still too low."""
 STEP_S = 17 * HOUR_S

@@ -130,7 +130,7 @@ async def activate_trends(database: Database, number: int) -> None:
 
 
 async def _active(database: Database) -> tuple[ConstantsByWindow, ActivityClock]:
-    """Read the active constants; the built-in constants if no set is active, or if the active set cannot be read."""
+    """Read the active constants. Without an active set that can be read, return the built-in constants."""
     stored = await active_constants(database)
     try:
         return constants_from_data(stored.constants) if stored else (DEFAULT_TREND_CONSTANTS, UNIFORM_CLOCK)
