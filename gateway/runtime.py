@@ -24,6 +24,7 @@ from scoring.feed_changes import FeedChangeWatcher
 from scoring.feeds import Feeds
 from scoring.mathematics.viewer_stages import Thresholds
 from scoring.models.active_model import ActiveModel, ActiveTrendConstants
+from scoring.use_cases.unit_of_work import MAX_REMEMBERED_VIEWERS
 
 FLUSH_EVERY_S = 1.0
 """Interval of writing the served pages to the database: one transaction for all pages of a second."""

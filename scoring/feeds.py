@@ -93,7 +93,7 @@ class Feeds:
         self, viewer: Viewer, first: int, after: str | None, where: ProjectFilter, needs: PageNeeds = NO_NEEDS
     ) -> Page:
         """Return a page of the popular projects. Raises as `for_you`."""
-        request = PageRequest.checked(FeedKind.POPULAR, viewer, where, digest(where), first, after)
+        request = PageRequest.checked(FeedKind.POPULAR, viewer, where, digest(where), first, after, needs)
         make = partial(popular.rank, self._stores.database, where, self._clock())
         return await self._page(request, partial(self._snapshot, request, popular.NAME, tunables.POPULAR_FRESH_S, make))
 
@@ -114,7 +114,7 @@ class Feeds:
         self, viewer: Viewer, first: int, after: str | None, where: ProjectFilter, needs: PageNeeds = NO_NEEDS
     ) -> Page:
         """Return a page of the newest projects. Raises as `for_you`."""
-        request = PageRequest.checked(FeedKind.NEWEST, viewer, where, digest(where), first, after)
+        request = PageRequest.checked(FeedKind.NEWEST, viewer, where, digest(where), first, after, needs)
         if request.after is not None and request.creation_position is None:
             raise ForeignCursor("this cursor belongs to another feed; start `newest` without `after`")
         try:
@@ -158,7 +158,7 @@ class Feeds:
         needs: PageNeeds = NO_NEEDS,
     ) -> Page:
         """Return a page of the projects that are similar to a project. Raises as `for_you`."""
-        request = PageRequest.checked(FeedKind.SIMILAR, viewer, where, digest(where, project_id), first, after)
+        request = PageRequest.checked(FeedKind.SIMILAR, viewer, where, digest(where, project_id), first, after, needs)
         make = partial(similar.rank, self._stores, project_id, where, self._clock(), self._deadlines)
         find = partial(self._snapshot, request, similar.MODEL.name, tunables.SIMILAR_FRESH_S, make)
         return await self._page(request, find)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,10 +107,11 @@ class Page:
     generated_at: datetime
     degraded: tuple[Store, ...]
     entries: tuple[PageEntry, ...]
-    cards: Mapping[int, ProjectCard]  # by project id, as read for this page
+    projects: Mapping[int, PageProject]  # by id, as read for this page
     has_next: bool
     has_previous: bool
     ranked_count: int | None = None  # ranked projects, which unranked ones may follow; None without a snapshot
+    reasons: Mapping[int, tuple[Any, ...]] = field(default_factory=dict)  # `Reason`s by project id; empty unless needed
 
 
 @dataclass(frozen=True, slots=True)

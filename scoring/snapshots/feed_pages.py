@@ -1,18 +1,19 @@
-"""Pages cut from a ranking snapshot. After its last rank, the unranked projects follow, newest first.
+"""Pages cut from a ranking snapshot; after its last rank follow the unranked projects, newest first.
 
 Every page is checked in the database: projects that became private, archived or deleted, or were dismissed or muted,
 are skipped, and the next ranks fill the page.
 """
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Self
 
 from db.actors.users import Viewer
-from db.catalog.project_cards import Keyset, ProjectCard, ProjectFilter, newest, showable_cards
-from db.database.engine import Database
+from db.catalog.project_cards import Keyset, ProjectFilter
+from db.errors import Store
 from db.models import FeedKind
+from db.page_projects import NO_NEEDS, PageNeeds, PageProjects, PageRow
 from scoring import tunables
 from scoring.errors import FirstOutOfRange, ForeignPosition, SnapshotExpired, UnknownPosition
 from scoring.mathematics.signals import MILLIONTHS, Signal
@@ -107,20 +108,32 @@ async def cut(projects: PageProjects, snapshot: RankingSnapshot, request: PageRe
         if len(entries) > request.first:
             break
     ranking = snapshot.ranking
-    page = _page(request, entries, ranking.strategy, ranking.model, snapshot.id, ranking.generated_at)
-    return replace(page, degraded=ranking.degraded, ranked_count=ranking.ids.size)
+    return await _page(
+        projects,
+        request,
+        at,
+        entries,
+        ranking.strategy,
+        ranking.model,
+        snapshot.id,
+        ranking.generated_at,
+        ranking.degraded,
+        ranking.ids.size,
+    )
 
 
-async def newest_page(database: Database, request: PageRequest, at: datetime) -> Page:
-    """Cut a page of the newest projects. No ranking is stored, so the cursor alone holds the position."""
+async def newest_page(projects: PageProjects, request: PageRequest, at: datetime) -> Page:
+    """Cut a page of the newest projects. The cursor alone holds the position. Raises as `cut`."""
     snapshot_id = request.after.snapshot_id if request.after else new_id()
-    viewer_id, after = request.viewer.actor_id, request.creation_position
-    cards = await newest(database, request.first + 1, after=after, where=request.where, actor_id=viewer_id)
-    entries = []
-    for rank, card in enumerate(cards, start=request.rank + 1):
-        position = Keyset(card.created_at, card.id)
-        entries.append(_Entry(Cursor(snapshot_id, rank, position), _by_creation(position), card))
-    return _page(request, entries, Strategy.NEWEST, "newest", snapshot_id, at)
+    rows = await projects.read_newest(
+        request.first + 1, request.viewer, after=request.creation_position, where=request.where
+    )
+    entries = [
+        _Entry(Cursor(snapshot_id, rank, keyset), _by_creation(keyset), row)
+        for rank, row in enumerate(rows, start=request.rank + 1)
+        for keyset in [Keyset(row.created_at, row.id)]
+    ]
+    return await _page(projects, request, at, entries, Strategy.NEWEST, "newest", snapshot_id, at)
 
 
 def entry_at(kind: FeedKind, cursor: Cursor, snapshot: RankingSnapshot | None, viewer: Viewer) -> PageEntry:
@@ -152,7 +165,7 @@ def _scored_at(kind: FeedKind, cursor: Cursor, ranking: Ranking) -> ScoredProjec
     return _unranked(cursor.creation_position.id, cursor.rank) if is_unranked else None
 
 
-async def _entries(database: Database, snapshot: RankingSnapshot, request: PageRequest) -> AsyncIterator[_Entry]:
+async def _entries(projects: PageProjects, snapshot: RankingSnapshot, request: PageRequest) -> AsyncIterator[_Entry]:
     """Yield the visible ranked projects, then in endless feeds the unranked ones."""
     ids, piece_size = snapshot.ranking.ids, request.first + _SLACK
     by_name = request.kind in _BY_NAME and snapshot.actor_id is None
@@ -161,10 +174,10 @@ async def _entries(database: Database, snapshot: RankingSnapshot, request: PageR
         piece = ids[start : start + piece_size].tolist()
         rows = await projects.read_listed(piece, request.viewer, include_muted=by_name)
         for index, id_ in enumerate(piece, start):
-            if id_ in cards and not _is_hidden(cards[id_], request):
-                yield _Entry(Cursor(snapshot.id, index + 1), snapshot.ranking.scored_project(index), cards[id_])
+            if id_ in rows and not _is_hidden(rows[id_], request):
+                yield _Entry(Cursor(snapshot.id, index + 1), snapshot.ranking.scored_project(index), rows[id_])
     if request.kind in _ENDLESS:
-        async for entry in _unranked_entries(database, snapshot, request):
+        async for entry in _unranked_entries(projects, snapshot, request):
             yield entry
 
 
@@ -177,16 +190,16 @@ async def _unranked_entries(
     if request.creation_position is not None:
         rank, position = request.rank, request.creation_position
     while True:
-        cards = await newest(
-            database, limit, after=position, where=request.where, actor_id=request.viewer.actor_id, excluded_ids=ranked
+        rows = await projects.read_newest(
+            limit, request.viewer, after=position, where=request.where, excluded_ids=ranked
         )
-        for card in cards:
-            position = Keyset(card.created_at, card.id)
-            if _is_hidden(card, request):
+        for row in rows:
+            position = Keyset(row.created_at, row.id)
+            if _is_hidden(row, request):
                 continue
             rank += 1
-            yield _Entry(Cursor(snapshot.id, rank, position), _unranked(card.id, rank), card)
-        if len(cards) < limit:
+            yield _Entry(Cursor(snapshot.id, rank, position), _unranked(row.id, rank), row)
+        if len(rows) < limit:
             return
 
 
@@ -212,6 +225,8 @@ async def _page(
     model: str,
     snapshot_id: str,
     generated_at: datetime,
+    degraded: tuple[Store, ...] = (),
+    ranked_count: int | None = None,
 ) -> Page:
     shown = entries[: request.first]
     loaded = await projects.load([entry.row for entry in shown], request.needs, at)
@@ -221,9 +236,14 @@ async def _page(
         model=model,
         snapshot_id=snapshot_id,
         generated_at=generated_at,
-        degraded=(),
-        entries=tuple(PageEntry(entry.cursor.rank, entry.cursor.encode(), entry.scored) for entry in shown),
-        cards={entry.card.id: entry.card for entry in shown},
+        degraded=degraded,
+        entries=tuple(
+            PageEntry(entry.cursor.rank, entry.cursor.encode(), entry.scored)
+            for entry in shown
+            if entry.row.id in loaded
+        ),
+        projects=loaded,
         has_next=len(entries) > request.first,
         has_previous=request.after is not None,
+        ranked_count=ranked_count,
     )

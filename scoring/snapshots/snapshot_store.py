@@ -4,6 +4,10 @@ The cache holds two entries for each snapshot. The *pointer* holds the id of the
 changes the ranking: feed, actor, viewer version, filter and model. The pointer expires at the greatest age at which the
 feed serves the ranking as a first page (`tunables.*_FRESH_S`). The body expires `tunables.SNAPSHOT_TTL_S` after its
 last use, so cursors stay valid. A third entry lists the snapshot under its actor, for erasure (`db.cache.names`).
+
+A body never changes, so each process keeps the bodies that it used last, and asks the cache for one again only to
+extend its life: once in `EXTEND_EVERY_S`. It keeps a pointer for as long as it is valid, or for `POINTER_KEPT_S` if
+another process has set it.
 """
 
 import hashlib
@@ -98,7 +102,7 @@ class _KeptSnapshots:
         self.drop(kept.snapshot.id)
         self._kept[kept.snapshot.id] = kept
         self._bytes += kept.size
-        oldest = kept.extended_at - weights.SNAPSHOT_TTL_S
+        oldest = kept.extended_at - tunables.SNAPSHOT_TTL_S
         while self._kept and (self._bytes > self._max_bytes or next(iter(self._kept.values())).extended_at < oldest):
             self._bytes -= self._kept.popitem(last=False)[1].size
 
@@ -150,19 +154,36 @@ class SnapshotStore:
 
         async def compute() -> Computed[RankingSnapshot]:
             snapshot = await self._store(key, await make())
-            return Computed(snapshot.id.encode(), _max_age_s(key, snapshot), snapshot)
+            max_age_s = tunables.DEGRADED_FRESH_S if snapshot.ranking.degraded else key.max_age_s
+            return Computed(snapshot.id.encode(), max_age_s, snapshot)
 
         computed = await get_or_compute(
             self._cache, key.pointer, compute, lock_s=tunables.RANKING_LOCK_S, cancel_when_abandoned=True
         )
-        if (snapshot := computed.decoded or await self.by_id(computed.value.decode())) is not None:
-            return snapshot
-        snapshot = await self._store(key, await make())  # the cache evicted the body first
+        if computed.decoded is None:
+            self._keep_pointer(key.pointer, computed.value.decode(), min(POINTER_KEPT_S, key.max_age_s))
+            return await self.by_id(computed.value.decode()) or await self._make_again(key, compute)
+        if Store.CACHE not in computed.decoded.ranking.degraded:
+            self._keep_pointer(key.pointer, computed.decoded.id, computed.ttl_s)
+        return computed.decoded
+
+    def _keep_pointer(self, pointer: str, id_: str, valid_s: float) -> None:
+        self._pointers[pointer] = (id_, self._clock() + valid_s)
+        self._pointers.move_to_end(pointer)
+        if len(self._pointers) > MAX_KEPT_POINTERS:
+            self._pointers.popitem(last=False)
+
+    async def _make_again(
+        self, key: RankingKey, compute: Callable[[], Awaitable[Computed[RankingSnapshot]]]
+    ) -> RankingSnapshot:
+        """Make the ranking again after the cache evicted its body before its pointer, or became unavailable."""
+        again = await compute()
+        assert again.decoded is not None  # noqa: S101 (`compute` above always sets it; for the type checker)
         try:
-            await self._cache.put(key.pointer, snapshot.id.encode(), _max_age_s(key, snapshot))
+            await self._cache.put(key.pointer, again.value, again.ttl_s)
         except StoreUnavailable:
-            return _without_cache(snapshot)
-        return snapshot
+            return _without_cache(again.decoded)
+        return again.decoded
 
     async def _store(self, key: RankingKey, ranking: Ranking | RankingSnapshot) -> RankingSnapshot:
         if isinstance(ranking, RankingSnapshot):
@@ -170,17 +191,13 @@ class SnapshotStore:
         snapshot = RankingSnapshot(new_id(), key.actor_id, key.arguments, key.where, ranking)
         body = encode(snapshot)
         try:
-            await self._cache.put(names.snapshot_key(snapshot.id), encode(snapshot), tunables.SNAPSHOT_TTL_S)
+            await self._cache.put(names.snapshot_key(snapshot.id), body, tunables.SNAPSHOT_TTL_S)
             if snapshot.actor_id is not None:
                 await self._cache.put(names.ownership_key(snapshot.actor_id, snapshot.id), b"", names.OWNERSHIP_TTL_S)
         except StoreUnavailable:
             return _without_cache(snapshot)
         self._kept.put(_KeptSnapshot(snapshot, len(body), self._clock()))
         return snapshot
-
-
-def _max_age_s(key: RankingKey, snapshot: RankingSnapshot) -> float:
-    return tunables.DEGRADED_FRESH_S if snapshot.ranking.degraded else key.max_age_s
 
 
 def _without_cache(snapshot: RankingSnapshot) -> RankingSnapshot:

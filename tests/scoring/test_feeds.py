@@ -309,7 +309,7 @@ async def test_somebody_unknown_gets_what_is_popular(world: World):
     assert set(keys_of(page)[4:6]) == {"p0003", "p0009"}, "seen by one, liked by nobody"
     assert keys_of(page)[6:] == sorted(keys_of(page)[6:]), "equals stand newest first"
     for entry in page.entries:
-        likes_ever = tunables.ALL_TIME_LIKES_WEIGHT * np.log1p(page.cards[entry.project_id].like_count)
+        likes_ever = tunables.ALL_TIME_LIKES_WEIGHT * np.log1p(page.projects[entry.project_id].like_count)
         assert entry.scored.contribution(Signal.LIKES) == round(likes_ever * 1e6)
         assert entry.scored.score == sum(entry.scored.contributions)
 

@@ -17,7 +17,7 @@ from db.models import FeedKind
 from scoring import tunables
 from scoring.mathematics.signals import Signal
 from scoring.ranking import Ranking, Strategy
-from scoring.snapshots.snapshot_store import RankingKey, RankingSnapshot, SnapshotStore
+from scoring.snapshots.snapshot_store import EXTEND_EVERY_S, POINTER_KEPT_S, RankingKey, RankingSnapshot, SnapshotStore
 from tests.doubles.memory_cache import MemoryCache
 from tests.scoring.test_feeds import Away
 
