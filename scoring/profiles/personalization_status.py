@@ -214,5 +214,5 @@ def _states(model: Model, counts: SignalCounts, preferences: Preferences) -> Ite
     off_signals = model.signals if not preferences.personalized else switched_off(model, preferences)
     for signal in model.signals:
         is_met, reason = _requirement_of(signal)
-        why = "Turned off_signals in your settings." if signal in off_signals else None if is_met(counts) else reason
+        why = "Turned off in your settings." if signal in off_signals else None if is_met(counts) else reason
         yield SignalState(signal, why is None, why)
