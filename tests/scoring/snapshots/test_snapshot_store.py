@@ -41,8 +41,8 @@ def snapshots(draw: st.DrawFn) -> RankingSnapshot:
             np.array(numbers[:n], dtype=np.int64),
             np.array(values, dtype=np.float32).reshape(n, len(signals)),
             np.array(numbers[n:], dtype=np.int64).reshape(n, len(signals)),
-            draw(st.dictionaries(st.integers(0, max(n - 1, 0)), moved, max_size=n)),
             draw(times),
+            draw(st.dictionaries(st.integers(0, max(n - 1, 0)), moved, max_size=n)),
             tuple(draw(st.lists(st.sampled_from(Store), unique=True))),
         ),
     )
@@ -70,7 +70,6 @@ def test_five_hundred_ranks_of_five_signals_are_small():
         np.arange(n),
         np.zeros((n, 5), np.float32),
         np.zeros((n, 5), np.int64),
-        {},
         datetime.now(UTC),
     )
     assert len(encode(RankingSnapshot(new_id(), 1, "", ProjectFilter(), ranking))) < 36_000
