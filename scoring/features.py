@@ -83,4 +83,5 @@ def incidences(texts: Sequence[str | None]) -> dict[TermKind, Incidence]:
 
 def all_terms(texts: Sequence[str | None]) -> list[int]:
     """Return the term ids of every kind of n projects, one entry for each project and term."""
-    return union(incidences(texts).values()).terms.tolist()
+    term_ids: list[int] = union(incidences(texts).values()).terms.tolist()
+    return term_ids

@@ -65,7 +65,8 @@ class RecentInteractionReader:
                 return await self._fetch(ids) if self._read_ids.size else interactions
             self._read_ids, self._interactions = np.union1d(self._read_ids, new), union
         kept = np.isin(self._interactions.projects, ids)
-        return stored.FirstInteractions(*(part[kept] for part in self._interactions))
+        projects, actors, at_s = self._interactions
+        return stored.FirstInteractions(projects[kept], actors[kept], at_s[kept])
 
     async def _fetch(self, ids: Integers) -> stored.FirstInteractions:
         limit = tunables.MAX_RECENT_INTERACTIONS
@@ -219,7 +220,8 @@ async def _session_neighbors(request: _Request, interactions: FirstInteractions)
     ids = sorted(shared)
     counts = np.array([shared[id_] for id_ in ids], dtype=np.float64)
     similarity = look_up(interactions.actors, np.array(ids, dtype=np.int64), counts)
-    return FirstInteractions(*(part[similarity > 0] for part in interactions._replace(similarity=similarity)))
+    kept, (rows, actors, _, at_s) = similarity > 0, interactions
+    return FirstInteractions(rows[kept], actors[kept], similarity[kept], at_s[kept])
 
 
 async def _item_similarity(request: _Request) -> Floats:

@@ -101,7 +101,8 @@ async def evaluate_search(directory: Path, progress: Progress) -> EvaluationResu
             name: mean_with_error(np.array(values), clusters) for name, values in reciprocal_ranks.items()
         },
         "an answer in the first 10": {
-            name: mean_with_error(np.array(values) >= 0.1, clusters) for name, values in reciprocal_ranks.items()
+            name: mean_with_error((np.array(values) >= 0.1).astype(np.float64), clusters)
+            for name, values in reciprocal_ranks.items()
         },
     }
     return EvaluationResults("search", directory.name, measured, SERVED, clusters, n_projects, facts)

@@ -151,7 +151,7 @@ def ease(evidence: BehaviorEvidence) -> Floats:
 def user_neighbor_score(evidence: BehaviorEvidence) -> Floats:
     """User-kNN: root of the similarity of the user neighbors who engaged, as a share of the total. Range 0 to 1."""
     interactions = evidence.user_neighbors
-    summed = np.bincount(interactions.rows, interactions.similarity, minlength=evidence.n)
+    summed = np.bincount(interactions.rows, interactions.similarity, minlength=evidence.n).astype(np.float64)
     total = evidence.user_neighbor_similarity
     return np.sqrt(_above_floor(evidence, interactions, summed) / total) if total > 0 else np.zeros(evidence.n)
 

@@ -148,7 +148,7 @@ async def _item_neighbors(stores: Stores, profile: Profile, at: datetime) -> lis
     )
     ids = np.concatenate([neighbors.ids for neighbors in lists.values()])
     nearest = nearest_to_history(ids, similarity, np.array(history, dtype=np.int64), tunables.CANDIDATES_ITEM_NEIGHBORS)
-    return nearest.tolist()
+    return [int(id_) for id_ in nearest]
 
 
 def nearest_to_history(ids: Integers, similarity: Floats, history: Integers, limit: int) -> Integers:
