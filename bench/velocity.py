@@ -19,13 +19,13 @@ from sqlalchemy import event, text
 
 from db.catalog.project_cards import ProjectFilter
 from db.database.engine import Database
-from db.interactions.velocity_queries import VelocityParameters, refresh_velocities
+from db.interactions.velocity_queries import refresh_velocities
 from db.models import now
 from db.schema import migrate
 from db.time_units import DAY_S
+from db.trend_constants import TrendConstants
 from scoring.mathematics.velocity import DEFAULT_TREND_CONSTANTS, Window
 from scoring.pipelines import popular, trending
-from scoring.pipelines.trending import formula_of
 
 
 def peak_mb() -> int:
@@ -88,8 +88,8 @@ async def measure(database: Database, projects: int, events: int) -> None:
     print(f"{projects:,} projects, {events:,} first meetings written in {took_s:.0f} s, {peak_mb()} MB", flush=True)
     issued: list[str] = []
     event.listen(database.engines[-1], "before_cursor_execute", lambda *call: issued.append(call[2]))
-    shipped = formula_of(DEFAULT_TREND_CONSTANTS[Window.DAY])
-    formulas: dict[str, VelocityParameters | None] = {
+    shipped = DEFAULT_TREND_CONSTANTS[Window.DAY]
+    formulas: dict[str, TrendConstants | None] = {
         "ours": shipped,
         "ours again": shipped,
         "the plan's": None,

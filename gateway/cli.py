@@ -31,7 +31,7 @@ from gateway.server import listen, run_server
 from gateway.settings import Settings, load_settings
 from gateway.stores import driver_message, open_database, open_migrated
 from resolvers.schema import sdl
-from scoring import weights
+from scoring import tunables
 from scoring.errors import InsufficientData, InvalidModel
 from scoring.evaluation.protocols import Options, Windows
 
@@ -254,7 +254,7 @@ def evaluate(
     seed: Annotated[int, typer.Option(help="The same seed gives the same figures.")] = 0,
     seeds: Annotated[int, typer.Option(min=1, max=100, help="Number of splits of the protocol random.")] = 5,
     floor: Annotated[int, typer.Option(min=1, help="Minimum number of users and sessions for a neighbor signal.")] = (
-        weights.ANONYMITY_FLOOR
+        tunables.ANONYMITY_FLOOR
     ),
     window: Annotated[
         tuple[datetime, datetime, datetime] | None,
@@ -285,7 +285,7 @@ def train(
 
     async def run(database: Database) -> int:
         await train_command.run_train_trends(database, seed, out)
-        return await train_command.run_train(database, name, weights.ANONYMITY_FLOOR, seed, out)
+        return await train_command.run_train(database, name, tunables.ANONYMITY_FLOOR, seed, out)
 
     raise typer.Exit(_on_database(_settings_of_data(), run))
 

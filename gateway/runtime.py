@@ -23,8 +23,7 @@ from resolvers.common.loaders import LoaderFallbacks
 from scoring.feed_changes import FeedChangeWatcher
 from scoring.feeds import Feeds
 from scoring.mathematics.viewer_stages import Thresholds
-from scoring.models.active_model import ActiveModel
-from scoring.models.active_trend_constants import ActiveTrendConstants
+from scoring.models.active_model import ActiveModel, ActiveTrendConstants
 from scoring.use_cases.unit_of_work import MAX_REMEMBERED_VIEWERS
 
 FLUSH_EVERY_S = 1.0
@@ -96,7 +95,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
                 stores,
                 model,
                 served,
-                velocity=ActiveTrendConstants(stores.database),
+                trend_constants=ActiveTrendConstants(stores.database),
                 max_boost_places=settings.trending_max_shift,
                 exploration=settings.exploration_share,
             ),

@@ -14,7 +14,13 @@ from gateway.errors import InvalidSettings
 from gateway.limit_settings import LimitSettings
 from gateway.subscription_settings import SubscriptionSettings
 from gateway.token_settings import TokenSettings, split
-from scoring.weights import ENOUGH_INTERACTIONS, ENOUGH_LIKES, ENOUGH_TAGS, EXPLORATION_SHARE, MAX_BOOST_PLACES
+from scoring.tunables import (
+    EXPLORATION_SHARE,
+    MAX_BOOST_PLACES,
+    SUFFICIENT_INTERACTIONS,
+    SUFFICIENT_INTERESTS,
+    SUFFICIENT_LIKES,
+)
 
 RENAMED = {
     "BOUND_NETWORKS": "NETWORK_CAP",
@@ -152,16 +158,16 @@ class Settings(TokenSettings, DocumentSettings, LimitSettings, SubscriptionSetti
         "viewer and day, 0 to 0.5. 0 turns exploration off.",
     )
     personalization_min_interests: int = Field(
-        ENOUGH_TAGS, ge=1, le=1_000, description="Minimum number of interests for a personal feed, 1 to 1000."
+        SUFFICIENT_INTERESTS, ge=1, le=1_000, description="Minimum number of interests for a personal feed, 1 to 1000."
     )
     personalization_min_projects: int = Field(
-        ENOUGH_INTERACTIONS,
+        SUFFICIENT_INTERACTIONS,
         ge=1,
         le=10_000,
         description="Minimum number of projects with interactions for a personal feed, 1 to 10000.",
     )
     personalization_min_likes: int = Field(
-        ENOUGH_LIKES,
+        SUFFICIENT_LIKES,
         ge=1,
         le=10_000,
         description="Minimum number of liked projects for a personal feed, 1 to 10000.",

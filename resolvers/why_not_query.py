@@ -19,7 +19,7 @@ from resolvers.preferences.mute_type import Mute
 from scoring.explanation import why_not_outcome
 from scoring.explanation.why_not_outcome import Outcome
 from scoring.pipelines.feed_filters import Filter
-from scoring.weights import FIRST_PAGE_SIZE
+from scoring.tunables import FIRST_PAGE_SIZE
 
 _FILTER_SUMMARIES = {
     Filter.PRIVATE: "The project is private: feeds do not show it, even to its owner.",

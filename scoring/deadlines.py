@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from db.errors import Store, StoreUnavailable
-from scoring import weights
+from scoring import tunables
 
 T = TypeVar("T")
 
@@ -15,10 +15,10 @@ T = TypeVar("T")
 class Deadlines:
     """Deadlines in seconds. A feed makes up to three calls to the vector store and stops after the first failure."""
 
-    source_s: float = weights.SOURCE_DEADLINE_S  # for each candidate source
-    vectors_s: float = weights.VECTORS_DEADLINE_S  # for each call to the vector store
-    search_s: float = weights.SEARCH_DEADLINE_S  # in a search: for the embedding model, and again for the index
-    counterfactual_s: float = weights.COUNTERFACTUAL_S  # for all counterfactuals of one request
+    source_s: float = tunables.SOURCE_DEADLINE_S  # for each candidate source
+    vectors_s: float = tunables.VECTORS_DEADLINE_S  # for each call to the vector store
+    search_s: float = tunables.SEARCH_DEADLINE_S  # in a search: for the embedding model, and again for the index
+    counterfactual_s: float = tunables.COUNTERFACTUAL_S  # for all counterfactuals of one request
 
 
 SERVING = Deadlines()  # deadlines of requests

@@ -1,20 +1,4 @@
-"""Errors of the ranking.
-
-```
-ScoringError
-├── BadRequest                invalid argument; the message says how to fix it
-│   ├── InvalidPageRequest    invalid size or cursor of a page
-│   │   ├── FirstOutOfRange   `first` is negative or above the largest page
-│   │   ├── CursorMalformed   not a cursor of this service
-│   │   ├── ForeignCursor     cursor of another viewer, feed or filter
-│   │   ├── SnapshotExpired   expired ranking of a cursor or edge
-│   │   ├── UnknownPosition   rank that the ranking of an edge does not have
-│   │   └── ForeignPosition   edge of another viewer's ranking
-│   └── InvalidQuery          empty or too long search, or alpha out of range
-├── InvalidModel              ranking model with unknown signals or invalid curves
-└── InsufficientData          too little data to evaluate or train on; the message says what is missing
-```
-"""
+"""Errors of the ranking."""
 
 
 class ScoringError(Exception):

@@ -52,7 +52,7 @@ def feature_table(
 ) -> FeatureTable:
     """Convert rows to arrays in the same order; only the given kinds of the viewer's engagement count."""
     now_s = at.timestamp()
-    counted = np.array([(feature.kinds or 0) & kinds for feature in features], dtype=np.int64)
+    counted_kinds = np.array([(feature.kinds or 0) & kinds for feature in features], dtype=np.int64)
     return FeatureTable(
         ids=np.array([feature.id for feature in features], dtype=np.int64),
         keys=np.array([feature.key for feature in features], dtype=np.str_),
@@ -61,9 +61,9 @@ def feature_table(
         likes=np.array([feature.like_count for feature in features], dtype=np.int64),
         terms=incidences([feature.terms for feature in features]),
         viewed_at=np.array(
-            [f.last_at.timestamp() if f.last_at and n else 0.0 for f, n in zip(features, counted, strict=True)]
+            [f.last_at.timestamp() if f.last_at and n else 0.0 for f, n in zip(features, counted_kinds, strict=True)]
         ),
-        liked=(counted & EngagementKind.LIKE) > 0,
+        liked=(counted_kinds & EngagementKind.LIKE) > 0,
     )
 
 
@@ -79,3 +79,9 @@ def incidences(texts: Sequence[str | None]) -> dict[TermKind, Incidence]:
         kind: Incidence(len(texts), np.array(rows, dtype=np.int64), np.array(ids, dtype=np.int64))
         for kind, (rows, ids) in pairs.items()
     }
+
+
+def all_terms(texts: Sequence[str | None]) -> list[int]:
+    """Return the term ids of every kind of n projects, one entry for each project and term."""
+    term_ids: list[int] = union(incidences(texts).values()).terms.tolist()
+    return term_ids

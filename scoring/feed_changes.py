@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from db.actors.users import ANONYMOUS_VIEWER, UNKNOWN_VERSION, ActorVersion, versions_by_session, versions_by_user
 from db.catalog.project_cards import ProjectFilter
@@ -40,8 +41,7 @@ class FeedChangeReason(StrEnum):
     CATALOG = "catalog"
 
 
-@dataclass(frozen=True, slots=True)
-class FeedChange:
+class FeedChange(NamedTuple):
     """Change of a feed; `version` is the viewer's version and `at` the time when it was detected."""
 
     feed: FeedKind
@@ -79,14 +79,12 @@ class NotificationQueue:
         self._is_closed = False
 
     def put(self, change: FeedChange, after_s: float = 0.0) -> None:
-        """Add a change that is due in `after_s` seconds; it replaces a pending change of the same feed."""
-        if change.feed not in self.feeds:
-            return
-        due = time.monotonic() + after_s
-        if change.feed in self._pending:
-            due = min(due, self._pending[change.feed][0])
-        self._pending[change.feed] = due, change
-        self._changed.set()
+        """Add a change that is due in `after_s` seconds. It replaces a pending change of the same feed."""
+        if change.feed in self.feeds:
+            due = time.monotonic() + after_s
+            pending_due, _ = self._pending.get(change.feed, (due, change))
+            self._pending[change.feed] = min(due, pending_due), change
+            self._changed.set()
 
     def close(self) -> None:
         """Close the queue; `take` then returns an empty list."""
@@ -94,10 +92,9 @@ class NotificationQueue:
         self._changed.set()
 
     async def take(self) -> list[FeedChange]:
-        """Wait for changes and return them; an empty list once the queue is closed."""
+        """Wait for changes and return them. The list is empty once the queue is closed."""
         while not self._is_closed:
-            due = self._due()
-            now_s = time.monotonic()
+            due, now_s = self._due(), time.monotonic()
             if due is not None and due <= now_s:
                 self._not_before = now_s + self._min_notice_s
                 ready = [feed for feed, (at, _) in self._pending.items() if at <= now_s]
@@ -117,12 +114,7 @@ class NotificationQueue:
 class FeedChangeWatcher:
     """Watcher that notifies all subscribed viewers of this process.
 
-    Parameters
-    ----------
-    feeds
-        Feeds without a log of served pages, because a check does not serve a page.
-    notifier
-        Notifier of writes in this and other processes.
+    It needs `feeds` without a log of served pages, because a check does not serve a page.
     """
 
     def __init__(

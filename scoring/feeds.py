@@ -18,26 +18,24 @@ from db.interactions.velocity_queries import velocities
 from db.models import FeedKind, now
 from db.page_projects import NO_NEEDS, PageNeeds, PageProjects
 from db.stores import Stores
-from scoring import weights
-from scoring.collaborative.recent_interactions import RecentInteractionReader
+from scoring import tunables
+from scoring.collaborative.evidence_loader import RecentInteractionReader
 from scoring.deadlines import SERVING, Deadlines
 from scoring.errors import ForeignCursor, SnapshotExpired
-from scoring.explanation.counterfactual_search import find_counterfactuals
+from scoring.explanation.counterfactual_search import Cause, find_counterfactuals
 from scoring.explanation.reason_finders import find_reasons
 from scoring.explanation.reasons import Reason
-from scoring.explanation.score_causes import Cause
 from scoring.explanation.why_not_outcome import Outcome, WhyNot, excluding_filter, locate_project
 from scoring.mathematics.additive_model import BASELINE, Model
+from scoring.mathematics.signals import Integers
 from scoring.mathematics.velocity import Window
-from scoring.models.active_model import ModelProvider, fixed_model
-from scoring.models.active_trend_constants import TrendConstantsProvider, default_trend_constants
-from scoring.pipelines import cold_start, for_you, popular, search, similar, trending
+from scoring.models.active_model import ModelProvider, TrendConstantsProvider, default_trend_constants, fixed_model
+from scoring.pipelines import for_you, popular, search, similar, trending
 from scoring.pipelines.search import SearchQuery
-from scoring.profiles.viewer_profile import Profile, load_profile, load_profile_without_vector
+from scoring.profiles.viewer_profile import load_profile, load_profile_without_vector
 from scoring.ranking import Page, Ranking, ScoredProject, distinct_stores
 from scoring.snapshots import feed_pages
 from scoring.snapshots.feed_pages import PageRequest, RequestKey
-from scoring.snapshots.served_sample import NO_SAMPLE, sample_candidates
 from scoring.snapshots.snapshot_store import MakeRanking, RankingKey, RankingSnapshot, SnapshotStore, digest, pointer
 
 _BASELINE = fixed_model(BASELINE)
@@ -48,20 +46,8 @@ _REMEMBERED_PAGES = 500  # shared pages kept per process to be served while the 
 class Feeds:
     """Pages of every feed, and explanations of their entries.
 
-    Parameters
-    ----------
-    model
-        Provider of the For You model.
-    served
-        Log of served pages; None logs nothing.
-    clock
-        Function that returns the present time.
-    velocity
-        Provider of the constants of trending.
-    max_boost_places
-        Maximum number of ranks by which a viewer's interests move a project in trending.
-    exploration
-        Share of For You's ranks for under-exposed projects.
+    Without the log `served`, no page is logged. `max_boost_places` is the maximum number of ranks by which a viewer's
+    interests move a project in trending, and `exploration` the share of For You's ranks for under-exposed projects.
     """
 
     def __init__(
@@ -71,12 +57,12 @@ class Feeds:
         served: ServedPageLog | None = None,
         clock: Callable[[], datetime] = now,
         deadlines: Deadlines = SERVING,
-        velocity: TrendConstantsProvider = default_trend_constants,
-        max_boost_places: int = weights.MAX_BOOST_PLACES,
-        exploration: float = weights.EXPLORATION_SHARE,
+        trend_constants: TrendConstantsProvider = default_trend_constants,
+        max_boost_places: int = tunables.MAX_BOOST_PLACES,
+        exploration: float = tunables.EXPLORATION_SHARE,
     ) -> None:
         self._exploration = exploration
-        self._velocity = velocity
+        self._trend_constants = trend_constants
         self._max_boost_places = max_boost_places
         self._stores = stores
         self._model = model
@@ -98,7 +84,7 @@ class Feeds:
     ) -> Page:
         """Return a page of For You.
 
-        Raises `BadRequest` if an argument is invalid; the message says how to fix it.
+        Raises `BadRequest` if an argument is invalid. The message says how to fix it.
         """
         request = PageRequest.checked(FeedKind.FOR_YOU, viewer, where, digest(where), first, after, needs)
         return await self._page(request, partial(self._for_you, viewer, where))
@@ -108,11 +94,8 @@ class Feeds:
     ) -> Page:
         """Return a page of the popular projects. Raises as `for_you`."""
         request = PageRequest.checked(FeedKind.POPULAR, viewer, where, digest(where), first, after, needs)
-
-        async def make() -> Ranking:
-            return await popular.rank(self._stores.database, where, self._clock())
-
-        return await self._page(request, partial(self._snapshot, request, popular.NAME, weights.POPULAR_FRESH_S, make))
+        make = partial(popular.rank, self._stores.database, where, self._clock())
+        return await self._page(request, partial(self._snapshot, request, popular.NAME, tunables.POPULAR_FRESH_S, make))
 
     async def trending(
         self,
@@ -132,7 +115,7 @@ class Feeds:
     ) -> Page:
         """Return a page of the newest projects. Raises as `for_you`."""
         request = PageRequest.checked(FeedKind.NEWEST, viewer, where, digest(where), first, after, needs)
-        if request.after is not None and request.behind is None:
+        if request.after is not None and request.creation_position is None:
             raise ForeignCursor("this cursor belongs to another feed; start `newest` without `after`")
         try:
             page = await self._with_needs(await feed_pages.newest_page(self._projects, request, self._clock()), request)
@@ -162,7 +145,7 @@ class Feeds:
             profile = await load_profile(self._stores, owner, at, self._deadlines) if owner is not None else None
             return await search.rank(self._stores, query, where, profile, at, self._deadlines)
 
-        find = partial(self._snapshot, request, search.MODEL.name, weights.SEARCH_FRESH_S, make, owner)
+        find = partial(self._snapshot, request, search.MODEL.name, tunables.SEARCH_FRESH_S, make, owner)
         return await self._page(request, find)
 
     async def similar(
@@ -176,11 +159,8 @@ class Feeds:
     ) -> Page:
         """Return a page of the projects that are similar to a project. Raises as `for_you`."""
         request = PageRequest.checked(FeedKind.SIMILAR, viewer, where, digest(where, project_id), first, after, needs)
-
-        async def make() -> Ranking:
-            return await similar.rank(self._stores, project_id, where, self._clock(), self._deadlines)
-
-        find = partial(self._snapshot, request, similar.MODEL.name, weights.SIMILAR_FRESH_S, make)
+        make = partial(similar.rank, self._stores, project_id, where, self._clock(), self._deadlines)
+        find = partial(self._snapshot, request, similar.MODEL.name, tunables.SIMILAR_FRESH_S, make)
         return await self._page(request, find)
 
     async def preview(self, viewer: Viewer, first: int, where: ProjectFilter) -> Page:
@@ -201,14 +181,12 @@ class Feeds:
         profile = await load_profile(self._stores, viewer, at, self._deadlines)
         if profile.is_empty:
             return await popular.explain(self._stores.database, ids, at)
-        model = cold_start.model_for(profile, await self._model())
-        return await for_you.explain(self._stores, profile, ids, model, at, self._deadlines)
+        return await for_you.explain(self._stores, profile, ids, await self._model(), at, self._deadlines)
 
     async def reasons(self, viewer: Viewer, scored_projects: Sequence[ScoredProject]) -> dict[int, tuple[Reason, ...]]:
         """Return the reasons for the contributions of scored projects, by descending contribution."""
-        at = self._clock()
-        interests = await load_profile_without_vector(self._stores.database, viewer)
-        return await find_reasons(self._stores, interests, scored_projects, at, self._deadlines)
+        profile = await load_profile_without_vector(self._stores.database, viewer)
+        return await find_reasons(self._stores, profile, scored_projects, self._clock(), self._deadlines)
 
     async def why_not(self, viewer: Viewer, project_id: int, where: ProjectFilter) -> WhyNot:
         """Return the rank of a visible project in For You, or the stage of the ranking that left it out."""
@@ -216,9 +194,8 @@ class Feeds:
         if filter_ is not None:
             return WhyNot(Outcome.FILTERED, filter_)
         ranking = (await self._for_you(viewer, where)).ranking
-        if project_id in ranking.ids:
-            return locate_project(ranking, project_id, None)
-        return locate_project(ranking, project_id, (await self.explain(viewer, [project_id])).get(project_id))
+        unranked = {} if project_id in ranking.ids else await self.explain(viewer, [project_id])
+        return locate_project(ranking, project_id, unranked.get(project_id))
 
     async def counterfactuals(
         self, viewer: Viewer, scored_projects: Sequence[ScoredProject], where: ProjectFilter
@@ -235,19 +212,19 @@ class Feeds:
         async def first_page(exclusions: ProfileExclusions) -> frozenset[int]:
             ranking = await self._rank_for_you(viewer, where, model, at, exclusions, reader)
             if ranking is None:
-                ranking = await cold_start.rank_diverse_popular(self._stores.database, where, at)
-            return frozenset(ranking.ids[: weights.FIRST_PAGE_SIZE].tolist())
+                ranking = await popular.rank_diversified(self._stores.database, where, at)
+            return frozenset(ranking.ids[: tunables.FIRST_PAGE_SIZE].tolist())
 
         profile = await load_profile_without_vector(self._stores.database, viewer)
-        served = (await self._for_you(viewer, where)).ranking
-        page = frozenset(served.ids[: weights.FIRST_PAGE_SIZE].tolist())
+        served_ranking = (await self._for_you(viewer, where)).ranking
+        page = frozenset(served_ranking.ids[: tunables.FIRST_PAGE_SIZE].tolist())
         within_s = self._deadlines.counterfactual_s
         return await find_counterfactuals(self._stores, profile, scored_projects, page, first_page, at, within_s)
 
     async def velocities(self, ids: Sequence[int]) -> dict[int, float]:
-        """Return the current velocities of projects; a project without any actor is left out."""
-        formula = trending.formula_of((await self._velocity())[Window.DAY])
-        return await velocities(self._stores.database, ids, formula, self._clock())
+        """Return the current velocities of projects. Projects without any actor are left out."""
+        constants = (await self._trend_constants())[Window.DAY]
+        return await velocities(self._stores.database, ids, constants, self._clock())
 
     # --- snapshots --------------------------------------------------------------------------------------------------
 
@@ -263,11 +240,8 @@ class Feeds:
 
     async def _for_you(self, viewer: Viewer, where: ProjectFilter) -> RankingSnapshot:
         request = PageRequest(FeedKind.FOR_YOU, viewer, where, digest(where), 0, None)
-
-        async def rank_popular() -> Ranking:
-            return await cold_start.rank_diverse_popular(self._stores.database, where, self._clock())
-
-        shared = partial(self._snapshot, request, cold_start.DIVERSE_POPULAR, weights.POPULAR_FRESH_S, rank_popular)
+        rank_popular = partial(popular.rank_diversified, self._stores.database, where, self._clock())
+        shared = partial(self._snapshot, request, popular.DIVERSIFIED, tunables.POPULAR_FRESH_S, rank_popular)
         if viewer.actor_id is None:
             return await shared()
         model = await self._model()
@@ -275,7 +249,7 @@ class Feeds:
         async def make() -> Ranking | RankingSnapshot:
             return await self._rank_for_you(viewer, where, model, self._clock()) or await shared()
 
-        return await self._snapshot(request, model.name, weights.PERSONAL_FRESH_S, make, viewer)
+        return await self._snapshot(request, model.name, tunables.PERSONAL_FRESH_S, make, viewer)
 
     async def _rank_for_you(
         self,
@@ -290,33 +264,28 @@ class Feeds:
         profile = await load_profile(self._stores, viewer, at, self._deadlines, exclusions)
         if profile.is_empty:
             return None
-        viewer_model = cold_start.model_for(profile, model)
-        return await for_you.rank(
-            self._stores, profile, where, viewer_model, at, self._deadlines, self._exploration, reader
-        )
+        return await for_you.rank(self._stores, profile, where, model, at, self._deadlines, self._exploration, reader)
 
     async def _trending(self, window: Window, request: PageRequest) -> RankingSnapshot:
         """Find or make the trending snapshot: personal for a viewer with interests, otherwise shared."""
-        viewer, name, max_age_s = request.viewer, trending.model_name(window), weights.TRENDING_FRESH_S
-
-        async def rank(profile: Profile | None) -> Ranking:
-            return await trending.rank(
-                self._stores.database,
-                window,
-                request.where,
-                self._clock(),
-                profile,
-                constants=await self._velocity(),
-                max_boost_places=self._max_boost_places,
-            )
-
-        shared = partial(self._snapshot, request, name, max_age_s, partial(rank, None))
+        viewer, name, max_age_s = request.viewer, trending.model_name(window), tunables.TRENDING_FRESH_S
+        constants, places = await self._trend_constants(), self._max_boost_places
+        rank = partial(
+            trending.rank,
+            self._stores.database,
+            window,
+            request.where,
+            self._clock(),
+            constants=constants,
+            max_boost_places=places,
+        )
+        shared = partial(self._snapshot, request, name, max_age_s, rank)
         if viewer.actor_id is None:
             return await shared()
 
         async def personal() -> Ranking | RankingSnapshot:
             profile = await trending.interests(self._stores.database, viewer)
-            return await shared() if profile is None else await rank(profile)
+            return await shared() if profile is None else await rank(profile=profile)
 
         return await self._snapshot(request, name, max_age_s, personal, viewer)
 
@@ -374,9 +343,7 @@ class Feeds:
             return
         scored = [entry.scored for entry in page.entries]
         ranked = [project for project in scored if project.signals]
-        sample = NO_SAMPLE
-        if ranking is not None and page.kind is FeedKind.FOR_YOU:
-            sample = sample_candidates(ranking, page)
+        rows, share = _sample_candidates(page, ranking)
         self._served.note(
             snapshot_id=page.snapshot_id,
             actor_id=viewer.actor_id,
@@ -388,18 +355,31 @@ class Feeds:
             projects=[project.project_id for project in scored],
             signals=list(scored[0].signals),
             contributions=np.array([project.contributions for project in ranked], dtype="<i8").tobytes(),
-            explored=[
-                [entry.project_id, entry.scored.propensity]
-                for entry in page.entries
-                if entry.scored.propensity is not None
-            ],
+            explored=[[p.project_id, p.propensity] for p in scored if p.propensity is not None],
             values=np.array([project.values for project in ranked], dtype="<f4").tobytes(),
-            sampled=[] if ranking is None else ranking.ids[sample.rows].tolist(),
-            sampled_values=b"" if ranking is None else ranking.values[sample.rows].astype("<f4").tobytes(),
-            sampled_share=sample.share,
+            sampled=[] if ranking is None else ranking.ids[rows].tolist(),
+            sampled_values=b"" if ranking is None else ranking.values[rows].astype("<f4").tobytes(),
+            sampled_share=share,
         )
 
 
 def _is_complete(page: Page, request: PageRequest) -> bool:
     """Return whether the page has no gaps from this viewer's dismissals or mutes, so others can get it too."""
     return all(entry.rank == request.rank + offset for offset, entry in enumerate(page.entries, 1))
+
+
+def _sample_candidates(page: Page, ranking: Ranking | None) -> tuple[Integers, float]:
+    """Sample `tunables.SAMPLED_CANDIDATES` candidates that a first page of For You does not show, reproducibly.
+
+    Returns the rows of the sample in the ranking, and the probability with which each row that was not shown is
+    sampled. Later pages and other feeds have no sample. The sample of a first page is taken from the whole ranking.
+    """
+    nothing = np.empty(0, np.int64), 0.0
+    if ranking is None or page.kind is not FeedKind.FOR_YOU or page.entries[0].rank != 1 or not ranking.signals:
+        return nothing
+    others = np.flatnonzero(~np.isin(ranking.ids, [entry.project_id for entry in page.entries]))
+    if not others.size:
+        return nothing
+    count = min(tunables.SAMPLED_CANDIDATES, others.size)
+    rng = np.random.default_rng(int(page.snapshot_id[:15], 16))
+    return np.sort(rng.choice(others, count, replace=False)), count / others.size

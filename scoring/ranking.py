@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,7 @@ from db.models import FeedKind
 from db.page_projects import PageProject
 from scoring.mathematics.diversity import RankChange
 from scoring.mathematics.exploration import NO_DRAW, ExplorationDraw
-from scoring.mathematics.signals import Integers
-from scoring.weights import MILLIONTHS, Signal
+from scoring.mathematics.signals import MILLIONTHS, Integers, Signal
 
 
 class Strategy(StrEnum):
@@ -36,15 +35,14 @@ class Rule(StrEnum):
 
     DIVERSITY = "diversity"
     EXPLORATION = "exploration"
-    REMAINDER = "remainder"
+    UNRANKED = "remainder"
 
 
-@dataclass(frozen=True, slots=True)
-class Adjustment:
+class Adjustment(NamedTuple):
     """Recorded change of a project's rank.
 
     `Rule.EXPLORATION` also marks a project that moved down for an explored project, whose id is then `because_of`.
-    `Rule.REMAINDER` marks an unranked project; unranked projects follow the ranked ones, newest first. Within a page,
+    `Rule.UNRANKED` marks an unranked project; unranked projects follow the ranked ones, newest first. Within a page,
     score minus penalty falls from rank to rank, except where an owner or category reaches its limit and at explored
     ranks.
     """
@@ -72,9 +70,7 @@ class ScoredProject:
     @property
     def propensity(self) -> float | None:
         """Probability with which exploration drew the project, or None."""
-        return next(
-            (adjustment.propensity for adjustment in self.adjustments if adjustment.propensity is not None), None
-        )
+        return next((change.propensity for change in self.adjustments if change.propensity is not None), None)
 
     @property
     def score(self) -> int:
@@ -102,10 +98,7 @@ class PageEntry:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Page of a feed, cut from one snapshot. `projects` holds the projects by id, as read for this page.
-
-    `ranked_count` is the number of ranked projects; unranked projects may follow them. None without a snapshot.
-    """
+    """Page of a feed, cut from one snapshot."""
 
     kind: FeedKind
     strategy: Strategy
@@ -114,10 +107,10 @@ class Page:
     generated_at: datetime
     degraded: tuple[Store, ...]
     entries: tuple[PageEntry, ...]
-    projects: Mapping[int, PageProject]
+    projects: Mapping[int, PageProject]  # by id, as read for this page
     has_next: bool
     has_previous: bool
-    ranked_count: int | None = None
+    ranked_count: int | None = None  # ranked projects, which unranked ones may follow; None without a snapshot
     reasons: Mapping[int, tuple[Any, ...]] = field(default_factory=dict)  # `Reason`s by project id; empty unless needed
 
 
@@ -132,8 +125,8 @@ class Ranking:
     ids: Integers  # (n,) as served, best first
     values: NDArray[np.float32]  # (n, k) signal values
     contributions: Integers  # (n, k) millionths; the sum of a row is the project's score
-    adjustments: dict[int, Adjustment]  # by index into `ids`
     generated_at: datetime
+    adjustments: Mapping[int, Adjustment] = field(default_factory=dict)  # by index into `ids`
     degraded: tuple[Store, ...] = ()  # unavailable stores
     query: str | None = None  # text of a search
     switched_off: frozenset[Signal] = frozenset()  # by the viewer
@@ -143,6 +136,10 @@ class Ranking:
         rows = np.asarray(order, dtype=np.int64)
         ids, values, contributions = self.ids[rows], self.values[rows], self.contributions[rows]
         return replace(self, ids=ids, values=values, contributions=contributions, adjustments={})
+
+    def scored_projects(self) -> dict[int, ScoredProject]:
+        """Return all scored projects by id."""
+        return {id_: self.scored_project(index) for index, id_ in enumerate(self.ids.tolist())}
 
     def scored_project(self, index: int) -> ScoredProject:
         """Return the scored project at an index of `ids`."""
@@ -161,26 +158,17 @@ class Ranking:
 def adjustments_of(
     changes: Mapping[int, RankChange], ids: Integers, draw: ExplorationDraw = NO_DRAW
 ) -> dict[int, Adjustment]:
-    """Convert rank changes to adjustments.
-
-    `changes` is by index into `ids`, which are in score order; the result is by index in served order.
-    """
-    return {
-        change.to_rank - 1: Adjustment(
-            _rule(change),
-            change.penalty,
-            int(ids[change.blocker]) if change.blocker >= 0 else None,
-            change.from_rank,
-            change.to_rank,
-            draw.propensities[index] if change.explored else None,
+    """Convert rank changes, by index in score order as `ids`, to adjustments, by index in served order."""
+    adjustments: dict[int, Adjustment] = {}
+    for index, change in changes.items():
+        blocker_id = int(ids[change.blocker]) if change.blocker >= 0 else None
+        made_room = blocker_id is not None and not change.penalty
+        rule = Rule.EXPLORATION if change.explored or made_room else Rule.DIVERSITY
+        propensity = draw.propensities[index] if change.explored else None
+        adjustments[change.to_rank - 1] = Adjustment(
+            rule, change.penalty, blocker_id, change.from_rank, change.to_rank, propensity
         )
-        for index, change in changes.items()
-    }
-
-
-def _rule(change: RankChange) -> Rule:
-    made_room = change.blocker >= 0 and not change.penalty
-    return Rule.EXPLORATION if change.explored or made_room else Rule.DIVERSITY
+    return adjustments
 
 
 def as_float(millionths: int) -> float:

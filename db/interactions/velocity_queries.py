@@ -29,19 +29,10 @@ from db.interactions.decayed_counters import (
 )
 from db.models import ActivityRate, DecayedCounters, Engagement, Interaction, InteractionType, Project
 from db.time_units import ACTIVE_HALF_LIVES_H, DAY_S
+from db.trend_constants import TrendConstants
 
 USUAL_WINDOWS = 7
 """Number of earlier windows whose mean is `FirstEngagementCounts.usual`."""
-
-
-class VelocityParameters(NamedTuple):
-    """Constants of the velocity, with the meaning of `scoring.mathematics.velocity.TrendConstants`."""
-
-    shares: tuple[float, ...]
-    gravity: float
-    offset_h: float
-    background: float
-    oldest_h: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +110,7 @@ _VELOCITIES = _with_velocity(Project.id, _VELOCITY.label("velocity")).where(in_l
 
 async def trending_projects(
     database: Database,
-    constants: VelocityParameters,
+    constants: TrendConstants,
     at: datetime,
     *,
     floor: float,
@@ -144,7 +135,7 @@ async def trending_projects(
 
 
 async def velocities(
-    database: Database, ids: Sequence[int], constants: VelocityParameters, at: datetime
+    database: Database, ids: Sequence[int], constants: TrendConstants, at: datetime
 ) -> dict[int, float]:
     """Read the velocities of projects at a time, in one statement. Projects without engagement are left out."""
     rows = await database.fetch(_VELOCITIES, _parameters(constants, at) | {"ids": list(ids)})
@@ -174,7 +165,7 @@ async def recently_popular(
     return [ProjectFeatures(*row[:-1]) for row in rows], np.array([row.actors for row in rows], dtype=np.float64)
 
 
-def _parameters(constants: VelocityParameters, at: datetime) -> dict[str, Any]:
+def _parameters(constants: TrendConstants, at: datetime) -> dict[str, Any]:
     parameters = constants._asdict() | {"at_s": at.timestamp()}
     shares = zip(ACTIVE_COLUMNS, parameters.pop("shares"), strict=True)
     return parameters | {f"share_{name}": share for name, share in shares}
@@ -274,7 +265,7 @@ _WRITE_BASELINE = (
 
 async def refresh_velocities(
     database: Database,
-    constants: VelocityParameters | None,
+    constants: TrendConstants | None,
     at: datetime,
     before_commit: Callable[[AsyncConnection], Awaitable[None]] | None = None,
 ) -> None:

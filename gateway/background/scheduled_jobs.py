@@ -19,8 +19,8 @@ from scoring.collaborative.collaborative_training import train_collaborative_mod
 from scoring.errors import InsufficientData
 from scoring.onboarding.generated_questions import refresh_questions
 from scoring.profiles.interest_learning import learn_interests
-from scoring.training.model_lifecycle import train_model
-from scoring.training.trend_lifecycle import train_trends
+from scoring.training.model_training import train_model
+from scoring.training.trend_training import train_trends
 
 COLLABORATIVE = "collaborative models"
 TRAINING = "ranking model"

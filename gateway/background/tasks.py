@@ -17,8 +17,7 @@ from gateway.background.scheduled_jobs import scheduled_jobs
 from gateway.background.scheduler import Scheduler
 from gateway.settings import Settings
 from scoring.mathematics.velocity import Window
-from scoring.models.active_trend_constants import ActiveTrendConstants
-from scoring.pipelines.trending import formula_of
+from scoring.models.active_model import ActiveTrendConstants
 
 RESTART_AFTER_S = 5.0
 """Seconds before a failed background task starts again."""
@@ -42,8 +41,10 @@ def build_scheduler(stores: Stores, settings: Settings) -> Scheduler:
     constants = ActiveTrendConstants(stores.database)
 
     async def refresh(lease: JobLease) -> None:
-        formula = formula_of((await constants())[Window.DAY])
-        await refresh_velocities(stores.database, formula, now(), lambda connection: require_lease(connection, lease))
+        day_constants = (await constants())[Window.DAY]
+        await refresh_velocities(
+            stores.database, day_constants, now(), lambda connection: require_lease(connection, lease)
+        )
 
     return Scheduler(stores.database, scheduled_jobs(stores, refresh, timedelta(days=settings.event_retention_days)))
 

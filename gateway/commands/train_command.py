@@ -10,13 +10,13 @@ from gateway.commands.progress import progress
 from scoring.errors import InsufficientData
 from scoring.evaluation.html_reports import models_html
 from scoring.models.model_presets import DEFAULT
-from scoring.training.model_lifecycle import (
+from scoring.training.model_training import (
     activate_previous_model,
     activate_ranking_model,
     read_current_model,
     train_model,
 )
-from scoring.training.trend_lifecycle import activate_trends, train_trends
+from scoring.training.trend_training import activate_trends, train_trends
 
 
 async def run_train(database: Database, name: str | None, floor: int, seed: int, output: Console) -> int:

@@ -16,15 +16,16 @@ from scoring.ranking import Rule, Strategy
 
 
 def register_enum(enum: type[Enum], name: str, description: str, values: Mapping[str, str]) -> None:
-    """Register an enum under its public name.
+    """Register an enum under its public name. The public name of a member is its value in capitals.
 
     Parameters
     ----------
     values
-        Description of every member, by the member's name.
+        Description of every member, by the member's public name.
     """
     strawberry.enum(enum, name=name, description=description)
     for value in enum_definition(enum).values:
+        value.name = str(value.value).upper()
         value.description = values[value.name]
 
 

@@ -17,8 +17,8 @@ from db.interactions import actor_history
 from db.interactions.actor_history import Marks
 from db.interactions.velocity_queries import activity_by_day
 from db.models import TermKind, now
+from scoring.explanation.counterfactual_search import Cause
 from scoring.explanation.reasons import Reason
-from scoring.explanation.score_causes import Cause
 from scoring.ranking import ScoredProject
 from scoring.snapshots.snapshot_store import RankingSnapshot
 from scoring.use_cases.platform_keys import is_valid_key

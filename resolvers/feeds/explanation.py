@@ -16,9 +16,10 @@ from resolvers.common.field_costs import Cost, computed
 from resolvers.common.global_ids import reason_global_id
 from resolvers.feeds.explanation_causes import Counterfactual
 from resolvers.feeds.lazy_project import LazyProject, visible_project
-from scoring import ranking, weights
+from scoring import ranking
 from scoring.explanation import reasons as evidence
 from scoring.explanation.signal_descriptions import SIGNALS
+from scoring.mathematics import signals
 from scoring.ranking import Rule, ScoredProject, as_float
 
 
@@ -33,7 +34,7 @@ class Signal:
 
 
 @cache
-def described(signal: weights.Signal) -> Signal:
+def described(signal: signals.Signal) -> Signal:
     """Return the description of a signal."""
     words = SIGNALS[signal]
     return Signal(name=signal.value, label=words.label, group=SignalGroup(words.group), unit=words.unit)

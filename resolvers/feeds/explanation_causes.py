@@ -15,7 +15,7 @@ from resolvers.common.context import Info
 from resolvers.common.descriptions import object_type
 from resolvers.common.field_costs import computed
 from resolvers.feeds.lazy_project import LazyProject, visible_project
-from scoring.explanation import score_causes as evidence
+from scoring.explanation import counterfactual_search as evidence
 from scoring.explanation.reason_finders import strongest_action
 
 
@@ -104,8 +104,8 @@ class Counterfactual:
 
 
 def _converted(cause: evidence.Cause) -> Cause:
-    if cause.tag is not None:
-        return InterestCause.from_tag(cause.tag)
+    if cause.interest is not None:
+        return InterestCause.from_tag(cause.interest)
     if cause.engagement is not None:
         return ProjectCause.from_engagement(cause.engagement)
     raise ValueError("a cause is an interest or an interaction")

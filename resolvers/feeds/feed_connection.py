@@ -26,13 +26,13 @@ from scoring.mathematics.velocity import Window
 from scoring.pipelines.search import SearchQuery
 from scoring.ranking import Page, PageEntry, ScoredProject, Strategy, as_float
 from scoring.snapshots.feed_pages import entry_at
-from scoring.use_cases.platform_keys import is_valid_key
-from scoring.weights import (
-    MAX_BOOST_PLACES,  # noqa: F401 (a docstring names it)
+from scoring.tunables import (
+    MAX_BOOST_PLACES,  # noqa: F401 a docstring names it
     MAX_PAGE_SIZE,
     MAX_QUERY_LENGTH,
     SEARCH_ALPHA,
 )
+from scoring.use_cases.platform_keys import is_valid_key
 
 DEFAULT_PAGE_SIZE = 30
 MAX_FILTER_VALUES = 100

@@ -23,7 +23,7 @@ from resolvers.common.relay import FeedAfter, Node
 from resolvers.common.scalars import URL
 from resolvers.feeds.explanation import Explanation
 from scoring.ranking import Page
-from scoring.weights import MAX_PAGE_SIZE
+from scoring.tunables import MAX_PAGE_SIZE
 
 if TYPE_CHECKING:
     from resolvers.feeds.feed_connection import FeedConnection

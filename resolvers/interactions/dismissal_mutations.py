@@ -20,10 +20,10 @@ from resolvers.feeds.project import Project
 from resolvers.interactions.interaction_mutations import ProjectInteractionPayload
 from resolvers.preferences.mute_type import Mute
 from scoring.ranking import Page
+from scoring.tunables import FIRST_PAGE_SIZE
 from scoring.use_cases import dismissals
 from scoring.use_cases.dismissals import DismissalReason, Dismissed
 from scoring.use_cases.input_errors import UserErrorCode
-from scoring.weights import FIRST_PAGE_SIZE
 
 
 @object_type

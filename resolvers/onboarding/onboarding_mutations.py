@@ -15,8 +15,8 @@ from resolvers.onboarding.onboarding_questions import Locale, OnboardingProgress
 from resolvers.preferences.personalization_status import PersonalizationStatus, personalization_status_of
 from resolvers.preferences.viewer import Viewer, current_viewer
 from resolvers.preferences.viewer_interests import Interest, interests_of
+from scoring.tunables import MAX_PAGE_SIZE
 from scoring.use_cases.submit_onboarding import MAX_ANSWERS, SentAnswer, reset_answers, submit_answers
-from scoring.weights import MAX_PAGE_SIZE
 
 
 @object_type

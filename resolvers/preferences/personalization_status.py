@@ -16,7 +16,7 @@ from resolvers.common.field_costs import Cost, computed
 from resolvers.common.global_ids import viewer_global_id
 from resolvers.feeds.explanation import Signal, described
 from resolvers.preferences.viewer import viewer_kind_of
-from scoring import weights
+from scoring import tunables
 from scoring.mathematics.viewer_stages import ViewerStage
 from scoring.profiles import personalization_status
 from scoring.profiles.model_preferences import learnable_kinds
@@ -40,19 +40,19 @@ register_enum(
     "The parts of a profile's quality.",
     {
         "INTERESTS": (
-            f"Interests of any source: up to {weights.QUALITY_SHARES['interests']:g}, reached at the threshold."
+            f"Interests of any source: up to {tunables.QUALITY_SHARES['interests']:g}, reached at the threshold."
         ),
         "HISTORY": (
-            f"Projects that you interacted with: up to {weights.QUALITY_SHARES['history']:g} on a logarithmic "
+            f"Projects that you interacted with: up to {tunables.QUALITY_SHARES['history']:g} on a logarithmic "
             "scale, reached at five times the threshold."
         ),
         "LIKES": (
-            f"Likes: up to {weights.QUALITY_SHARES['likes']:g} on a logarithmic scale, reached at four times the "
+            f"Likes: up to {tunables.QUALITY_SHARES['likes']:g} on a logarithmic scale, reached at four times the "
             "threshold."
         ),
         "RECENCY": (
-            f"The time since your last interaction or answer: up to {weights.QUALITY_SHARES['recency']:g}, halved "
-            f"every {weights.QUALITY_HALF_LIFE_DAYS:g} days."
+            f"The time since your last interaction or answer: up to {tunables.QUALITY_SHARES['recency']:g}, halved "
+            f"every {tunables.QUALITY_HALF_LIFE_DAYS:g} days."
         ),
     },
 )
@@ -168,12 +168,12 @@ class PersonalizationStatus:
                 answers=counts.answered,
             ),
             thresholds=PersonalizationThresholds(
-                interests=thresholds.tags, interactions=thresholds.interactions, likes=thresholds.likes
+                interests=thresholds.interests, interactions=thresholds.interactions, likes=thresholds.likes
             ),
             stage=status.stage,
             quality=status.quality,
             quality_parts=[
-                ProfileQualityShare(part=part, value=value, maximum=weights.QUALITY_SHARES[part.value])
+                ProfileQualityShare(part=part, value=value, maximum=tunables.QUALITY_SHARES[part.value])
                 for part, value in status.parts.items()
             ],
             missing=[
@@ -191,7 +191,7 @@ class PersonalizationStatus:
 async def personalization_status_of(context: Context) -> PersonalizationStatus:
     """Read the current status, in one statement besides the viewer's."""
     viewer, at = await context.viewer(), now()
-    recent = at - timedelta(days=weights.RECENT_VIEWS_DAYS)
+    recent = at - timedelta(days=tunables.RECENT_VIEWS_DAYS)
     allowed = preferences_in(viewer.settings)
     counts = await signal_counts(context.stores.database, viewer.actor_id, recent, learnable_kinds(allowed))
     status = personalization_status.status_of(counts, at, await context.feeds.model(), allowed, context.thresholds)

@@ -32,9 +32,9 @@ async def train_collaborative_model(database: Database) -> CollaborativeModel:
             {
                 "actor_id": id_,
                 "vector": stored.pack_factors(factors.actors[row]),
-                "cluster": None if factors.cluster_of[row] < 0 else first_cluster_id + int(factors.cluster_of[row]),
+                "cluster": None if cluster < 0 else first_cluster_id + cluster,
             }
-            for row, id_ in enumerate(actor_ids.tolist())
+            for row, (id_, cluster) in enumerate(zip(actor_ids.tolist(), factors.cluster_of.tolist(), strict=True))
         ]
         project_rows = [
             {"project_id": int(project_ids[row]), "vector": stored.pack_factors(factors.projects[row])}

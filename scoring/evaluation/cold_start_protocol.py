@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from db.time_units import DAY_S
-from scoring import weights
+from scoring import tunables
 from scoring.errors import InsufficientData
 from scoring.evaluation.protocols import FITTED, Options, evaluation_windows, fitted_model
 from scoring.evaluation.results import EvaluationResults
@@ -14,10 +14,15 @@ from scoring.mathematics.behavior_evidence import EventLog
 from scoring.mathematics.ranking_metrics import clustered_standard_error, probability_better
 from scoring.mathematics.signals import Floats, Integers, freshness
 from scoring.replay.dataset import Dataset
-from scoring.replay.feed_requests import FeedRequests, feed_requests
-from scoring.replay.measurements import RankingMetrics, concatenate_metrics, measure
-from scoring.replay.replayed_requests import Progress, Replay, ReplayedRequest, replay_requests
-from scoring.replay.scorers import Score, model_scorer
+from scoring.replay.measurements import RankingMetrics, Score, concatenate_metrics, measure, model_scorer
+from scoring.replay.replayed_requests import (
+    FeedRequests,
+    Progress,
+    Replay,
+    ReplayedRequest,
+    feed_requests,
+    replay_requests,
+)
 
 HISTORY_LENGTHS = (0, 1, 3, 5, 10)
 """Numbers of interactions to which histories are truncated."""
@@ -33,12 +38,8 @@ def evaluate_cold_start(dataset: Dataset, options: Options, progress: Progress) 
     """Rank one request of each well-known viewer with a history of the viewer's last 0, 1, 3, 5 and 10 interactions.
 
     For an empty history the popular feed is measured, because For You serves it then. The histories of a fifth of the
-    viewers are truncated at a time, also in the counters that all rankings read.
-
-    Returns
-    -------
-    EvaluationResults
-        Results of all lengths together. The fact ``"by interactions"`` has the results by length.
+    viewers are truncated at a time, also in the counters that all rankings read. The results are of all lengths
+    together; the fact ``"by interactions"`` has the results by length.
     """
     windows = evaluation_windows(dataset, options, "cold-start")
     fitting = feed_requests(dataset, min_earlier=0).select_period(windows.fit_from_s, windows.fit_until_s)
@@ -61,20 +62,10 @@ def evaluate_cold_start(dataset: Dataset, options: Options, progress: Progress) 
         requests = _truncated_requests(dataset, parts, length, options, progress)
         measured[length] = measure(requests, scorers, lambda request: request.evidence.actors[:, -1])
     viewers = np.concatenate([part.actors for part in parts])
-    curve = {
-        length: _difference(metrics[FITTED].values[:, 0], metrics[POPULAR].values[:, 0], viewers, options.seed)
-        for length, metrics in measured.items()
-    }
-    return EvaluationResults(
-        "cold-start",
-        dataset.name,
-        {name: concatenate_metrics(measured[length][name] for length in HISTORY_LENGTHS) for name in (FITTED, POPULAR)},
-        FITTED,
-        np.tile(viewers, len(HISTORY_LENGTHS)),
-        dataset.log.n_projects,
-        {"viewers": viewers.size, "by interactions": curve},
-        model,
-    )
+    curve = {length: _difference(metrics, viewers, options.seed) for length, metrics in measured.items()}
+    total = {name: concatenate_metrics(metrics[name] for metrics in measured.values()) for name in (FITTED, POPULAR)}
+    clusters, facts = np.tile(viewers, len(HISTORY_LENGTHS)), {"viewers": viewers.size, "by interactions": curve}
+    return EvaluationResults("cold-start", dataset.name, total, FITTED, clusters, dataset.log.n_projects, facts, model)
 
 
 def _truncated_requests(
@@ -108,19 +99,19 @@ def _popular_scorer(dataset: Dataset) -> Score:
     """Score as the popular feed: actors (half-life 14 days), all-time likes, and freshness to break ties."""
 
     def score(request: ReplayedRequest, _matrix: Floats) -> Floats:
-        likes = dataset.likes
-        counts = np.bincount(likes.projects[: likes.count_before(request.at_s)], minlength=likes.n_projects)
+        counts = dataset.likes.count_by_project(request.at_s)
         age_days = np.maximum(request.at_s - request.evidence.created_s, 0.0) / DAY_S
         return (
             np.log1p(request.evidence.actors[:, -1])
-            + weights.ALL_TIME_LIKES_WEIGHT * np.log1p(counts[request.projects])
-            + weights.FRESHNESS_TIEBREAK * freshness(age_days)
+            + tunables.ALL_TIME_LIKES_WEIGHT * np.log1p(counts[request.projects])
+            + tunables.FRESHNESS_TIEBREAK * freshness(age_days)
         )
 
     return score
 
 
-def _difference(fitted: Floats, popular: Floats, viewers: Integers, seed: int) -> Mapping[str, float]:
+def _difference(metrics: Mapping[str, RankingMetrics], viewers: Integers, seed: int) -> Mapping[str, float]:
+    fitted, popular = metrics[FITTED].values[:, 0], metrics[POPULAR].values[:, 0]
     difference = fitted - popular
     return {
         FITTED: round(float(fitted.mean()), 4),

@@ -11,9 +11,9 @@ from db.trained_models.registry import StoredModel
 from scoring.errors import InvalidModel
 from scoring.evaluation.results import EvaluationResults
 from scoring.mathematics.additive_model import Curve, Model
+from scoring.mathematics.signals import Signal
 from scoring.mathematics.viewer_stages import ViewerStage
 from scoring.models.model_presets import from_data
-from scoring.weights import Signal
 
 STYLE = (
     "body{font:14px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#222}"
@@ -24,7 +24,7 @@ STYLE = (
 COLORS: Mapping[str, str] = {
     "everybody": "#4a7fb5",
     ViewerStage.NEW: "#c0504d",
-    ViewerStage.QUIZ: "#9b6fb0",
+    ViewerStage.ONBOARDED: "#9b6fb0",
     ViewerStage.LIGHT: "#e0963c",
     ViewerStage.HEAVY: "#5a9a5a",
 }
@@ -35,11 +35,9 @@ def evaluation_html(results: EvaluationResults, seed: int) -> str:
     """Return the report of one evaluation: a table of the rankings, facts, and a plot of each curve of its model."""
     rows = results.summary(seed)
     best = max(row["ndcg@10"] for row in rows) or 1.0
-    table = _table(
-        ("ranking", *_COLUMNS, ""),
-        ([row["name"], *(_with_error(row, c) for c in _COLUMNS), _bar(row["ndcg@10"], best)] for row in rows),
-        highlighted=results.reference,
-    )
+    bars = (_Markup(f'<meter min="0" max="{best:.4f}" value="{row["ndcg@10"]}"></meter>') for row in rows)
+    cells = [[r["name"], *(_with_error(r, c) for c in _COLUMNS), bar] for r, bar in zip(rows, bars, strict=True)]
+    table = _table(("ranking", *_COLUMNS, ""), cells, highlighted=results.reference)
     tables = "".join(
         f"<h2>{escape(name)}</h2>{_table(*facts_table(value))}"
         for name, value in results.facts.items()
@@ -124,10 +122,6 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[object]], highlighted: s
     return f"<table><tr>{columns}</tr>{''.join(map(row, rows))}</table>"
 
 
-def _bar(value: object, maximum: float) -> _Markup:
-    return _Markup(f'<meter min="0" max="{maximum:.4f}" value="{value}"></meter>')
-
-
 def _with_error(row: Mapping[str, Any], column: str) -> str:
     error = row.get(f"{column} error")
     return f"{row[column]}" + (f" ± {error}" if error else "")
@@ -159,9 +153,9 @@ def _figure(signal: Signal, lines: Mapping[str, Curve]) -> str:
         points = " ".join(f"{x:.1f},{y:.1f}" for x, y in zip(x_pixels.tolist(), y_pixels.tolist(), strict=True))
         return f'<polyline points="{points}" fill="none" stroke="{COLORS[name]}" stroke-width="2"/>'
 
-    drawn = "".join(line(name) for name in reversed(heights))
+    polylines = "".join(line(name) for name in reversed(heights))
     return (
         f'<figure><svg width="220" height="120" role="img" aria-label="{escape(signal)}">'
-        f'<path d="M10 {110 + scale * low:.1f}H210" stroke="#bbb"/>{drawn}</svg>'
+        f'<path d="M10 {110 + scale * low:.1f}H210" stroke="#bbb"/>{polylines}</svg>'
         f"<figcaption>{escape(signal)}<br>{xs[0]:.3g} to {xs[-1]:.3g}, {low:+.2f} to {high:+.2f}</figcaption></figure>"
     )

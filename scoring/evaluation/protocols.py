@@ -2,29 +2,45 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
-from scoring import weights
+from scoring import tunables
 from scoring.errors import InsufficientData
-from scoring.evaluation.results import EvaluationResults
-from scoring.evaluation.source_recall import SourceRecall
+from scoring.evaluation.results import EvaluationResults, SourceRecall
 from scoring.mathematics.additive_model import BASELINE, Model, scores
 from scoring.mathematics.behavior_evidence import EventLog, LogEvidence
 from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS
 from scoring.mathematics.model_fitting import fit_model
 from scoring.mathematics.neighbors import build_collaborative_model
-from scoring.mathematics.signals import Floats, Integers, popularity
+from scoring.mathematics.signals import Floats, Integers, Signal, popularity
 from scoring.mathematics.viewer_stages import stage
 from scoring.models.model_presets import DEFAULT
 from scoring.pipelines.candidate_sources import merge_candidates
 from scoring.replay.dataset import Dataset
-from scoring.replay.feed_requests import FeedRequests, feed_requests, last_interactions
 from scoring.replay.log_candidate_sources import LogCandidateSources
-from scoring.replay.measurements import all_time_actors, concatenate_metrics, measure
-from scoring.replay.replayed_requests import Progress, Replay, ReplayedRequest, replay_requests, training_lists
-from scoring.replay.scorers import COLUMNS, SERVED_SIGNALS, Score, model_scorer, signal_scorer, single_signal_scorers
-from scoring.weights import Signal
+from scoring.replay.measurements import (
+    COLUMNS,
+    SERVED_SIGNALS,
+    Score,
+    all_time_actors,
+    concatenate_metrics,
+    measure,
+    model_scorer,
+    signal_scorer,
+    single_signal_scorers,
+)
+from scoring.replay.replayed_requests import (
+    FeedRequests,
+    Progress,
+    Replay,
+    ReplayedRequest,
+    feed_requests,
+    last_interactions,
+    replay_requests,
+    training_lists,
+)
 
 FITTED = "fitted model"
 AS_SERVED = "fitted model, of the candidates"
@@ -49,11 +65,11 @@ class Options:
     """Options of an evaluation."""
 
     seed: int = 0  # of every random draw
-    floor: int = weights.ANONYMITY_FLOOR  # minimum actors for neighbor signals; 1 shows the cost of the floor
+    floor: int = tunables.ANONYMITY_FLOOR  # minimum actors for neighbor signals; 1 shows the cost of the floor
     model: Model | None = None  # the model to measure; None fits a model
     windows: Windows | None = None  # for protocols that use timestamps; None takes `WINDOW_SHARES`
     last_window: bool = False  # whether to test on the events after both windows, for one final measurement
-    single_signal_scorers: bool = True  # whether to measure each signal alone too
+    with_single_signals: bool = True  # whether to measure each signal alone too
 
 
 # --- replay of a log with timestamps ----------------------------------------------------------------------------------
@@ -78,11 +94,9 @@ def evaluation_windows(dataset: Dataset, options: Options, protocol: str) -> Win
     """
     if not dataset.log.at_s.size:
         raise InsufficientData(f"{dataset.name} holds no interactions of users and projects that it holds too")
-    if not dataset.has_times:
-        raise InsufficientData(f"{dataset.name} has no times; the protocol {protocol} needs them, `random` does not")
+    times = dataset.known_times(protocol)
     if options.windows is not None:
         return options.windows
-    times = dataset.log.at_s[dataset.log.at_s > 0]
     return Windows(*(float(times[0] + share * (times[-1] - times[0])) for share in WINDOW_SHARES))
 
 
@@ -105,18 +119,15 @@ def _evaluate_replay(
     if not testing.n or not (fitting.n or options.model):
         raise InsufficientData(
             f"{dataset.name} has {fitting.n} requests to fit on and {testing.n} to test on; a request needs a viewer "
-            "with 5 earlier projects who then engages with one that existed; give other windows or more events"
+            "with 5 earlier projects who then engages with an existing project; give other windows or more events"
         )
     model = fitted_model(dataset, fitting, options, progress)
     source_recall, replay = SourceRecall(), Replay(dataset, options.floor, options.seed)
-    scorers = {
-        FITTED: model_scorer(model),
-        AS_SERVED: _candidates_first(model_scorer(model)),
-        **_replay_baselines(dataset),
-    }
+    scorer = model_scorer(model)
+    scorers = {FITTED: scorer, AS_SERVED: _candidates_first(scorer), **_replay_baselines(dataset)}
     measured = measure(
         _with_candidates(replay_requests(replay, testing, progress, "testing"), replay.sources, source_recall),
-        scorers | (single_signal_scorers(model) if options.single_signal_scorers else {}),
+        scorers | (single_signal_scorers(model) if options.with_single_signals else {}),
         lambda request: all_time_actors(dataset.log, request),
     )
     earlier_actors = np.unique(dataset.log.actors[: dataset.log.count_before(test_from_s)])
@@ -160,8 +171,7 @@ def _replay_baselines(dataset: Dataset) -> dict[str, Score]:
 
     def baseline_weights(request: ReplayedRequest, _matrix: Floats) -> Floats:
         # Of the five signals, a log without texts, interests and tools holds only popularity (all-time likes).
-        likes = dataset.likes
-        counts = np.bincount(likes.projects[: likes.count_before(request.at_s)], minlength=likes.n_projects)
+        counts = dataset.likes.count_by_project(request.at_s)
         matrix = np.zeros((request.projects.size, len(BASELINE.signals)))
         matrix[:, BASELINE.signals.index(Signal.POPULARITY)] = popularity(counts[request.projects])
         return scores(BASELINE.contributions(matrix)).astype(np.float64)
@@ -186,7 +196,7 @@ FITTED_VIEWERS = 1_500
 """Maximum number of viewers to fit a model to."""
 HIDDEN_SHARE = 0.2
 MIN_HISTORY = 5
-"""Minimum number of a viewer's projects; those with fewer have none hidden."""
+"""Minimum number of a viewer's projects. A viewer with fewer has no hidden projects."""
 STATIC_BASELINES = {
     "popular": signal_scorer(Signal.RECENT_ACTORS),
     "item-kNN": signal_scorer(Signal.ITEM_NEIGHBORS),
@@ -196,8 +206,7 @@ STATIC_BASELINES = {
 }
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Split:
+class Split(NamedTuple):
     """The visible part of a log, with all events at the time 0, and the hidden projects of each viewer."""
 
     visible: EventLog
@@ -238,23 +247,21 @@ def evaluate_random(dataset: Dataset, options: Options, progress: Progress, roun
         scorers = {
             FITTED: model_scorer(model),
             **STATIC_BASELINES,
-            **(single_signal_scorers(model) if options.single_signal_scorers else {}),
+            **(single_signal_scorers(model) if options.with_single_signals else {}),
         }
         hits = _Hits(seed)
         requests = _static_requests(dataset, split, options.floor, seed)
         parts.append(measure(requests, scorers, lambda request: request.evidence.actors[:, 3], hits.add))
-        for name, share in hits.shares().items():
-            hit_shares.setdefault(name, []).append(share)
+        for name, values in hits.by_scorer.items():
+            hit_shares.setdefault(name, []).append(float(np.mean(values)))
         viewers += split.viewers.tolist()
         progress("seeds", (round_ + 1) / rounds)
-    facts: dict[str, object] = {"seeds": rounds, "floor": options.floor}
-    facts["recall@10 against 100 random negatives (mean, standard error over seeds)"] = {
-        name: (
-            round(float(np.mean(shares)), 4),
-            round(float(np.std(shares, ddof=1) / np.sqrt(rounds)), 4) if rounds > 1 else None,
-        )
-        for name, shares in sorted(hit_shares.items(), key=lambda pair: -np.mean(pair[1]))
-    }
+    recalls = {}
+    for name, shares in sorted(hit_shares.items(), key=lambda pair: -np.mean(pair[1])):
+        error = round(float(np.std(shares, ddof=1) / np.sqrt(rounds)), 4) if rounds > 1 else None
+        recalls[name] = (round(float(np.mean(shares)), 4), error)
+    title = "recall@10 against 100 random negatives (mean, standard error over seeds)"
+    facts = {"seeds": rounds, "floor": options.floor, title: recalls}
     measured = {name: concatenate_metrics(part[name] for part in parts) for name in parts[0]}
     return EvaluationResults(
         "random", dataset.name, measured, FITTED, np.array(viewers), dataset.log.n_projects, facts, model
@@ -266,27 +273,23 @@ class _Hits:
 
     def __init__(self, seed: int) -> None:
         self._rng = np.random.default_rng(seed)
-        self._hits: dict[str, list[float]] = {}
+        self.by_scorer: dict[str, list[bool]] = {}
 
     def add(self, request: ReplayedRequest, scores_by_name: Mapping[str, Floats]) -> None:
-        """Draw 100 other projects for each hidden project of a request, and rank it; a tie counts half a rank."""
+        """Rank each hidden project of a request among 100 other random projects. A tie counts half a rank."""
         others = np.setdiff1d(np.arange(request.projects.size), request.relevant)
         negatives = [self._rng.choice(others, min(100, others.size), replace=False) for _ in request.relevant]
         for name, value in scores_by_name.items():
-            for row, drawn in zip(request.relevant.tolist(), negatives, strict=True):
-                above = (value[drawn] > value[row]).sum() + 0.5 * (value[drawn] == value[row]).sum()
-                self._hits.setdefault(name, []).append(float(above < 10))
-
-    def shares(self) -> dict[str, float]:
-        """Return the share of hidden projects in the first ten, by the name of the scorer."""
-        return {name: float(np.mean(values)) for name, values in self._hits.items()}
+            for row, negative_rows in zip(request.relevant.tolist(), negatives, strict=True):
+                above = (value[negative_rows] > value[row]).sum() + 0.5 * (value[negative_rows] == value[row]).sum()
+                self.by_scorer.setdefault(name, []).append(bool(above < 10))
 
 
 def _fit_static(dataset: Dataset, visible: EventLog, seed: int, floor: int) -> Model:
     """Fit a model to a second split, of the visible part of the first split."""
     split = random_split(visible, seed + 1_000_003)
     indexes = np.random.default_rng(seed).permutation(split.viewers.size)[:FITTED_VIEWERS]
-    sample = replace(split, viewers=split.viewers[indexes], hidden=tuple(split.hidden[index] for index in indexes))
+    sample = Split(split.visible, split.viewers[indexes], tuple(split.hidden[index] for index in indexes))
     requests = _static_requests(dataset, sample, floor, seed)
     return fit_model(FITTED, training_lists(requests, seed), tuple(BEHAVIOR_SIGNALS))
 
@@ -294,10 +297,10 @@ def _fit_static(dataset: Dataset, visible: EventLog, seed: int, floor: int) -> M
 def _static_requests(dataset: Dataset, split: Split, floor: int, seed: int) -> Iterator[ReplayedRequest]:
     n = dataset.log.n_projects
     history = LogEvidence(split.visible, np.zeros(n), dataset.owners, floor)
-    history.use_model(build_collaborative_model(split.visible, split.visible.at_s.size, floor, seed, all_kinds=True))
+    history.model = build_collaborative_model(split.visible, split.visible.at_s.size, floor, seed, all_kinds=True)
     for viewer, hidden in zip(split.viewers.tolist(), split.hidden, strict=True):
-        projects = np.setdiff1d(np.arange(n), history.engaged_projects(viewer, STATIC_MOMENT))
+        projects = np.setdiff1d(np.arange(n), history.engagements(viewer, STATIC_MOMENT).projects)
         evidence = history.evidence(viewer, projects, STATIC_MOMENT)
-        viewer_stage = stage(0, evidence.engagements.projects.size, 0, quiz=False)
+        viewer_stage = stage(0, evidence.engagements.projects.size, 0, has_answered=False)
         relevant = np.searchsorted(projects, np.sort(hidden))
         yield ReplayedRequest(viewer, STATIC_MOMENT, projects, relevant, evidence, viewer_stage)

@@ -1,7 +1,7 @@
-"""Results of an evaluation: the metrics of each ranking, their errors, and the paired difference to the reference."""
+"""Results of an evaluation: metrics of each ranking with their errors, and the recall of the candidate sources."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,8 @@ import numpy as np
 from scoring.mathematics.additive_model import Model
 from scoring.mathematics.ranking_metrics import clustered_standard_error, probability_better
 from scoring.mathematics.signals import Floats, Integers
+from scoring.pipelines.candidate_sources import CandidateSource, merge_candidates
+from scoring.replay.log_candidate_sources import LOG_SOURCES
 from scoring.replay.measurements import METRICS, RankingMetrics
 
 
@@ -27,12 +29,11 @@ class EvaluationResults:
 
     def summary(self, seed: int = 0) -> list[dict[str, Any]]:
         """Return a row for each ranking, the best first."""
-        reference = self.measured[self.reference].values[:, 0]
-        rows = [self._row(name, metrics, reference, seed) for name, metrics in self.measured.items()]
+        rows = [self._row(name, metrics, seed) for name, metrics in self.measured.items()]
         return sorted(rows, key=lambda row: -row["ndcg@10"])
 
-    def _row(self, name: str, metrics: RankingMetrics, reference: Floats, seed: int) -> dict[str, Any]:
-        values = metrics.values
+    def _row(self, name: str, metrics: RankingMetrics, seed: int) -> dict[str, Any]:
+        reference, values = self.measured[self.reference].values[:, 0], metrics.values
         columns = {metric: values[:, column] for column, metric in enumerate(METRICS)}
         row: dict[str, Any] = {"name": name}
         for column, by_request in (columns | {"difference": values[:, 0] - reference}).items():
@@ -45,7 +46,48 @@ class EvaluationResults:
         return row
 
 
-def mean_with_error(values: list[float], clusters: Integers) -> str:
+def mean_with_error(values: Floats, clusters: Integers) -> str:
     """Return a mean with its clustered standard error, as text."""
-    array = np.array(values)
-    return f"{array.mean():.4f} ± {clustered_standard_error(array, clusters):.4f}"
+    return f"{values.mean():.4f} ± {clustered_standard_error(values, clusters):.4f}"
+
+
+@dataclass(slots=True, eq=False)
+class SourceRecall:
+    """Recall of the relevant projects by the candidate sources, with one entry per request."""
+
+    viewer_ids: list[int] = field(default_factory=list)
+    union: list[tuple[float, int]] = field(default_factory=list)  # recall and size of all sources together
+    # by source: recall, size, and recall of all other sources together
+    by_source: dict[CandidateSource, list[tuple[float, int, float]]] = field(default_factory=dict)
+
+    def add(self, viewer_id: int, by_source: Mapping[CandidateSource, Integers], relevant: Integers) -> None:
+        """Add one request: the candidates of each source, and the relevant projects (dense indexes)."""
+
+        def recall(candidates: Integers) -> float:
+            return float(np.isin(relevant, candidates).mean())
+
+        union = merge_candidates(by_source)
+        self.viewer_ids.append(viewer_id)
+        self.union.append((recall(union), union.size))
+        for source, ids in by_source.items():
+            others = merge_candidates({name: others for name, others in by_source.items() if name is not source})
+            self.by_source.setdefault(source, []).append((recall(ids), ids.size, recall(others)))
+
+    def facts(self) -> dict[str, object]:
+        """Return mean recalls and sizes: of all sources together, of each source, and of all others."""
+        viewers, (union, union_sizes) = np.array(self.viewer_ids), np.array(self.union).T
+        sources = {}
+        for source, rows in self.by_source.items():
+            alone, sizes, others = np.array(rows).T
+            sources[source.value] = {
+                "candidates": round(float(sizes.mean())),
+                "recall alone": mean_with_error(alone, viewers),
+                "recall of all others": mean_with_error(others, viewers),
+                "adds": round(float(union.mean() - others.mean()), 4),
+            }
+        return {
+            "recall of the candidates": mean_with_error(union, viewers),
+            "candidates a request": round(float(union_sizes.mean())),
+            "sources": sources,
+            "sources that a log cannot feed": ", ".join(s for s in CandidateSource if s not in LOG_SOURCES),
+        }

@@ -19,7 +19,7 @@ from db.models import now
 from db.stores import Stores
 from db.synchronization.synchronizer import IndexSynchronizer
 from db.vectors.embedded import EmbeddedVectorStore
-from scoring import weights
+from scoring import tunables
 from scoring.deadlines import PATIENT
 from scoring.errors import InsufficientData
 from scoring.evaluation.results import EvaluationResults, mean_with_error
@@ -31,7 +31,7 @@ from scoring.replay.replayed_requests import Progress
 
 SERVED = "as served"
 ALPHAS = {
-    SERVED: weights.SEARCH_ALPHA,
+    SERVED: tunables.SEARCH_ALPHA,
     "keywords alone": 0.0,
     "vectors alone": 1.0,
     "half keywords, half vectors": 0.5,
@@ -94,14 +94,14 @@ async def evaluate_search(directory: Path, progress: Progress) -> EvaluationResu
         n_projects = sum((await stores.vectors.counts()).values())
     clusters = np.arange(len(answerable))
     facts: dict[str, object] = {
-        "alpha as served": f"{weights.SEARCH_ALPHA:g}, adapted to each query (half and half too)",
+        "alpha as served": f"{tunables.SEARCH_ALPHA:g}, adapted to each query (half and half too)",
         "queries": len(answerable),
         "queries without an answer in the folder": len(queries) - len(answerable),
         "reciprocal rank, first 100": {
-            name: mean_with_error(values, clusters) for name, values in reciprocal_ranks.items()
+            name: mean_with_error(np.array(values), clusters) for name, values in reciprocal_ranks.items()
         },
         "an answer in the first 10": {
-            name: mean_with_error([float(value >= 0.1) for value in values], clusters)
+            name: mean_with_error((np.array(values) >= 0.1).astype(np.float64), clusters)
             for name, values in reciprocal_ranks.items()
         },
     }
@@ -110,7 +110,7 @@ async def evaluate_search(directory: Path, progress: Progress) -> EvaluationResu
 
 @asynccontextmanager
 async def _installation(directory: Path, progress: Progress) -> AsyncIterator[Stores]:
-    """Import a folder into empty embedded stores, and index it; the stores are deleted at the end."""
+    """Import a folder into empty embedded stores, and index it. The stores are deleted at the end."""
     with TemporaryDirectory(prefix="explore-evaluate-") as name:
         folder = Path(name)
         stores = Stores(
@@ -133,8 +133,8 @@ async def _installation(directory: Path, progress: Progress) -> AsyncIterator[St
 def _as_scores(results: Integers, relevant: Integers) -> tuple[Floats, Integers]:
     """Return descending scores and the projects: results, then padding, then relevant projects that were not found.
 
-    The padding keeps the latter out of the first 20 ranks.
+    The padding keeps the projects that were not found out of the first 20 ranks.
     """
-    missed = relevant[~np.isin(relevant, results)]
-    projects = np.concatenate([results, np.full(weights.SEARCH_HITS, -1), missed])
+    not_found = relevant[~np.isin(relevant, results)]
+    projects = np.concatenate([results, np.full(tunables.SEARCH_HITS, -1), not_found])
     return -np.arange(projects.size, dtype=np.float64), projects

@@ -1,19 +1,17 @@
-"""The trending protocol: rank the existing projects at many moments; the grades are the actors of the next day.
+"""The trending protocol: rankings of the existing projects at many moments, graded by the actors of the next day.
 
 Moments are 17 h apart in the last 40 % of the log's time. Moments with fewer than 7 actors in the next day are left
 out. Clock and constants are fitted on the first 60 %. docs/ranking.md has the figures for other choices.
 """
 
-from dataclasses import asdict
-
 import numpy as np
 
 from db.interactions.activity_time import UNIFORM_CLOCK, ActivityClock
-from db.time_units import DAY_S, HOUR_S
+from db.time_units import DAY_S, HOUR_S, WEEK_S
 from scoring.errors import InsufficientData
 from scoring.evaluation.results import EvaluationResults
 from scoring.mathematics import velocity
-from scoring.mathematics.behavior_evidence import EventLog, LogEvidence
+from scoring.mathematics.behavior_evidence import LogEvidence
 from scoring.mathematics.signals import Floats
 from scoring.mathematics.velocity import DEFAULT_TREND_CONSTANTS, Window
 from scoring.replay.dataset import Dataset
@@ -34,14 +32,11 @@ SHIPPED = "velocity, with the shipped constants"
 
 
 def evaluate_trending(dataset: Dataset, progress: Progress) -> EvaluationResults:
-    """Rank by the events before each moment; the grade is the number of actors in the next 24 h (graded NDCG@10).
+    """Rank by the events before each moment. A project's grade is its number of actors in the next 24 h.
 
     Raises `InsufficientData` if there are no times, or no moment with enough actors after it.
     """
-    if not dataset.has_times:
-        raise InsufficientData(f"{dataset.name} has no times; the protocol trending needs them, `random` does not")
-    log, created_s = dataset.log, dataset.created_s
-    times = log.at_s[log.at_s > 0]
+    log, created_s, times = dataset.log, dataset.created_s, dataset.known_times("trending")
     cut = times[0] + FITTED_SHARE * (times[-1] - times[0])
     clock = fit_clock(times[times < cut])
     constants = fit_trend_constants(moments_between(dataset, clock, times[0] + WARM_UP_S, cut))
@@ -64,9 +59,9 @@ def evaluate_trending(dataset: Dataset, progress: Progress) -> EvaluationResults
                 scores, moment.future_actors, moment.projects, moment.future_actors
             )
         progress("moments", (index + 1) / len(tested))
-    facts = {"moments": len(tested), "constants": asdict(constants), "clock": _summarize_clock(clock)}
+    facts = {"moments": len(tested), "constants": constants._asdict(), "clock": _summarize_clock(clock)}
     # Errors are clustered by week, because successive moments share most of their next day.
-    weeks = ((times_s - cut) // (7 * DAY_S)).astype(np.int64)
+    weeks = ((times_s - cut) // WEEK_S).astype(np.int64)
     return EvaluationResults("trending", dataset.name, measured, FITTED, weeks, log.n_projects, facts)
 
 
@@ -74,9 +69,9 @@ def _baselines(dataset: Dataset, history: LogEvidence, wall_moment: TrendMoment)
     log, at_s, projects = dataset.log, wall_moment.at_s, wall_moment.projects
     actors = history.actors(projects, at_s)
     age_h = np.maximum(at_s - dataset.created_s[projects], 0.0) / HOUR_S
-    all_actors = _count_between(log, -np.inf, at_s)[projects]
+    all_actors = log.count_by_project(at_s)[projects].astype(np.float64)
     likes, likes_before, views, views_before = (
-        _count_between(log_, at_s - (days + 1) * DAY_S, at_s - days * DAY_S)[projects].astype(np.int64)
+        log_.count_by_project(at_s - days * DAY_S, at_s - (days + 1) * DAY_S)[projects]
         for log_ in (dataset.likes, log)
         for days in (0, 1)
     )
@@ -90,11 +85,6 @@ def _baselines(dataset: Dataset, history: LogEvidence, wall_moment: TrendMoment)
         "all-time actors": all_actors,
         "baseline velocity": velocity.baseline_velocity(likes, likes_before, views, views_before, age_h / 24.0),
     }
-
-
-def _count_between(log: EventLog, start_s: float, end_s: float) -> Floats:
-    part = slice(log.count_before(start_s), log.count_before(end_s))
-    return np.bincount(log.projects[part], minlength=log.n_projects).astype(np.float64)
 
 
 def _summarize_clock(clock: ActivityClock) -> str:

@@ -18,29 +18,21 @@ from db.interactions.velocity_queries import FirstEngagementCounts, count_first_
 from db.stores import Stores
 from db.vectors.base import VectorStore
 from db.vectors.text_analysis import matched_words
-from scoring import weights
+from scoring import tunables
 from scoring.collaborative.evidence_loader import load_evidence
 from scoring.deadlines import SERVING, Deadlines
 from scoring.explanation.reasons import Basis
 from scoring.features import feature_table
 from scoring.mathematics.behavior_evidence import BehaviorEvidence, FirstInteractions
-from scoring.mathematics.signals import Integers
+from scoring.mathematics.signals import TASTE_SIGNALS, Integers, Signal
 from scoring.mathematics.velocity import Window
 from scoring.pipelines import trending
 from scoring.profiles.viewer_profile import Profile
 from scoring.ranking import ScoredProject
-from scoring.weights import Signal
 
+INTEREST_SIGNALS = (Signal.EXPLICIT_PREFERENCES, Signal.ANSWER_MATCHES)
 TEXT_SIGNALS = (Signal.VECTOR_SIMILARITY, Signal.PERSONAL_BOOST)
 NEIGHBOR_SIGNALS = (Signal.ITEM_NEIGHBORS, Signal.ITEM_NEIGHBORS_MEAN)
-TASTE_SIGNALS = (
-    Signal.USER_FACTORS_MEAN,
-    Signal.USER_FACTORS_SUM,
-    Signal.USER_FACTORS_RECENT,
-    Signal.TASTE_CLUSTER_MEAN,
-    Signal.TASTE_CLUSTER_SUM,
-    Signal.TASTE_CLUSTER_RECENT,
-)
 CO_VIEWER_SIGNALS = (Signal.SESSION_NEIGHBORS,)
 OWNER_SIGNALS = (Signal.SAME_OWNER,)
 _COLLABORATIVE = (*NEIGHBOR_SIGNALS, *TASTE_SIGNALS, *CO_VIEWER_SIGNALS, *OWNER_SIGNALS)
@@ -72,6 +64,10 @@ EngagementCounts = dict[int, tuple[Window, FirstEngagementCounts]]
 """Window and number of first engagements within it, by project id."""
 
 
+_Nearest = dict[int, tuple[int, float]]
+"""Id of the most similar project of the viewer's history, and the similarity, by project id."""
+
+
 @dataclass(frozen=True, slots=True)
 class PageEvidence:
     """Evidence for the reasons of a page; each mapping is by project id."""
@@ -98,17 +94,24 @@ async def load_page_evidence(
 ) -> PageEvidence:
     """Load the evidence for a page, in a number of statements that does not depend on the number of projects.
 
-    Features take one statement. On demand, text similarity takes a call to the vector store; titles, words and owners
-    take a statement each, visitors one per window, and collaborative signals those of `load_evidence`.
+    Features take one statement. If a reason needs them, text similarity takes a call to the vector store, titles, words
+    and owners take a statement each, visitors take a statement per window, and `load_evidence` is called.
     """
     ids = [project.project_id for project in scored_projects]
     features = {feature.id: feature for feature in await read_features(stores.database, ids, profile.viewer.actor_id)}
-    loaded = await _collaborative(stores, profile, scored_projects, features, at)
-    by_text = await _nearest_by_text(
-        stores, profile, projects_with_contribution(scored_projects, TEXT_SIGNALS), deadlines
-    )
-    neighbors = projects_with_contribution(scored_projects, NEIGHBOR_SIGNALS)
-    by_people = {} if loaded is None else _nearest_by_people(*loaded, neighbors)
+    raised_by_text = projects_with_contribution(scored_projects, TEXT_SIGNALS)
+    by_text = await _nearest_by_text(stores, profile, raised_by_text, deadlines)
+    by_people: _Nearest = {}
+    similar_people: dict[tuple[Signal, ...], dict[int, int]] = {}
+    owners: dict[int, tuple[UserCard, int]] = {}
+    if raised := [id_ for id_ in projects_with_contribution(scored_projects, _COLLABORATIVE) if id_ in features]:
+        table = feature_table([features[id_] for id_ in raised], at)
+        used_signals = {signal for project in scored_projects for signal in project.signals}
+        behavior = await load_evidence(stores, profile, table, at, used_signals)
+        raised_by_neighbors = projects_with_contribution(scored_projects, NEIGHBOR_SIGNALS)
+        by_people = _nearest_by_people(table.ids, behavior, raised_by_neighbors)
+        similar_people = _similar_people(table.ids, behavior)
+        owners = await _owners(stores, features, table.ids, behavior)
     return PageEvidence(
         profile=profile,
         at=at,
@@ -116,8 +119,8 @@ async def load_page_evidence(
         similar=await _with_titles(stores, profile, {Basis.TEXT: by_text, Basis.PEOPLE: by_people}),
         words=await _matched_words(stores, scored_projects),
         engagement_counts=await _engagement_counts(stores, scored_projects, at),
-        similar_people={} if loaded is None else _similar_people(*loaded),
-        owners={} if loaded is None else await _owners(stores, features, *loaded),
+        similar_people=similar_people,
+        owners=owners,
     )
 
 
@@ -143,7 +146,6 @@ async def text_similarities(
 
 
 async def _matched_words(stores: Stores, scored_projects: Sequence[ScoredProject]) -> dict[int, tuple[str, ...]]:
-    """Return the words that each project shares with the search that ranked it."""
     query_of = {project.project_id: project.query for project in scored_projects if project.query is not None}
     if not query_of:
         return {}
@@ -162,19 +164,15 @@ async def _engagement_counts(
             ids_by_window.setdefault(WINDOW_OF_SIGNAL[strongest], []).append(project.project_id)
     counts: EngagementCounts = {}
     for window, ids in ids_by_window.items():
-        counted = await count_first_engagements(stores.database, ids, trending.LENGTH[window], at)
-        counts |= {id_: (window, count) for id_, count in counted.items()}
+        window_counts = await count_first_engagements(stores.database, ids, trending.LENGTH[window], at)
+        counts |= {id_: (window, count) for id_, count in window_counts.items()}
     return counts
-
-
-_Nearest = dict[int, tuple[int, float]]
-"""Id of the most similar project of the viewer's history, and the similarity, by project id."""
 
 
 async def _with_titles(
     stores: Stores, profile: Profile, nearest: Mapping[Basis, _Nearest]
 ) -> dict[int, tuple[SimilarProject, ...]]:
-    """Read the cards of the similar projects, without those that the viewer may no longer see."""
+    """Read the cards of the similar projects that the viewer may see."""
     seeds = {seed for pairs in nearest.values() for seed, _ in pairs.values()}
     if not seeds:
         return {}
@@ -190,8 +188,8 @@ async def _with_titles(
 
 
 async def _nearest_by_text(stores: Stores, profile: Profile, ids: Sequence[int], deadlines: Deadlines) -> _Nearest:
-    """Find the most similar of the viewer's latest projects, if it has `weights.MIN_REASON_SIMILARITY`."""
-    latest = profile.engagements[: weights.PROFILE_VECTOR_PROJECTS]
+    """Find the most similar of the viewer's latest projects, if it has `tunables.MIN_REASON_SIMILARITY`."""
+    latest = profile.engagements[: tunables.PROFILE_VECTOR_PROJECTS]
     seeds = [engagement.project_id for engagement in latest if engagement.kinds]
     if not seeds or not ids:
         return {}
@@ -200,11 +198,13 @@ async def _nearest_by_text(stores: Stores, profile: Profile, ids: Sequence[int],
             similarities = await text_similarities(stores.vectors, ids, seeds)
     except (StoreUnavailable, TimeoutError):
         return {}  # evidence is optional
-    best = {
-        id_: max(((seed, value) for seed, value in row.items() if seed != id_), key=lambda pair: pair[1], default=None)
-        for id_, row in similarities.items()
-    }
-    return {id_: pair for id_, pair in best.items() if pair is not None and pair[1] >= weights.MIN_REASON_SIMILARITY}
+    best: _Nearest = {}
+    for id_, row in similarities.items():
+        row.pop(id_, None)  # the project itself
+        seed = max(row, key=row.__getitem__, default=id_)
+        if seed != id_ and row[seed] >= tunables.MIN_REASON_SIMILARITY:
+            best[id_] = seed, row[seed]
+    return best
 
 
 def _nearest_by_people(ids: Integers, evidence: BehaviorEvidence, neighbors: Sequence[int]) -> _Nearest:
@@ -218,30 +218,17 @@ def _nearest_by_people(ids: Integers, evidence: BehaviorEvidence, neighbors: Seq
     return {id_: nearest[id_] for id_ in neighbors if id_ in nearest}
 
 
-async def _collaborative(
-    stores: Stores,
-    profile: Profile,
-    scored_projects: Sequence[ScoredProject],
-    features: Mapping[int, ProjectFeatures],
-    at: datetime,
-) -> tuple[Integers, BehaviorEvidence] | None:
-    """Load the evidence of the projects whose score collaborative signals raised."""
-    ids = [id_ for id_ in projects_with_contribution(scored_projects, _COLLABORATIVE) if id_ in features]
-    if not ids:
-        return None
-    table = feature_table([features[id_] for id_ in ids], at)
-    used = {signal for project in scored_projects for signal in project.signals}
-    return table.ids, await load_evidence(stores, profile, table, at, used)
-
-
 def _similar_people(ids: Integers, evidence: BehaviorEvidence) -> dict[tuple[Signal, ...], dict[int, int]]:
-    """Count the people with similar taste by project; a count below `weights.ANONYMITY_FLOOR` is left out."""
+    """Count the people with similar taste by project. Counts below `tunables.ANONYMITY_FLOOR` are left out."""
 
-    def counted(interactions: FirstInteractions) -> dict[int, int]:
+    def count_similar(interactions: FirstInteractions) -> dict[int, int]:
         counts = Counter(ids[interactions.rows[interactions.similarity > 0]].tolist())
-        return {id_: count for id_, count in counts.items() if count >= weights.ANONYMITY_FLOOR}
+        return {id_: count for id_, count in counts.items() if count >= tunables.ANONYMITY_FLOOR}
 
-    return {TASTE_SIGNALS: counted(evidence.interactions), CO_VIEWER_SIGNALS: counted(evidence.session_neighbors)}
+    return {
+        TASTE_SIGNALS: count_similar(evidence.interactions),
+        CO_VIEWER_SIGNALS: count_similar(evidence.session_neighbors),
+    }
 
 
 async def _owners(
@@ -249,7 +236,7 @@ async def _owners(
 ) -> dict[int, tuple[UserCard, int]]:
     history = set(evidence.engagements.projects.tolist())  # the project itself is not one of the owner's other projects
     counts = zip(ids.tolist(), evidence.same_owner_count.tolist(), strict=True)
-    engaged = {id_: others for id_, count in counts if (others := int(count) - (id_ in history)) > 0}
-    owners = {id_: owner for id_ in engaged if (owner := features[id_].owner_id) is not None}
+    other_projects = {id_: others for id_, count in counts if (others := int(count) - (id_ in history)) > 0}
+    owners = {id_: owner for id_ in other_projects if (owner := features[id_].owner_id) is not None}
     cards = await users_by_id(stores.database, sorted(set(owners.values()))) if owners else {}
-    return {id_: (cards[owner], engaged[id_]) for id_, owner in owners.items() if owner in cards}
+    return {id_: (cards[owner], other_projects[id_]) for id_, owner in owners.items() if owner in cards}

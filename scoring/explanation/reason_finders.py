@@ -7,37 +7,26 @@ from typing import NamedTuple
 from db.catalog.project_cards import ProjectFeatures
 from db.models import EngagementKind, InteractionType
 from db.stores import Stores
-from scoring import weights
+from scoring import tunables
 from scoring.deadlines import SERVING, Deadlines
+from scoring.explanation import reasons
 from scoring.explanation.page_evidence import (
     CO_VIEWER_SIGNALS,
+    INTEREST_SIGNALS,
     NEIGHBOR_SIGNALS,
     OWNER_SIGNALS,
-    TASTE_SIGNALS,
     TEXT_SIGNALS,
     WINDOW_OF_SIGNAL,
     PageEvidence,
     load_page_evidence,
     total_contribution,
 )
-from scoring.explanation.reasons import (
-    Basis,
-    Exploration,
-    Fresh,
-    FromOwner,
-    KeywordMatch,
-    PeopleLikeYou,
-    Popular,
-    Reason,
-    SimilarToProject,
-    StatedInterest,
-    TrendingNow,
-)
-from scoring.features import incidences
+from scoring.explanation.reasons import Basis, Reason
+from scoring.features import all_terms
+from scoring.mathematics.signals import TASTE_SIGNALS, Signal
 from scoring.mathematics.velocity import Window
 from scoring.profiles.viewer_profile import Profile
 from scoring.ranking import ScoredProject
-from scoring.weights import Signal
 
 
 class _Case(NamedTuple):
@@ -52,20 +41,20 @@ Reasons = Iterator[Reason]
 Finder = Callable[[_Case], Reasons]
 
 
-def _added(case: _Case, signals: tuple[Signal, ...]) -> int:
+def _weigh_sum(case: _Case, signals: tuple[Signal, ...]) -> int:
     return total_contribution(case.scored, signals) or -1
 
 
-def _even_if_negative(case: _Case, signals: tuple[Signal, ...]) -> int:
+def _weigh_any_contribution(case: _Case, signals: tuple[Signal, ...]) -> int:
     """Return at least 0 if a signal contributed: a new project is new even if age lowers every score."""
-    counted = any(case.scored.contribution(signal) for signal in signals)
-    return max(total_contribution(case.scored, signals), 0) if counted else -1
+    has_contribution = any(case.scored.contribution(signal) for signal in signals)
+    return max(total_contribution(case.scored, signals), 0) if has_contribution else -1
 
 
-def _first_if_drawn(case: _Case, _: tuple[Signal, ...]) -> int:
+def _weigh_exploration(case: _Case, _: tuple[Signal, ...]) -> int:
     """Return a weight above all others if exploration drew the project."""
-    added = sum(contribution for contribution in case.scored.contributions if contribution > 0)
-    return -1 if case.scored.propensity is None else added + 1
+    positive_sum = sum(contribution for contribution in case.scored.contributions if contribution > 0)
+    return -1 if case.scored.propensity is None else positive_sum + 1
 
 
 class ReasonFinder(NamedTuple):
@@ -76,7 +65,7 @@ class ReasonFinder(NamedTuple):
 
     signals: tuple[Signal, ...]
     find: Finder
-    weigh: Callable[[_Case, tuple[Signal, ...]], int] = _added
+    weigh: Callable[[_Case, tuple[Signal, ...]], int] = _weigh_sum
 
 
 async def find_reasons(
@@ -88,30 +77,26 @@ async def find_reasons(
 ) -> dict[int, tuple[Reason, ...]]:
     """Return the reasons of a page's projects by project id, the largest contributions first.
 
-    The store calls are those of `page_evidence.load_page_evidence`.
+    Only `page_evidence.load_page_evidence` calls stores.
     """
     evidence = await load_page_evidence(stores, profile, scored_projects, at, deadlines)
-    features = evidence.features
-    return {
-        project.project_id: _reasons(_Case(project, features[project.project_id], evidence))
-        for project in scored_projects
-        if project.project_id in features
-    }
-
-
-def _reasons(case: _Case) -> tuple[Reason, ...]:
-    weighed = [(finder.weigh(case, finder.signals), finder) for finder in REASON_FINDERS]
-    ordered = sorted((pair for pair in weighed if pair[0] >= 0), key=lambda pair: -pair[0])
-    return tuple(reason for _, finder in ordered for reason in finder.find(case))
+    reasons_by_project: dict[int, tuple[Reason, ...]] = {}
+    for project in scored_projects:
+        if (feature := evidence.features.get(project.project_id)) is not None:
+            case = _Case(project, feature, evidence)
+            weighted_finders = [(finder.weigh(case, finder.signals), finder) for finder in REASON_FINDERS]
+            best_finders = sorted((pair for pair in weighted_finders if pair[0] >= 0), key=lambda pair: -pair[0])
+            reasons_by_project[project.project_id] = tuple(r for _, finder in best_finders for r in finder.find(case))
+    return reasons_by_project
 
 
 def _interests(case: _Case) -> Reasons:
-    terms = {int(id_) for part in incidences([case.feature.terms]).values() for id_ in part.terms}
+    terms = set(all_terms([case.feature.terms]))
     for tag in case.evidence.profile.interests:
         if tag.term_id in terms:
             id_ = f"interest:{tag.kind}:{tag.key}"
             text = f"Matches your interest in {tag.name}"
-            yield StatedInterest(id_, text, tag.term_id, tag.key, tag.name, tag.kind, tag.confidence)
+            yield reasons.StatedInterest(id_, text, tag.term_id, tag.key, tag.name, tag.kind, tag.confidence)
 
 
 ACTIONS = {
@@ -132,14 +117,14 @@ def strongest_action(kinds: int) -> tuple[InteractionType, str]:
 
 def _similar(basis: Basis) -> Finder:
     def find(case: _Case) -> Reasons:
-        for seed, engagement, similarity, similar_by in case.evidence.similar.get(case.feature.id, ()):
-            if similar_by is basis:
+        for seed, engagement, similarity, seed_basis in case.evidence.similar.get(case.feature.id, ()):
+            if seed_basis is basis:
                 action, verb = strongest_action(engagement.kinds)
                 if basis is Basis.TEXT:
                     id_, text = f"similar:{seed.key}", f"Similar to “{seed.title}”, which you {verb}"
                 else:
                     id_, text = f"neighbor:{seed.key}", f"People who viewed “{seed.title}” also viewed this"
-                yield SimilarToProject(id_, text, seed.id, similarity, basis, action, engagement.last_at)
+                yield reasons.SimilarToProject(id_, text, seed.id, similarity, basis, action, engagement.last_at)
 
     return find
 
@@ -149,45 +134,43 @@ def _from_owner(case: _Case) -> Reasons:
         owner, count = case.evidence.owners[case.feature.id]
         others = "another project" if count == 1 else f"{count} other projects"
         text = f"By {owner.username}, who made {others} you viewed"
-        yield FromOwner(f"owner:{owner.key}", text, owner.id, count)
+        yield reasons.FromOwner(f"owner:{owner.key}", text, owner.id, count)
 
 
 def _similar_people_like(case: _Case) -> Reasons:
     value = case.scored.values[case.scored.signals.index(Signal.COLLABORATIVE)]
-    count = round(value * weights.LIKES_FOR_FULL_COLLABORATION)
-    amount = f"{count} or more" if count >= weights.LIKES_FOR_FULL_COLLABORATION else str(count)
-    yield PeopleLikeYou("people", f"{amount} people with similar taste like this", count)
+    count = round(value * tunables.LIKES_FOR_FULL_COLLABORATION)
+    amount = f"{count} or more" if count >= tunables.LIKES_FOR_FULL_COLLABORATION else str(count)
+    yield reasons.PeopleLikeYou("people", f"{amount} people with similar taste like this", count)
 
 
 def _similar_people_viewed(id_: str, signals: tuple[Signal, ...], words: str) -> Finder:
     def find(case: _Case) -> Reasons:
         count = case.evidence.similar_people.get(signals, {}).get(case.feature.id, 0)
-        if count >= weights.ANONYMITY_FLOOR:
-            yield PeopleLikeYou(id_, f"{count} {words}", count)
+        if count >= tunables.ANONYMITY_FLOOR:
+            yield reasons.PeopleLikeYou(id_, f"{count} {words}", count)
 
     return find
 
 
 def _popular(case: _Case) -> Reasons:
-    if case.feature.like_count >= weights.ANONYMITY_FLOOR:
-        yield Popular("popular", f"{case.feature.like_count} people like this", case.feature.like_count)
+    if case.feature.like_count >= tunables.ANONYMITY_FLOOR:
+        yield reasons.Popular("popular", f"{case.feature.like_count} people like this", case.feature.like_count)
 
 
 _WITHIN = {Window.HOUR: "in the last hour", Window.DAY: "today", Window.WEEK: "this week"}
 
-_FAR_MORE = 4.0
-"""Ratio of visitors to those of an average earlier window from which the text says "far more than usual"."""
-
-_MORE = 1.25
-"""The same ratio for "more than usual"; its inverse for "fewer than usual"."""
+_FAR_MORE, _MORE = 4.0, 1.25
+"""Ratios of visitors to the visitors of an average earlier window from which the text says "far more than usual" and
+"more than usual". At the inverse of the second, it says "fewer than usual"."""
 
 
 def _trending(case: _Case) -> Reasons:
-    counted = case.evidence.engagement_counts.get(case.feature.id)
-    if counted is not None and counted[1].actors >= weights.ANONYMITY_FLOOR:
-        window, (people, usual) = counted
+    window_count = case.evidence.engagement_counts.get(case.feature.id)
+    if window_count is not None and window_count[1].actors >= tunables.ANONYMITY_FLOOR:
+        window, (people, usual) = window_count
         text = f"{people} visitors {_WITHIN[window]}, {_compared(people, usual)}"
-        yield TrendingNow("trending", text, people, window, usual)
+        yield reasons.TrendingNow("trending", text, people, window, usual)
 
 
 def _compared(visitors: int, usual: float) -> str:
@@ -201,26 +184,26 @@ def _compared(visitors: int, usual: float) -> str:
 def _words(case: _Case) -> Reasons:
     words = case.evidence.words.get(case.feature.id)
     if words:
-        yield KeywordMatch("keywords", f"Contains {', '.join(f'“{word}”' for word in words)}", words)
+        yield reasons.KeywordMatch("keywords", f"Contains {', '.join(f'“{word}”' for word in words)}", words)
 
 
 def _fresh(case: _Case) -> Reasons:
     age = max(case.evidence.at - case.feature.created_at, timedelta())
-    if age <= timedelta(days=weights.FRESH_DAYS):
+    if age <= timedelta(days=tunables.FRESH_DAYS):
         text = f"Added {age.days} day{'s' if age.days > 1 else ''} ago" if age.days else "Added today"
-        yield Fresh("fresh", text, age / timedelta(days=1))
+        yield reasons.Fresh("fresh", text, age / timedelta(days=1))
 
 
 def _exploration(case: _Case) -> Reasons:
     if case.scored.propensity is not None:
-        yield Exploration("exploration", "New here; we're testing interest", case.scored.propensity)
+        yield reasons.Exploration("exploration", "New here; we're testing interest", case.scored.propensity)
 
 
 _TASTE = "people with similar taste viewed this recently"
 _SESSION = "people who viewed your recent projects also viewed this"
 
 REASON_FINDERS: tuple[ReasonFinder, ...] = (
-    ReasonFinder((Signal.EXPLICIT_PREFERENCES, Signal.ANSWER_MATCHES), _interests),
+    ReasonFinder(INTEREST_SIGNALS, _interests),
     ReasonFinder(TEXT_SIGNALS, _similar(Basis.TEXT)),
     ReasonFinder(NEIGHBOR_SIGNALS, _similar(Basis.PEOPLE)),
     ReasonFinder(OWNER_SIGNALS, _from_owner),
@@ -231,8 +214,8 @@ REASON_FINDERS: tuple[ReasonFinder, ...] = (
     ReasonFinder((Signal.POPULARITY, Signal.LIKES, Signal.RECENT_POPULARITY), _popular),
     ReasonFinder(tuple(WINDOW_OF_SIGNAL), _trending),
     ReasonFinder(
-        (Signal.FRESHNESS, Signal.AGE, Signal.EVENTS_SINCE_CREATION, Signal.GRAVITY), _fresh, _even_if_negative
+        (Signal.FRESHNESS, Signal.AGE, Signal.EVENTS_SINCE_CREATION, Signal.GRAVITY), _fresh, _weigh_any_contribution
     ),
-    ReasonFinder((), _exploration, _first_if_drawn),
+    ReasonFinder((), _exploration, _weigh_exploration),
 )
-"""Finders of all kinds of reasons; those with equal weights keep this order."""
+"""Finders of all kinds of reasons. Finders with equal weights keep this order."""

@@ -1,6 +1,6 @@
 """Reasons for a project's rank, each with its evidence, and the sentence that summarizes them.
 
-`scoring.explanation.reason_finders` finds them; the GraphQL types are made from these classes.
+`scoring.explanation.reason_finders` finds the reasons. The GraphQL types are made from these classes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,9 +10,10 @@ from enum import StrEnum
 from typing import Annotated, ClassVar
 
 from db.models import InteractionType, TermKind
+from scoring.mathematics.signals import Signal
 from scoring.mathematics.velocity import Window
 from scoring.ranking import Rule, ScoredProject
-from scoring.weights import ANONYMITY_FLOOR, LIKES_FOR_FULL_COLLABORATION, Signal
+from scoring.tunables import ANONYMITY_FLOOR, LIKES_FOR_FULL_COLLABORATION
 
 
 class Basis(StrEnum):
@@ -146,7 +147,7 @@ _SUMMARIES: Mapping[Signal, str] = {
 
 def summary(scored_project: ScoredProject, reasons: Sequence[Reason]) -> str:
     """Summarize the reasons in one sentence; `reasons` are in the order of `find_reasons`."""
-    if any(adjustment.rule is Rule.REMAINDER for adjustment in scored_project.adjustments):
+    if any(adjustment.rule is Rule.UNRANKED for adjustment in scored_project.adjustments):
         return "From the rest of the catalog, newest first."
     if scored_project.signals == (Signal.CREATED_AT,):
         return "Among the newest projects."

@@ -2,25 +2,15 @@
 
 from typing import NamedTuple
 
-from scoring.weights import Signal
+from scoring.mathematics.signals import Signal
 
 
 class SignalDescription(NamedTuple):
-    """Description of a signal.
+    """Description of a signal."""
 
-    Attributes
-    ----------
-    label
-        A few words for a legend.
-    group
-        ``content``, ``stated``, ``behavior``, ``people`` or ``time``.
-    unit
-        The unit, range or transformation of its value.
-    """
-
-    label: str
-    group: str
-    unit: str
+    label: str  # a few words for a legend
+    group: str  # ``content``, ``stated``, ``behavior``, ``people`` or ``time``
+    unit: str  # unit, range or transformation of the value
 
 
 _COSINE = "cosine similarity, 0 to 1"

@@ -8,7 +8,7 @@ from db.catalog.project_cards import ProjectFilter, read_features, term_ids
 from db.errors import Store
 from db.stores import Stores
 from scoring.mathematics.additive_model import scores
-from scoring.pipelines.feed_filters import Filter, select
+from scoring.pipelines.feed_filters import Filter, removing_filter
 from scoring.ranking import Ranking, ScoredProject
 
 
@@ -28,8 +28,7 @@ class WhyNot:
     outcome: Outcome
     filter: Filter | None = None  # filter that removed the project
     rank: int | None = None  # from 1; None unless the project was ranked
-    # rank by score alone, also for a project that was no candidate
-    rank_by_score: int | None = None
+    rank_by_score: int | None = None  # by score alone, also for a project that was no candidate
     ranked: int = 0  # number of ranked projects
     scored: ScoredProject | None = None  # as ranked, or as it would be scored as a candidate
     degraded: tuple[Store, ...] = ()  # stores that were unavailable to the ranking, which may be the cause
@@ -41,8 +40,8 @@ UNKNOWN = WhyNot(Outcome.UNKNOWN)
 async def excluding_filter(stores: Stores, viewer: Viewer, project_id: int, where: ProjectFilter) -> Filter | None:
     """Return the filter that keeps a project out of a viewer's For You now, or None, in two statements."""
     features = await read_features(stores.database, [project_id], viewer.actor_id)
-    removed = select(features, viewer.user_id, where, await term_ids(stores.database, where)).removed
-    return next((filter_ for filter_, ids in removed.items() if ids), None)
+    terms = await term_ids(stores.database, where)
+    return next((removing_filter(feature, viewer.user_id, where, terms) for feature in features), None)
 
 
 def locate_project(ranking: Ranking, project_id: int, unranked: ScoredProject | None) -> WhyNot:

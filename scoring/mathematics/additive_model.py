@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.errors import InvalidModel
-from scoring.mathematics.signals import Floats, Integers
+from scoring.mathematics.signals import MILLIONTHS, Floats, Integers, Signal
 from scoring.mathematics.viewer_stages import ViewerStage
-from scoring.weights import BASELINE_WEIGHTS, MILLIONTHS, Signal
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +83,22 @@ class Model:
 
 def scores(contributions: Integers) -> Integers:
     """Add up (n, k) contributions to (n,) scores in millionths."""
-    total: Integers = contributions.sum(axis=1)
-    return total
+    return contributions.sum(axis=1)
 
 
 def order_by_score(score: Integers, keys: NDArray[np.str_]) -> NDArray[np.intp]:
     """Return the (n,) indexes from best to worst; ties are broken by key, so that the order is reproducible."""
     return np.lexsort((keys, -score))
 
+
+BASELINE_WEIGHTS: dict[Signal, float] = {
+    Signal.VECTOR_SIMILARITY: 0.30,
+    Signal.EXPLICIT_PREFERENCES: 0.25,
+    Signal.BEHAVIORAL_SIGNALS: 0.25,
+    Signal.COLLABORATIVE: 0.15,
+    Signal.POPULARITY: 0.05,
+}
+"""Baseline weights. The specification's text says 'equal', its code uses these values."""
 
 BASELINE = Model("baseline", {signal: Curve.linear(weight) for signal, weight in BASELINE_WEIGHTS.items()})
 """The specification's weights as linear curves."""

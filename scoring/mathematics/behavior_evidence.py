@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from db.time_units import ACTOR_HALF_LIVES_H, DAY_S, HOUR_S
-from scoring import weights
-from scoring.mathematics.signals import Floats, Integers
+from scoring import tunables
+from scoring.mathematics.signals import Floats, Integers, look_up, ranges
 
 
 class NeighborKind(StrEnum):
@@ -96,7 +96,7 @@ class BehaviorEvidence:
     same_owner_count: Floats  # (n,) other projects of the candidate's owner in the history
     user_neighbors: FirstInteractions = NO_INTERACTIONS  # of all time, by user neighbors; only evaluation fills it
     user_neighbor_similarity: float = 0.0  # sum over all user neighbors
-    floor: int = weights.ANONYMITY_FLOOR  # signals of fewer actors are 0, so that none reveals what one actor did
+    floor: int = tunables.ANONYMITY_FLOOR  # signals of fewer actors are 0, so that none reveals what one actor did
 
     @property
     def n(self) -> int:
@@ -106,14 +106,11 @@ class BehaviorEvidence:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EventLog:
-    """The first interaction of each actor with each project, in the order of time.
+    """The first interaction of each actor with each project, in the order of time."""
 
-    `actors` and `projects` are (m,) dense indexes from 0. `at_s` are Unix seconds.
-    """
-
-    actors: Integers
-    projects: Integers
-    at_s: Floats
+    actors: Integers  # (m,) dense indexes from 0
+    projects: Integers  # (m,) dense indexes from 0
+    at_s: Floats  # (m,) Unix seconds
     n_actors: int
     n_projects: int
 
@@ -121,7 +118,7 @@ class EventLog:
     def from_events(
         cls, actors: Integers, projects: Integers, at_s: Floats, n_actors: int, n_projects: int
     ) -> "EventLog":
-        """Make a log of the first event of each actor and project; the events may be in any order."""
+        """Make a log of the first event of each actor and project from events in any order."""
         order = np.lexsort((projects, actors, at_s))
         actors, projects, at_s = actors[order], projects[order], at_s[order]
         _, first = np.unique(actors * n_projects + projects, return_index=True)
@@ -131,6 +128,11 @@ class EventLog:
     def count_before(self, at_s: float) -> int:
         """Count the events strictly before a moment."""
         return int(np.searchsorted(self.at_s, at_s, side="left"))
+
+    def count_by_project(self, end_s: float, start_s: float = -np.inf) -> Integers:
+        """Return the (n_projects,) numbers of events from `start_s` until strictly before `end_s`."""
+        part = slice(self.count_before(start_s), self.count_before(end_s))
+        return np.bincount(self.projects[part], minlength=self.n_projects)
 
 
 class GroupedEvents(NamedTuple):
@@ -145,20 +147,15 @@ class GroupedEvents(NamedTuple):
         order = np.argsort(groups, kind="stable").astype(np.int64)
         return cls(order, np.concatenate([[0], np.cumsum(np.bincount(groups, minlength=n))]).astype(np.int64))
 
-    def events_before(self, group: int, end: int) -> Integers:
-        """Return the events of a group before index `end` of the log."""
+    def events_before(self, group: int, n_past: int) -> Integers:
+        """Return the events of a group among the first `n_past` events of the log."""
         events = self.events[self.starts[group] : self.starts[group + 1]]
-        return events[: np.searchsorted(events, end)]
+        return events[: np.searchsorted(events, n_past)]
 
-    def events_of_groups(self, groups: Integers, end: int) -> Integers:
-        """Return the events of several groups before index `end` of the log, in no particular order."""
-        if not groups.size:
-            return np.empty(0, np.int64)
-        starts, sizes = self.starts[groups], self.starts[groups + 1] - self.starts[groups]
-        offsets = np.repeat(starts - np.concatenate([[0], np.cumsum(sizes)[:-1]]), sizes)
-        events = self.events[offsets + np.arange(sizes.sum())]
-        earlier: Integers = events[events < end]
-        return earlier
+    def events_of_groups(self, groups: Integers, n_past: int) -> Integers:
+        """Return the events of several groups among the first `n_past` events of the log, in no particular order."""
+        events = self.events[ranges(self.starts[groups], np.diff(self.starts)[groups])]
+        return events[events < n_past]
 
 
 class NeighborLists(NamedTuple):
@@ -204,7 +201,7 @@ class LogEvidence:
     """
 
     def __init__(
-        self, log: EventLog, created_s: Floats, owners: Integers, floor: int = weights.ANONYMITY_FLOOR
+        self, log: EventLog, created_s: Floats, owners: Integers, floor: int = tunables.ANONYMITY_FLOOR
     ) -> None:
         self.log = log
         self.created_s = created_s
@@ -213,15 +210,7 @@ class LogEvidence:
         self._by_actor = GroupedEvents.from_groups(log.actors, log.n_actors)
         self._by_project = GroupedEvents.from_groups(log.projects, log.n_projects)
         self._row = np.full(log.n_projects, -1, dtype=np.int64)
-        self.model = CollaborativeModel({}, Factors.unknown(log.n_actors, log.n_projects))
-
-    def use_model(self, model: CollaborativeModel) -> None:
-        """Use the output of another nightly training from now on."""
-        self.model = model
-
-    def engaged_projects(self, actor: int, at_s: float) -> Integers:
-        """Return the projects of an actor's history before a moment, the earliest first."""
-        return self.log.projects[self._by_actor.events_before(actor, self.log.count_before(at_s))]
+        self.model = CollaborativeModel({}, Factors.unknown(log.n_actors, log.n_projects))  # of the last training
 
     def engagements(self, actor: int, at_s: float) -> History:
         """Return an actor's history before a moment."""
@@ -231,26 +220,26 @@ class LogEvidence:
     def count_shared_projects(self, actor: int, engagements: History, at_s: float) -> Floats:
         """Count how many of the viewer's latest projects each of the (n_actors,) actors engaged with in the same days.
 
-        Counts the latest `weights.SESSION_PROJECTS` projects, and events of the last `weights.SESSION_DAYS` days.
+        Counts the latest `tunables.SESSION_PROJECTS` projects, and events of the last `tunables.SESSION_DAYS` days.
         """
-        latest = engagements.projects[: weights.SESSION_PROJECTS]
+        latest = engagements.projects[: tunables.SESSION_PROJECTS]
         events = self._by_project.events_of_groups(latest, self.log.count_before(at_s))
-        events = events[self.log.at_s[events] >= at_s - weights.SESSION_DAYS * DAY_S]
+        events = events[self.log.at_s[events] >= at_s - tunables.SESSION_DAYS * DAY_S]
         shared = np.bincount(self.log.actors[events], minlength=self.log.n_actors).astype(np.float64)
         shared[actor] = 0.0
         return shared
 
     def evidence(self, actor: int, candidates: Integers, at_s: float) -> BehaviorEvidence:
         """Return the evidence of an actor and candidates (dense indexes) strictly before a moment."""
-        end = self.log.count_before(at_s)
+        n_past = self.log.count_before(at_s)
         self._row[candidates] = np.arange(candidates.size)
         engagements = self.engagements(actor, at_s)
-        recent = np.arange(self.log.count_before(at_s - weights.RECENT_INTERACTION_DAYS * DAY_S), end)
+        recent = np.arange(self.log.count_before(at_s - tunables.RECENT_INTERACTION_DAYS * DAY_S), n_past)
         shared = self.count_shared_projects(actor, engagements, at_s)
         factors = self.model.factors
         viewer_factors = factors.actors[actor]
         owners = self.owners[candidates]
-        neighbors, neighbor_similarity = self._user_neighbors(actor, end)
+        neighbors, neighbor_similarity = self._user_neighbors(actor, n_past)
         evidence = BehaviorEvidence(
             at_s=at_s,
             created_s=self.created_s[candidates],
@@ -276,12 +265,12 @@ class LogEvidence:
         end = self.log.count_before(at_s)
         columns = []
         for half_life_h in ACTOR_HALF_LIVES_H:
-            start = self.log.count_before(at_s - weights.DECAY_CUTOFF * half_life_h * HOUR_S)
+            start = self.log.count_before(at_s - tunables.DECAY_CUTOFF * half_life_h * HOUR_S)
             age_h = (at_s - self.log.at_s[start:end]) / HOUR_S
-            sums = np.bincount(
-                self.log.projects[start:end], np.exp2(-age_h / half_life_h), minlength=self.log.n_projects
+            decayed = np.exp2(-age_h / half_life_h)
+            columns.append(
+                np.bincount(self.log.projects[start:end], decayed, minlength=self.log.n_projects)[candidates]
             )
-            columns.append(sums[candidates])
         return np.column_stack(columns)
 
     def _interactions(self, events: Integers, similarity: Floats) -> FirstInteractions:
@@ -290,20 +279,19 @@ class LogEvidence:
         actors = self.log.actors[events]
         return FirstInteractions(rows, actors, similarity[actors].astype(np.float64), self.log.at_s[events])
 
-    def _user_neighbors(self, actor: int, end: int) -> tuple[FirstInteractions, float]:
+    def _user_neighbors(self, actor: int, n_past: int) -> tuple[FirstInteractions, float]:
         lists = self.model.user_neighbors
         if lists is None:
             return NO_INTERACTIONS, 0.0
         span = slice(lists.starts[actor], lists.starts[actor + 1])
         similarity = np.zeros(self.log.n_actors)
         similarity[lists.ids[span]] = lists.similarity[span]
-        events = self._by_actor.events_of_groups(lists.ids[span], end)
+        events = self._by_actor.events_of_groups(lists.ids[span], n_past)
         return self._interactions(events, similarity), float(similarity.sum())
 
     def _links(self, lists: NeighborLists, engagements: History) -> NeighborLinks:
-        starts, sizes = lists.starts[engagements.projects], np.diff(lists.starts)[engagements.projects]
-        within = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-        entries = np.repeat(starts, sizes) + within
+        sizes = np.diff(lists.starts)[engagements.projects]
+        entries = ranges(lists.starts[engagements.projects], sizes)
         rows = self._row[lists.ids[entries]]
         is_candidate = rows >= 0
         source = np.repeat(np.arange(engagements.projects.size), sizes)[is_candidate]
@@ -312,15 +300,10 @@ class LogEvidence:
 
 def count_same_owner(owners: Integers, history_owners: Integers) -> Floats:
     """Return the (n,) numbers of projects of each candidate's owner (−1 for none) in the viewer's history."""
-    if not owners.size:
-        return np.zeros(0)
     ids, counts = np.unique(history_owners[history_owners >= 0], return_counts=True)
-    if not ids.size:
-        return np.zeros(owners.size)
-    index = np.minimum(np.searchsorted(ids, owners), ids.size - 1)
-    return np.where(ids[index] == owners, counts[index], 0).astype(np.float64)
+    return look_up(owners, ids, counts.astype(np.float64))
 
 
 def history_weights(ages_days: Floats) -> Floats:
-    """Return the (h,) weights of the projects of a history: halved every `weights.HISTORY_HALF_LIFE_DAYS` days."""
-    return np.exp2(-np.maximum(ages_days, 0.0) / weights.HISTORY_HALF_LIFE_DAYS)
+    """Return the (h,) weights of the projects of a history: halved every `tunables.HISTORY_HALF_LIFE_DAYS` days."""
+    return np.exp2(-np.maximum(ages_days, 0.0) / tunables.HISTORY_HALF_LIFE_DAYS)

@@ -11,7 +11,7 @@ from operator import or_
 import numpy as np
 
 from db.time_units import DAY_S, HOUR_S
-from scoring import weights
+from scoring import tunables
 from scoring.mathematics.behavior_evidence import (
     NO_LINKS,
     BehaviorEvidence,
@@ -20,8 +20,7 @@ from scoring.mathematics.behavior_evidence import (
     NeighborKind,
     history_weights,
 )
-from scoring.mathematics.signals import Floats
-from scoring.weights import Signal
+from scoring.mathematics.signals import Floats, Signal
 
 
 def age(evidence: BehaviorEvidence) -> Floats:
@@ -31,15 +30,11 @@ def age(evidence: BehaviorEvidence) -> Floats:
 
 def actors(half_life_index: int) -> Callable[[BehaviorEvidence], Floats]:
     """Decayed actors at the half-life with this index in `ACTOR_HALF_LIVES_H`: log2(1 + actors). Range 0 to 20."""
-
-    def signal(evidence: BehaviorEvidence) -> Floats:
-        return np.log2(1.0 + evidence.actors[:, half_life_index])
-
-    return signal
+    return lambda evidence: np.log2(1.0 + evidence.actors[:, half_life_index])
 
 
 def recent_actors(evidence: BehaviorEvidence) -> Floats:
-    """Actors of the last `weights.RECENT_INTERACTION_DAYS`, not decayed: log2(1 + actors). Range 0 to about 15."""
+    """Actors of the last `tunables.RECENT_INTERACTION_DAYS`, not decayed: log2(1 + actors). Range 0 to about 15."""
     return np.log2(1.0 + _count_actors(evidence, evidence.interactions))
 
 
@@ -56,10 +51,10 @@ def actors_within(half_life_h: float) -> Callable[[BehaviorEvidence], Floats]:
 def new_since_visit(evidence: BehaviorEvidence) -> Floats:
     """Age, as `age`, of projects published since the viewer's previous session; 0 for others. Range 0 to about 17.
 
-    An interaction of the last `weights.SESSION_GAP_H` hours belongs to the current session. 0 for a viewer without
+    An interaction of the last `tunables.SESSION_GAP_H` hours belongs to the current session. 0 for a viewer without
     history.
     """
-    earlier = evidence.engagements.at_s[evidence.engagements.at_s <= evidence.at_s - weights.SESSION_GAP_H * HOUR_S]
+    earlier = evidence.engagements.at_s[evidence.engagements.at_s <= evidence.at_s - tunables.SESSION_GAP_H * HOUR_S]
     if not earlier.size:
         return np.zeros(evidence.n)
     return np.where(evidence.created_s > earlier.max(), age(evidence), 0.0)
@@ -73,61 +68,60 @@ def events_since_creation(evidence: BehaviorEvidence) -> Floats:
 def actor_rate(evidence: BehaviorEvidence) -> Floats:
     """Actors relative to the platform's activity since the project was published. Range about −12 to 6.
 
-    log2(1 + actors) − log2(1 + first interactions on the platform since publication / `weights.RATE_PRIOR`).
+    log2(1 + actors) − log2(1 + first interactions on the platform since publication / `tunables.RATE_PRIOR`).
     """
-    return recent_actors(evidence) - np.log2(1.0 + _activity_since_publication(evidence) / weights.RATE_PRIOR)
+    return recent_actors(evidence) - np.log2(1.0 + _activity_since_publication(evidence) / tunables.RATE_PRIOR)
 
 
 def _activity_since_publication(evidence: BehaviorEvidence) -> Floats:
     """Count the first interactions on the whole platform since each candidate was published."""
     activity = evidence.platform_activity
     sums = np.concatenate([[0.0], np.cumsum(activity.actors)])
-    later: Floats = sums[-1] - sums[np.searchsorted(activity.at_s, evidence.created_s, side="right")]
-    return later
+    return sums[-1] - sums[np.searchsorted(activity.at_s, evidence.created_s, side="right")]
 
 
 def user_factors_mean(evidence: BehaviorEvidence) -> Floats:
     """Mean similarity of the viewer to the recent actors, shrunk towards 0. Range −1 to 1."""
-    total, count = _summed_similarity(evidence, evidence.interactions, evidence.floor)
-    return total / (count + weights.FACTOR_SHRINKAGE)
+    total, count = _sum_similarity(evidence, evidence.interactions)
+    return _above_floor(evidence, evidence.interactions, total / count)
 
 
 def user_factors_sum(evidence: BehaviorEvidence) -> Floats:
     """Sum of similarities to the recent actors, divided by the square root of their number. Range about −30 to 30."""
-    total, count = _summed_similarity(evidence, evidence.interactions, evidence.floor)
-    return total / np.sqrt(count + weights.FACTOR_SHRINKAGE)
+    total, count = _sum_similarity(evidence, evidence.interactions)
+    return _above_floor(evidence, evidence.interactions, total / np.sqrt(count))
 
 
 def user_factors_recent(evidence: BehaviorEvidence) -> Floats:
     """Decayed sum of similarities to the recent actors. Range about −100 to 100."""
-    summed = _decayed_similarity(evidence, evidence.interactions, weights.RECENT_FACTORS_HALF_LIFE_H)
-    return np.where(_count_actors(evidence, evidence.interactions) >= evidence.floor, summed, 0.0)
+    summed = _decayed_similarity(evidence, evidence.interactions, tunables.RECENT_FACTORS_HALF_LIFE_H)
+    return _above_floor(evidence, evidence.interactions, summed)
 
 
 def taste_cluster_mean(evidence: BehaviorEvidence) -> Floats:
     """Mean similarity to the taste clusters of the recent actors, shrunk towards 0. Range −1 to 1.
 
-    No floor applies: each cluster has at least `weights.MIN_CLUSTER_SIZE` members.
+    No floor applies: each cluster has at least `tunables.MIN_CLUSTER_SIZE` members.
     """
-    total, count = _summed_similarity(evidence, evidence.clusters)
-    return total / (count + weights.FACTOR_SHRINKAGE)
+    total, count = _sum_similarity(evidence, evidence.clusters)
+    return total / count
 
 
 def taste_cluster_sum(evidence: BehaviorEvidence) -> Floats:
     """Sum of similarities to the clusters of the recent actors, over the root of their number. Range −30 to 30."""
-    total, count = _summed_similarity(evidence, evidence.clusters)
-    return total / np.sqrt(count + weights.FACTOR_SHRINKAGE)
+    total, count = _sum_similarity(evidence, evidence.clusters)
+    return total / np.sqrt(count)
 
 
 def taste_cluster_recent(evidence: BehaviorEvidence) -> Floats:
     """Decayed sum of similarities to the clusters of the recent actors. Range about −100 to 100."""
-    return _decayed_similarity(evidence, evidence.clusters, weights.RECENT_FACTORS_HALF_LIFE_H)
+    return _decayed_similarity(evidence, evidence.clusters, tunables.RECENT_FACTORS_HALF_LIFE_H)
 
 
 def session_neighbors(evidence: BehaviorEvidence) -> Floats:
     """Session-kNN: log2(1 + decayed shared projects of session neighbors who engaged). Range 0 to about 15."""
-    summed = _decayed_similarity(evidence, evidence.session_neighbors, weights.SESSION_NEIGHBORS_HALF_LIFE_H)
-    return np.log2(1.0 + np.where(_count_actors(evidence, evidence.session_neighbors) >= evidence.floor, summed, 0.0))
+    summed = _decayed_similarity(evidence, evidence.session_neighbors, tunables.SESSION_NEIGHBORS_HALF_LIFE_H)
+    return np.log2(1.0 + _above_floor(evidence, evidence.session_neighbors, summed))
 
 
 def item_neighbor_score(evidence: BehaviorEvidence) -> Floats:
@@ -157,9 +151,9 @@ def ease(evidence: BehaviorEvidence) -> Floats:
 def user_neighbor_score(evidence: BehaviorEvidence) -> Floats:
     """User-kNN: root of the similarity of the user neighbors who engaged, as a share of the total. Range 0 to 1."""
     interactions = evidence.user_neighbors
-    summed = np.bincount(interactions.rows, interactions.similarity, minlength=evidence.n)
-    enough = np.where(_count_actors(evidence, interactions) >= evidence.floor, summed, 0.0)
-    return np.sqrt(enough / evidence.user_neighbor_similarity) if evidence.user_neighbor_similarity > 0 else enough
+    summed = np.bincount(interactions.rows, interactions.similarity, minlength=evidence.n).astype(np.float64)
+    total = evidence.user_neighbor_similarity
+    return np.sqrt(_above_floor(evidence, interactions, summed) / total) if total > 0 else np.zeros(evidence.n)
 
 
 def _summed_links(evidence: BehaviorEvidence, kind: NeighborKind) -> Floats:
@@ -177,13 +171,15 @@ def _history_weights(evidence: BehaviorEvidence) -> Floats:
     return history_weights((evidence.at_s - evidence.engagements.at_s) / DAY_S)
 
 
-def _summed_similarity(
-    evidence: BehaviorEvidence, interactions: FirstInteractions, floor: int = 1
-) -> tuple[Floats, Floats]:
-    """Return (n,) sums of similarity, 0 below the floor, and (n,) numbers of actors."""
-    count = _count_actors(evidence, interactions)
-    total = np.bincount(interactions.rows, interactions.similarity, minlength=evidence.n)
-    return np.where(count >= floor, total, 0.0), count
+def _sum_similarity(evidence: BehaviorEvidence, interactions: FirstInteractions) -> tuple[Floats, Floats]:
+    """Return (n,) sums of similarity, and (n,) numbers of actors plus `tunables.FACTOR_SHRINKAGE`."""
+    total = np.bincount(interactions.rows, interactions.similarity, minlength=evidence.n).astype(np.float64)
+    return total, _count_actors(evidence, interactions) + tunables.FACTOR_SHRINKAGE
+
+
+def _above_floor(evidence: BehaviorEvidence, interactions: FirstInteractions, values: Floats) -> Floats:
+    """Return the (n,) values, 0 where fewer actors than the floor contributed."""
+    return np.where(_count_actors(evidence, interactions) >= evidence.floor, values, 0.0)
 
 
 def _count_actors(evidence: BehaviorEvidence, interactions: FirstInteractions) -> Floats:
@@ -198,7 +194,6 @@ def _decayed_similarity(evidence: BehaviorEvidence, interactions: FirstInteracti
 
 
 _RECENT = EvidencePart.INTERACTIONS
-
 _SIGNALS: Mapping[Signal, tuple[Callable[[BehaviorEvidence], Floats], EvidencePart]] = {
     Signal.AGE: (age, EvidencePart.NOTHING),
     Signal.ACTORS_1H: (actors(0), EvidencePart.ACTORS),

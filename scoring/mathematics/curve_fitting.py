@@ -15,8 +15,7 @@ from scipy import sparse
 from scipy.optimize import minimize
 from scipy.sparse.linalg import spsolve_triangular
 
-from scoring.mathematics.signals import Floats, Integers
-from scoring.weights import Signal
+from scoring.mathematics.signals import TASTE_SIGNALS, Floats, Integers, Signal
 
 Matrix32 = NDArray[np.float32]
 NO_RANKS: Matrix32 = np.empty(0, np.float32)
@@ -86,12 +85,7 @@ SHAPES: Mapping[Signal, Shape] = dict.fromkeys(
         Signal.EXPLICIT_PREFERENCES,
         Signal.BEHAVIORAL_SIGNALS,
         Signal.COLLABORATIVE,
-        Signal.USER_FACTORS_MEAN,
-        Signal.USER_FACTORS_SUM,
-        Signal.USER_FACTORS_RECENT,
-        Signal.TASTE_CLUSTER_MEAN,
-        Signal.TASTE_CLUSTER_SUM,
-        Signal.TASTE_CLUSTER_RECENT,
+        *TASTE_SIGNALS,
         Signal.ITEM_FACTORS,
         Signal.OWNER_FACTORS,
         Signal.SAME_OWNER,
@@ -106,9 +100,9 @@ SHAPES: Mapping[Signal, Shape] = dict.fromkeys(
 ) | dict.fromkeys((Signal.IMPRESSION_FATIGUE, Signal.SIMILAR_TO_DISMISSED), Shape.DECREASING)
 """Constraints of the curves whose direction is part of the signal's meaning: "the more similar, the lower the score"
 would be an absurd explanation. For similarities this costs .0008 ± .0007 of NDCG@10 on feed requests (see
-`docs/ranking.md`). Curves of ages and of actor counts are free: of two projects with as many actors in the last hours,
-the one with more actors in the last 14 days must be able to score lower. Constraining all curves costs .0067 ± .0016.
-"""
+`docs/ranking.md`). Curves of ages and of actor counts are free: of two projects with equally many actors in the last
+hours, the one with more actors in the last 14 days must be able to score lower. Constraining all curves costs .0067 ±
+.0016."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +120,7 @@ class FitOptions:
 
 PENALTY_LISTS = 5_000
 """Number of lists at which the penalties of `FitOptions` apply unscaled. With fewer lists the penalties weigh more, as
-a prior does. For 80 lists of a synthetic log this adds .08 to NDCG@10.
-"""
+a prior does. For 80 lists of a synthetic log this adds .08 to NDCG@10."""
 PULL = 1e-4
 """Penalty on a stage's squared distance from the common curves, times `FitOptions.prior` / the stage's lists."""
 
@@ -140,8 +133,7 @@ def choose_knots(values: Matrix32, relevant: NDArray[np.bool_], count: int) -> F
     knots = np.unique(np.round(quantiles.astype(np.float64), 9))
     span = knots[-1] - knots[0]
     distinct = np.concatenate([[True], np.diff(knots) > 1e-4 * span]) if span > 0 else np.ones(1, dtype=bool)
-    distinct_knots: Floats = knots[distinct]
-    return distinct_knots
+    return knots[distinct]
 
 
 def hat_basis(values: Matrix32, knots: Sequence[Floats]) -> sparse.csr_array:
@@ -149,20 +141,20 @@ def hat_basis(values: Matrix32, knots: Sequence[Floats]) -> sparse.csr_array:
     rows, k = values.shape
     columns = np.empty((rows, k, 2), dtype=np.int32)
     weight = np.empty((rows, k, 2), dtype=np.float32)
-    first = 0
+    first_column = 0
     for index, xs in enumerate(knots):
         if xs.size == 1:
-            columns[:, index] = first
+            columns[:, index] = first_column
             weight[:, index] = (1.0, 0.0)
         else:
             value = np.clip(values[:, index], xs[0], xs[-1])
             left = np.clip(np.searchsorted(xs, value, side="right") - 1, 0, xs.size - 2)
             share = (value - xs[left]) / (xs[left + 1] - xs[left])
-            columns[:, index, 0], columns[:, index, 1] = first + left, first + left + 1
+            columns[:, index, 0], columns[:, index, 1] = first_column + left, first_column + left + 1
             weight[:, index, 0], weight[:, index, 1] = 1.0 - share, share
-        first += xs.size
+        first_column += xs.size
     pointers = np.arange(0, rows * k * 2 + 1, k * 2, dtype=np.int64 if rows * k * 2 > 2**31 - 1 else np.int32)
-    return sparse.csr_array((weight.ravel(), columns.ravel(), pointers), shape=(rows, first))
+    return sparse.csr_array((weight.ravel(), columns.ravel(), pointers), shape=(rows, first_column))
 
 
 def monotone_basis(sizes: Sequence[int], shapes: Sequence[Shape]) -> tuple[sparse.csr_array, NDArray[np.bool_]]:

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from scoring import weights
-from scoring.mathematics.signals import Incidence, Integers
+from scoring import tunables
+from scoring.mathematics.signals import MILLIONTHS, Incidence, Integers
 
 Matrix = NDArray[np.float32]
 
@@ -43,12 +43,6 @@ class DiversityAttributes:
     categories: Incidence
     tools: Incidence
 
-    @property
-    def owner_incidence(self) -> Incidence:
-        """The owners as a sparse matrix, without the projects that have no owner."""
-        rows = np.flatnonzero(self.owners >= 0)
-        return Incidence(self.owners.size, rows, self.owners[rows])
-
     def take(self, indexes: Integers) -> "DiversityAttributes":
         """Select the projects at these indexes, in this order."""
         return DiversityAttributes(self.owners[indexes], self.categories.take(indexes), self.tools.take(indexes))
@@ -57,24 +51,16 @@ class DiversityAttributes:
 def diversify(
     score: Integers,
     attributes: DiversityAttributes,
-    strength: float = weights.DIVERSITY_STRENGTH,
+    strength: float = tunables.DIVERSITY_STRENGTH,
     reserved: Mapping[int, int] = _NO_RESERVATIONS,
 ) -> tuple[list[int], dict[int, RankChange]]:
     """Re-rank so that neighboring projects differ.
 
     Each rank gets the project with the highest score minus penalty. The penalty is `strength` for each unit of
-    similarity to the last `weights.DIVERSITY_WINDOW` − 1 projects. A project whose owner or category has reached its
-    limit on the page is blocked while other projects are left.
-
-    Parameters
-    ----------
-    score
-        (n,) millionths, descending.
-    strength
-        Score for each unit of similarity; 0 leaves only the limits of owner and category.
-    reserved
-        The project of each reserved rank (0 for the first). The project gets this rank, or the next rank that the
-        limits of its owner and category allow.
+    similarity to the last `tunables.DIVERSITY_WINDOW` − 1 projects. A project whose owner or category has reached its
+    limit on the page is blocked while other projects are left. `score` are (n,) millionths, descending. `reserved`
+    holds the project of each reserved rank (0 for the first). The project gets this rank, or the next rank that the
+    limits of its owner and category allow.
 
     Returns
     -------
@@ -83,30 +69,29 @@ def diversify(
     changes
         The changes of projects that lost score or are not at their rank by score, by the same index.
     """
-    depth = min(score.size, weights.DIVERSITY_DEPTH)
+    depth = min(score.size, tunables.DIVERSITY_DEPTH)
     first = attributes.take(np.arange(depth))
     pair_penalties = similarity(first)
-    pair_penalties *= np.float32(strength * weights.MILLIONTHS)
+    pair_penalties *= np.float32(strength * MILLIONTHS)
     np.rint(pair_penalties, out=pair_penalties)
-    order, penalties, placed = _place_greedily(score[:depth], first, pair_penalties, reserved)
+    order, penalties, explored_projects = _place_greedily(score[:depth], first, pair_penalties, reserved)
     changes = _changes(order, penalties, pair_penalties)
-    changes |= {index: RankChange(index + 1, order.index(index) + 1, 0, -1, explored=True) for index in placed}
+    changes |= {
+        index: RankChange(index + 1, order.index(index) + 1, 0, -1, explored=True) for index in explored_projects
+    }
     return order + list(range(depth, score.size)), changes
 
 
 def similarity(attributes: DiversityAttributes) -> Matrix:
     """Return the (n, n) similarity of all pairs: 0 without a common attribute."""
-    parts = (
-        (_dense(attributes.categories), weights.CATEGORY_SIMILARITY),
-        (_dense(attributes.tools), weights.TOOL_SIMILARITY),
-    )
+    categories, tools = _dense(attributes.categories), _dense(attributes.tools)
     # One matrix product for both parts, and all sums in place: allocating a 300 x 300 matrix costs as much as a
     # product. Each similarity is a sum of quarters, so float32 is exact.
-    unweighted = np.hstack([ones for ones, _ in parts])
-    similarities: Matrix = np.hstack([ones * np.float32(weight) for ones, weight in parts]) @ unweighted.T
+    weighted = [categories * np.float32(tunables.CATEGORY_SIMILARITY), tools * np.float32(tunables.TOOL_SIMILARITY)]
+    similarities: Matrix = np.hstack(weighted) @ np.hstack([categories, tools]).T
     owners = attributes.owners
     same_owner = (owners[:, None] == owners) & (owners >= 0)
-    return np.add(similarities, np.float32(weights.OWNER_SIMILARITY), out=similarities, where=same_owner)
+    return np.add(similarities, np.float32(tunables.OWNER_SIMILARITY), out=similarities, where=same_owner)
 
 
 def _place_greedily(
@@ -117,15 +102,15 @@ def _place_greedily(
     `full_groups` counts the groups of each project that have reached their limit. It is updated only when a group
     reaches its limit or falls below it: checking all groups at each rank took three quarters of the time.
     """
-    n, window = score.size, weights.DIVERSITY_WINDOW
+    n, window = score.size, tunables.DIVERSITY_WINDOW
     members, groups_of, limits = _limited_groups(attributes)
     marginal, pair_penalties = score.astype(np.float64), pair_penalties.astype(np.float64)  # equal types: 20 % faster
     on_page = [0] * len(members)
     full_groups, block_penalty, full_count = np.zeros(n), np.zeros(n), 0
     order: list[int] = []
     penalties: list[float] = []
-    waiting: list[int] = []
-    placed: list[int] = []
+    reserved_projects: list[int] = []
+    explored_projects: list[int] = []
     for rank in range(n):
         if rank >= window:
             left_page = order[rank - window]
@@ -136,46 +121,45 @@ def _place_greedily(
                     block_penalty = np.minimum(full_groups, 1.0) * _BLOCKED_PENALTY
                     full_count -= 1
                 on_page[group] -= 1
-        best = int((marginal - block_penalty if full_count else marginal).argmax())
+        next_project = int((marginal - block_penalty if full_count else marginal).argmax())
         if rank in reserved:
-            waiting.append(reserved[rank])
-        allowed = next((index for index in waiting if not full_groups[index] and np.isfinite(marginal[index])), None)
-        if allowed is not None:
-            waiting.remove(allowed)
-            placed.append(allowed)
-            best = allowed
-        order.append(best)
-        penalties.append(float(score[best] - marginal[best]))
-        marginal -= pair_penalties[best]
-        marginal[best] = -np.inf
-        for group in groups_of[best]:
+            reserved_projects.append(reserved[rank])
+        placeable = next(
+            (index for index in reserved_projects if not full_groups[index] and np.isfinite(marginal[index])), None
+        )
+        if placeable is not None:
+            reserved_projects.remove(placeable)
+            explored_projects.append(placeable)
+            next_project = placeable
+        order.append(next_project)
+        penalties.append(float(score[next_project] - marginal[next_project]))
+        marginal -= pair_penalties[next_project]
+        marginal[next_project] = -np.inf
+        for group in groups_of[next_project]:
             on_page[group] += 1
             if on_page[group] == limits[group]:
                 full_groups[members[group]] += 1.0
                 block_penalty = np.minimum(full_groups, 1.0) * _BLOCKED_PENALTY
                 full_count += 1
-    return order, penalties, placed
+    return order, penalties, explored_projects
 
 
 def _changes(order: list[int], penalties: list[float], pair_penalties: Matrix) -> dict[int, RankChange]:
     blockers = _most_similar_above(np.array(order, dtype=np.int64), pair_penalties)
     changes: dict[int, RankChange] = {}
     for rank, index in enumerate(order):
-        penalty = round(penalties[rank])
-        if penalty > 0:
-            changes[index] = RankChange(index + 1, rank + 1, penalty, order[blockers[rank]])
-        elif rank != index:
-            changes[index] = RankChange(index + 1, rank + 1, 0, -1)
+        penalty = max(round(penalties[rank]), 0)
+        if penalty or rank != index:
+            changes[index] = RankChange(index + 1, rank + 1, penalty, order[blockers[rank]] if penalty else -1)
     return changes
 
 
 def _most_similar_above(order: Integers, pair_penalties: Matrix) -> list[int]:
-    """Return for each rank the rank of the most similar project above it on the page; the highest rank of ties."""
-    window = weights.DIVERSITY_WINDOW - 1
+    """Return for each rank the rank of the most similar project above on the page, the highest of several."""
+    window = tunables.DIVERSITY_WINDOW - 1
     above = sliding_window_view(np.concatenate([np.full(window, -1), order]), window)[: order.size]
     penalties = np.where(above >= 0, pair_penalties[order[:, None], above], -1.0)
-    ranks: list[int] = (penalties.argmax(axis=1) + np.arange(order.size) - window).tolist()
-    return ranks
+    return (penalties.argmax(axis=1) + np.arange(order.size) - window).tolist()
 
 
 def _limited_groups(attributes: DiversityAttributes) -> tuple[list[NDArray[np.intp]], list[list[int]], list[int]]:
@@ -183,10 +167,9 @@ def _limited_groups(attributes: DiversityAttributes) -> tuple[list[NDArray[np.in
     members: list[NDArray[np.intp]] = []
     groups_of: list[list[int]] = [[] for _ in range(attributes.owners.size)]
     limits: list[int] = []
-    for incidence, limit in (
-        (attributes.owner_incidence, weights.MAX_SAME_OWNER),
-        (attributes.categories, weights.MAX_SAME_CATEGORY),
-    ):
+    owned = np.flatnonzero(attributes.owners >= 0)
+    owners = Incidence(attributes.owners.size, owned, attributes.owners[owned])
+    for incidence, limit in ((owners, tunables.MAX_SAME_OWNER), (attributes.categories, tunables.MAX_SAME_CATEGORY)):
         rows = incidence.rows[np.argsort(incidence.terms, kind="stable")]
         sizes = np.unique(incidence.terms, return_counts=True)[1]
         ends = np.cumsum(sizes)

@@ -13,7 +13,7 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring import weights
+from scoring import tunables
 from scoring.mathematics.diversity import DiversityAttributes, RankChange, diversify
 from scoring.mathematics.signals import Floats, Integers
 
@@ -37,7 +37,7 @@ def exploration_seed(actor_id: int, day: date) -> int:
 def under_exposed(age_days: Floats, likes: Integers, viewed_at: Floats, liked: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return the (n,) mask of projects that are new or have few likes, and that the viewer neither viewed nor liked."""
     mask: NDArray[np.bool_] = (
-        (viewed_at <= 0) & ~liked & ((age_days <= weights.FRESH_DAYS) | (likes < weights.KNOWN_LIKES))
+        (viewed_at <= 0) & ~liked & ((age_days <= tunables.FRESH_DAYS) | (likes < tunables.KNOWN_LIKES))
     )
     return mask
 
@@ -45,16 +45,16 @@ def under_exposed(age_days: Floats, likes: Integers, viewed_at: Floats, liked: N
 def draw(eligible: NDArray[np.bool_], ids: Integers, seed: int, share: float) -> ExplorationDraw:
     """Draw a project for each exploration rank.
 
-    One random rank in every 1/`share` ranks is an exploration rank, within the first `weights.DIVERSITY_DEPTH` ranks
-    and without the first `weights.MIN_EXPLORATION_RANK` ranks. Each draw takes the project with the lowest hash of seed
-    and id among the eligible projects below that rank, so most draws stay the same when a few candidates are added or
-    removed. `eligible` and `ids` are (n,) in score order.
+    One random rank in every 1/`share` ranks is an exploration rank, within the first `tunables.DIVERSITY_DEPTH` ranks
+    and without the first `tunables.MIN_EXPLORATION_RANK` ranks. Each draw takes the project with the lowest hash of
+    seed and id among the eligible projects below that rank, so most draws stay the same when a few candidates are added
+    or removed. `eligible` and `ids` are (n,) in score order.
     """
     hashes = _hashes(ids, seed)
     pool = np.flatnonzero(eligible)
     reserved: dict[int, int] = {}
     propensities: dict[int, float] = {}
-    for rank in _exploration_ranks(min(ids.size, weights.DIVERSITY_DEPTH), seed, share):
+    for rank in _exploration_ranks(min(ids.size, tunables.DIVERSITY_DEPTH), seed, share):
         below = pool[pool > rank]
         if not below.size:
             break
@@ -67,8 +67,8 @@ def draw(eligible: NDArray[np.bool_], ids: Integers, seed: int, share: float) ->
 def diversify_and_explore(
     score: Integers,
     attributes: DiversityAttributes,
-    drawn: ExplorationDraw,
-    strength: float = weights.DIVERSITY_STRENGTH,
+    exploration_draw: ExplorationDraw,
+    strength: float = tunables.DIVERSITY_STRENGTH,
 ) -> tuple[list[int], dict[int, RankChange]]:
     """Diversify a ranking (see `diversify`) and put the drawn projects at their reserved ranks.
 
@@ -76,9 +76,9 @@ def diversify_and_explore(
     The change of a project that was only displaced has no penalty, and its blocker is the drawn project. Returns order
     and changes as `diversify` does.
     """
-    input_order = _within_depth(score.size, list(drawn.reserved.values()))
+    input_order = _within_depth(score.size, list(exploration_draw.reserved.values()))
     input_position = {index: position for position, index in enumerate(input_order)}
-    reserved = {rank: input_position[index] for rank, index in drawn.reserved.items()}
+    reserved = {rank: input_position[index] for rank, index in exploration_draw.reserved.items()}
     positions, position_changes = diversify(score[input_order], attributes.take(input_order), strength, reserved)
     order = [int(input_order[position]) for position in positions]
     changes = {
@@ -88,12 +88,12 @@ def diversify_and_explore(
     return order, _with_displaced(order, changes)
 
 
-def _within_depth(n: int, drawn: Sequence[int]) -> Integers:
+def _within_depth(n: int, drawn_projects: Sequence[int]) -> Integers:
     """Return the indexes in score order, with all drawn projects moved within the diversified depth."""
-    within = np.zeros(n, dtype=np.bool_)
-    within[list(drawn)] = True
-    within[np.flatnonzero(~within)[: max(min(n, weights.DIVERSITY_DEPTH) - len(drawn), 0)]] = True
-    return np.concatenate([np.flatnonzero(within), np.flatnonzero(~within)])
+    is_within = np.zeros(n, dtype=np.bool_)
+    is_within[list(drawn_projects)] = True
+    is_within[np.flatnonzero(~is_within)[: max(min(n, tunables.DIVERSITY_DEPTH) - len(drawn_projects), 0)]] = True
+    return np.concatenate([np.flatnonzero(is_within), np.flatnonzero(~is_within)])
 
 
 def _in_score_order(change: RankChange, input_order: Integers) -> RankChange:
@@ -102,7 +102,7 @@ def _in_score_order(change: RankChange, input_order: Integers) -> RankChange:
 
 
 def _with_displaced(order: Sequence[int], changes: Mapping[int, RankChange]) -> dict[int, RankChange]:
-    """Add the changes of displaced projects, also beyond the diversified depth; an explored project is the blocker."""
+    """Add the changes of displaced projects, also beyond the diversified depth, with explored projects as blockers."""
     complete: dict[int, RankChange] = {}
     explored: list[int] = []
     for rank, index in enumerate(order, start=1):
@@ -119,10 +119,10 @@ def _with_displaced(order: Sequence[int], changes: Mapping[int, RankChange]) -> 
 
 def _exploration_ranks(depth: int, seed: int, share: float) -> list[int]:
     """Choose one rank at random in each interval of 1/`share` ranks."""
-    intervals = math.ceil(weights.DIVERSITY_DEPTH * share)
+    intervals = math.ceil(tunables.DIVERSITY_DEPTH * share)
     offsets = np.random.default_rng(seed).random(intervals).tolist()
     ranks = [rank for interval, offset in enumerate(offsets) if (rank := (interval + offset) / share) < depth]
-    return sorted({max(int(rank), weights.MIN_EXPLORATION_RANK) for rank in ranks})
+    return sorted({max(int(rank), tunables.MIN_EXPLORATION_RANK) for rank in ranks})
 
 
 def _hashes(ids: Integers, seed: int) -> NDArray[np.uint64]:

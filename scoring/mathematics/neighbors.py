@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy import sparse
 
-from scoring import weights
+from scoring import tunables
 from scoring.mathematics.behavior_evidence import CollaborativeModel, EventLog, Factors, NeighborKind, NeighborLists
 from scoring.mathematics.signals import Floats, Integers
 from scoring.mathematics.taste_clusters import cluster_tastes
@@ -36,54 +36,54 @@ def interaction_matrix(actors: Integers, projects: Integers, n_actors: int, n_pr
 
 
 def build_collaborative_model(
-    log: EventLog, n_events: int, floor: int = weights.ANONYMITY_FLOOR, seed: int = 0, *, all_kinds: bool = False
+    log: EventLog, n_events: int, floor: int = tunables.ANONYMITY_FLOOR, seed: int = 0, *, all_kinds: bool = False
 ) -> CollaborativeModel:
     """Learn item neighbors and factors from the first `n_events` events of a log.
 
     Item neighbors share at least `floor` actors. Projects with fewer than `floor` actors have no factors. With
     `all_kinds`, RP3beta, EASE and user neighbors are learned too, which only evaluation measures (docs/ranking.md).
     """
-    engaged = interaction_matrix(log.actors[:n_events], log.projects[:n_events], log.n_actors, log.n_projects)
-    lists = {NeighborKind.COSINE: item_neighbors(engaged, floor)}
-    if not all_kinds:
-        return CollaborativeModel(lists, learn_factors(engaged, floor=floor, seed=seed))
-    lists[NeighborKind.RP3BETA] = rp3beta_neighbors(engaged, floor)
-    if log.n_projects <= MAX_EASE_PROJECTS:
-        lists[NeighborKind.EASE] = ease_neighbors(engaged, floor)
-    return CollaborativeModel(lists, learn_factors(engaged, floor=floor, seed=seed), user_neighbors(engaged))
+    interactions = interaction_matrix(log.actors[:n_events], log.projects[:n_events], log.n_actors, log.n_projects)
+    lists = {NeighborKind.COSINE: item_neighbors(interactions, floor)}
+    if all_kinds:
+        lists[NeighborKind.RP3BETA] = rp3beta_neighbors(interactions, floor)
+    if all_kinds and log.n_projects <= MAX_EASE_PROJECTS:
+        lists[NeighborKind.EASE] = ease_neighbors(interactions, floor)
+    factors = learn_factors(interactions, floor=floor, seed=seed)
+    return CollaborativeModel(lists, factors, user_neighbors(interactions) if all_kinds else None)
 
 
 def list_length(n: int) -> int:
     """Return the list length for n projects: 200, or up to 2,000 if all lists have at most 2 million entries."""
-    return int(np.clip(MAX_LISTED // max(n, 1), weights.ITEM_NEIGHBOR_COUNT, 10 * weights.ITEM_NEIGHBOR_COUNT))
+    return int(np.clip(MAX_LISTED // max(n, 1), tunables.ITEM_NEIGHBOR_COUNT, 10 * tunables.ITEM_NEIGHBOR_COUNT))
 
 
 def item_neighbors(
-    engaged: sparse.csr_array, floor: int = weights.ANONYMITY_FLOOR, shrinkage: float = weights.ITEM_SHRINKAGE
+    interactions: sparse.csr_array, floor: int = tunables.ANONYMITY_FLOOR, shrinkage: float = tunables.ITEM_SHRINKAGE
 ) -> NeighborLists:
-    """Build item-kNN lists by the cosine of the columns of `engaged`, shrunk towards 0 for small counts."""
-    actors = np.asarray(engaged.sum(axis=0), dtype=np.float64).ravel()
+    """Build item-kNN lists by the cosine of the columns of `interactions`, shrunk towards 0 for small counts."""
+    actors = np.asarray(interactions.sum(axis=0), dtype=np.float64).ravel()
 
     def cosine(rows: Integers, columns: Integers, _walks: Floats, shared: Floats) -> Floats:
         return shared / (np.sqrt(actors[rows] * actors[columns]) + shrinkage)
 
-    return _build_lists(engaged, None, cosine, floor)
+    return _build_lists(interactions, None, cosine, floor)
 
 
-def rp3beta_neighbors(engaged: sparse.csr_array, floor: int = weights.ANONYMITY_FLOOR) -> NeighborLists:
+def rp3beta_neighbors(interactions: sparse.csr_array, floor: int = tunables.ANONYMITY_FLOOR) -> NeighborLists:
     """Build RP3beta lists (Paudel et al., 2017): random walks project → actor → project, damped by popularity."""
-    actors = np.maximum(np.asarray(engaged.sum(axis=0), dtype=np.float64).ravel(), 1.0)
-    step_probability = 1.0 / np.maximum(np.asarray(engaged.sum(axis=1), dtype=np.float64).ravel(), 1.0)
+    actors = np.maximum(np.asarray(interactions.sum(axis=0), dtype=np.float64).ravel(), 1.0)
+    step_probability = 1.0 / np.maximum(np.asarray(interactions.sum(axis=1), dtype=np.float64).ravel(), 1.0)
 
     def walk_probability(rows: Integers, columns: Integers, walks: Floats, _shared: Floats) -> Floats:
         return walks / (actors[rows] * actors[columns] ** RP3BETA_DAMPING)
 
-    return _build_lists(engaged, step_probability, walk_probability, floor)
+    return _build_lists(interactions, step_probability, walk_probability, floor)
 
 
-def ease_neighbors(engaged: sparse.csr_array, floor: int = weights.ANONYMITY_FLOOR) -> NeighborLists:
+def ease_neighbors(interactions: sparse.csr_array, floor: int = tunables.ANONYMITY_FLOOR) -> NeighborLists:
     """Build EASE lists (Steck, 2019): weights of a linear autoencoder. Uses dense matrices, for small catalogs only."""
-    shared = (engaged.T @ engaged).toarray().astype(np.float64)
+    shared = (interactions.T @ interactions).toarray().astype(np.float64)
     inverse = np.linalg.inv(shared + EASE_PENALTY * np.eye(shared.shape[0]))
     similarity = -inverse / np.diag(inverse)[None, :]
     similarity[(shared < floor) & (floor > 1)] = 0.0
@@ -93,17 +93,17 @@ def ease_neighbors(engaged: sparse.csr_array, floor: int = weights.ANONYMITY_FLO
     return _concatenate([entries], shared.shape[0])
 
 
-def user_neighbors(engaged: sparse.csr_array, length: int = weights.USER_NEIGHBOR_COUNT) -> NeighborLists:
+def user_neighbors(interactions: sparse.csr_array, length: int = tunables.USER_NEIGHBOR_COUNT) -> NeighborLists:
     """Build user-kNN lists: shared projects weighted by rarity, divided by the root of both histories' lengths.
 
     Projects with more than `MAX_PROJECT_ACTORS` actors are ignored: they say little about tastes, and the number of
     pairs is quadratic in the number of actors.
     """
-    counts = np.asarray(engaged.sum(axis=0)).ravel()
-    engaged = (engaged @ sparse.diags_array((counts <= MAX_PROJECT_ACTORS).astype(np.float32))).tocsr()
-    rarity = 1.0 / np.log2(2.0 + np.asarray(engaged.sum(axis=0)).ravel())
-    sizes = np.maximum(np.asarray(engaged.sum(axis=1)).ravel(), 1.0)
-    scaled = (sparse.diags_array(sizes**-0.5) @ engaged).tocsr().astype(np.float32)
+    counts = np.asarray(interactions.sum(axis=0)).ravel()
+    interactions = (interactions @ sparse.diags_array((counts <= MAX_PROJECT_ACTORS).astype(np.float32))).tocsr()
+    rarity = 1.0 / np.log2(2.0 + np.asarray(interactions.sum(axis=0)).ravel())
+    sizes = np.maximum(np.asarray(interactions.sum(axis=1)).ravel(), 1.0)
+    scaled = (sparse.diags_array(sizes**-0.5) @ interactions).tocsr().astype(np.float32)
     transposed = (scaled @ sparse.diags_array(rarity)).T.tocsr().astype(np.float32)
     blocks = []
     for start in range(0, scaled.shape[0], BLOCK_ROWS):
@@ -115,36 +115,32 @@ def user_neighbors(engaged: sparse.csr_array, length: int = weights.USER_NEIGHBO
 
 
 def _build_lists(
-    engaged: sparse.csr_array,
+    interactions: sparse.csr_array,
     actor_weights: Floats | None,
     similarity: Callable[[Integers, Integers, Floats, Floats], Floats],
     floor: int,
 ) -> NeighborLists:
     """Build the neighbor lists of all projects, block by block.
 
-    Parameters
-    ----------
-    actor_weights
-        (actors,) weights of the shared actors; None for equal weights.
-    similarity
-        Function of (m,) row and column indexes, and of their weighted and unweighted numbers of shared actors.
+    `actor_weights` are the (actors,) weights of shared actors. `similarity` is a function of (m,) row and column
+    indexes, and of their weighted and unweighted numbers of shared actors.
     """
-    transposed = engaged.T.tocsr()
-    weighted = engaged
+    transposed = interactions.T.tocsr()
+    weighted = interactions
     if actor_weights is not None:
-        weighted = (sparse.diags_array(actor_weights.astype(np.float32)) @ engaged).tocsr()
-    n = engaged.shape[1]
+        weighted = (sparse.diags_array(actor_weights.astype(np.float32)) @ interactions).tocsr()
+    n = interactions.shape[1]
     blocks = []
     for start in range(0, n, BLOCK_ROWS):
         block = transposed[start : start + BLOCK_ROWS]
-        shared = (block @ engaged).tocsr()
+        shared = (block @ interactions).tocsr()
         weighted_shared = shared if actor_weights is None else (block @ weighted).tocsr()
         for matrix in (shared, weighted_shared):
             matrix.sort_indices()
         rows = np.repeat(np.arange(shared.shape[0]), np.diff(shared.indptr)) + start
-        kept = (rows != shared.indices) & (shared.data >= floor)
-        rows, columns = rows[kept], shared.indices[kept].astype(np.int64)
-        counts = [matrix.data[kept].astype(np.float64) for matrix in (weighted_shared, shared)]
+        is_listed = (rows != shared.indices) & (shared.data >= floor)
+        rows, columns = rows[is_listed], shared.indices[is_listed].astype(np.int64)
+        counts = [matrix.data[is_listed].astype(np.float64) for matrix in (weighted_shared, shared)]
         blocks.append(_most_similar(rows, columns, similarity(rows, columns, *counts), list_length(n)))
     return _concatenate(blocks, n)
 
@@ -157,8 +153,8 @@ def _most_similar(
     rows, columns, similarity = rows[order], columns[order], similarity[order]
     starts = np.concatenate([[0], np.flatnonzero(np.diff(rows)) + 1]) if rows.size else np.empty(0, np.int64)
     sizes = np.diff(np.concatenate([starts, [rows.size]]))
-    kept = np.arange(rows.size) - np.repeat(starts, sizes) < length
-    return rows[kept], columns[kept], similarity[kept]
+    is_listed = np.arange(rows.size) - np.repeat(starts, sizes) < length
+    return rows[is_listed], columns[is_listed], similarity[is_listed]
 
 
 def _concatenate(blocks: list[tuple[Integers, Integers, Floats]], n: int) -> NeighborLists:
@@ -169,9 +165,9 @@ def _concatenate(blocks: list[tuple[Integers, Integers, Floats]], n: int) -> Nei
 
 
 def learn_factors(
-    engaged: sparse.csr_array,
-    factors: int = weights.FACTOR_COUNT,
-    floor: int = weights.ANONYMITY_FLOOR,
+    interactions: sparse.csr_array,
+    factors: int = tunables.FACTOR_COUNT,
+    floor: int = tunables.ANONYMITY_FLOOR,
     seed: int = 0,
 ) -> Factors:
     """Compute latent factors by a truncated SVD of the interaction matrix, and the taste clusters.
@@ -181,16 +177,16 @@ def learn_factors(
     pass over the events and needs memory for (actors + projects) x factors numbers. The factors of actors are slightly
     shrunk. Actors without events and projects of fewer than `floor` actors have zeros.
     """
-    counts = np.asarray(engaged.sum(axis=0)).ravel()
-    if not engaged.nnz:
-        return Factors.unknown(*engaged.shape)
-    weighted = engaged @ sparse.diags_array((1.0 / np.log2(2.0 + counts)).astype(np.float32))
+    counts = np.asarray(interactions.sum(axis=0)).ravel()
+    if not interactions.nnz:
+        return Factors.unknown(*interactions.shape)
+    weighted = interactions @ sparse.diags_array((1.0 / np.log2(2.0 + counts)).astype(np.float32))
     lengths = np.sqrt(np.asarray(weighted.multiply(weighted).sum(axis=1)).ravel()) + 1.0
     actors, projects = _truncated_svd(sparse.diags_array((1.0 / lengths).astype(np.float32)) @ weighted, factors, seed)
     actors /= np.linalg.norm(actors, axis=1, keepdims=True) + FACTOR_EPSILON
     projects[counts < floor] = 0.0
     user_factors = actors.astype(np.float32)
-    return Factors(user_factors, projects.astype(np.float32), *cluster_tastes(user_factors, weights.MIN_CLUSTER_SIZE))
+    return Factors(user_factors, projects.astype(np.float32), *cluster_tastes(user_factors, tunables.MIN_CLUSTER_SIZE))
 
 
 def _truncated_svd(matrix: sparse.csr_array, k: int, seed: int) -> tuple[Floats, Floats]:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import entr
 
-from scoring import weights
+from scoring import tunables
 from scoring.mathematics.signals import Floats, Integers
 
 Bits = NDArray[np.bool_]
@@ -38,8 +38,7 @@ def information_gain(bits: Bits, like_shares: Floats) -> Gain:
             return np.zeros(bits.shape[1])
         share = chosen.sum(axis=1) / mass
         bits_saved = _entropy(total) - share * _entropy(chosen) - (1 - share) * _entropy(not_chosen)
-        gains: Floats = np.maximum(bits_saved, 0.0) * mass / bits.shape[0]
-        return gains
+        return np.maximum(bits_saved, 0.0) * mass / bits.shape[0]
 
     return gain
 
@@ -49,24 +48,23 @@ def coverage_gain(bits: Bits) -> Gain:
     has_option = bits.astype(np.float64)
 
     def gain(weight: Floats) -> Floats:
-        shares: Floats = weight @ has_option / bits.shape[0]
-        return shares
+        return weight @ has_option / bits.shape[0]
 
     return gain
 
 
 def choose_options(bits: Bits, gain: Gain, max_options: int) -> list[int]:
     """Choose up to `max_options` columns greedily, as long as their gain is positive; of ties the first column."""
-    weight, chosen = np.ones(bits.shape[0]), list[int]()
-    while len(chosen) < min(max_options, bits.shape[1]):
+    weight, columns = np.ones(bits.shape[0]), list[int]()
+    while len(columns) < min(max_options, bits.shape[1]):
         gains = gain(weight)
-        gains[chosen] = -1.0
-        best = int(gains.argmax())
-        if gains[best] <= 0:
+        gains[columns] = -1.0
+        column = int(gains.argmax())
+        if gains[column] <= 0:
             break
-        chosen.append(best)
-        weight[bits[:, best]] *= weights.REACHED_AUDIENCE_WEIGHT
-    return chosen
+        columns.append(column)
+        weight[bits[:, column]] *= tunables.REACHED_AUDIENCE_WEIGHT
+    return columns
 
 
 def total_gain(bits: Bits, gain: Gain, columns: Sequence[int]) -> float:
@@ -74,7 +72,7 @@ def total_gain(bits: Bits, gain: Gain, columns: Sequence[int]) -> float:
     weight, total = np.ones(bits.shape[0]), 0.0
     for column in columns:
         total += float(gain(weight)[column])
-        weight[bits[:, column]] *= weights.REACHED_AUDIENCE_WEIGHT
+        weight[bits[:, column]] *= tunables.REACHED_AUDIENCE_WEIGHT
     return total
 
 
@@ -82,25 +80,19 @@ def option_audience(actors: Integers, projects: Integers, terms: Integers, optio
     """Estimate which actors would choose which option.
 
     An actor would choose a term that at least two of the actor's likes have, and a larger share of them than of all
-    likes.
-
-    Parameters
-    ----------
-    actors, projects, terms
-        (m,) one entry for each like and each term of the liked project.
-    options
-        (t,) term ids.
+    likes. `actors`, `projects` and `terms` are (m,), one entry for each like and each term of the liked project;
+    `options` are (t,) term ids.
 
     Returns
     -------
     actor_ids
-        (n,) actors with at least `weights.MIN_AUDIENCE_LIKES` likes, ascending.
+        (n,) actors with at least `tunables.MIN_AUDIENCE_LIKES` likes, ascending.
     bits
         (n, t), whether each actor would choose each option.
     """
     actor_ids, likes = np.unique(np.unique(np.column_stack([actors, projects]), axis=0)[:, 0], return_counts=True)
-    enough = likes >= weights.MIN_AUDIENCE_LIKES
-    actor_ids, likes = actor_ids[enough], likes[enough]
+    in_audience = likes >= tunables.MIN_AUDIENCE_LIKES
+    actor_ids, likes = actor_ids[in_audience], likes[in_audience]
     counts = _counts(actors, terms, actor_ids, options)
     average = counts.sum(axis=0) / max(likes.sum(), 1)
     return actor_ids, (counts >= 2) & (counts / likes[:, None] > average)
@@ -133,11 +125,9 @@ def _counts(rows: Integers, columns: Integers, row_ids: Integers, column_ids: In
 
 def _shares(counts: Floats) -> Floats:
     total = counts.sum(axis=-1, keepdims=True)
-    shares: Floats = np.divide(counts, total, out=np.zeros_like(counts), where=total > 0)
-    return shares
+    return np.divide(counts, total, out=np.zeros_like(counts), where=total > 0)
 
 
 def _entropy(counts: Floats) -> Floats:
     """Return the entropy in bits of each distribution along the last axis; 0 for an empty one."""
-    entropy: Floats = entr(_shares(counts)).sum(axis=-1) / np.log(2.0)
-    return entropy
+    return entr(_shares(counts)).sum(axis=-1) / np.log(2.0)

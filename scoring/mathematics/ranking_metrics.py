@@ -4,6 +4,10 @@ import numpy as np
 
 from scoring.mathematics.signals import Floats, Integers
 
+MIN_PROBABILITY_BETTER = 0.9
+"""Probability with which a new model must be better than the active model, and than the best single signal. The same
+holds for new trend constants."""
+
 
 def ranks_of_relevant(scores: Floats, relevant: Integers) -> Integers:
     """Return the (m,) ranks, from 0, of the relevant rows of (n,) scores; ties share their middle rank."""
@@ -35,8 +39,7 @@ def graded_ndcg(scores: Floats, grades: Floats, k: int = 10) -> Floats:
     order = np.argsort(-scores, axis=-1, kind="stable")[..., :k]
     gain = np.take_along_axis(grades, order, axis=-1) @ discount
     ideal = -np.sort(-grades, axis=-1)[..., :k] @ discount
-    values: Floats = np.divide(gain, ideal, out=np.zeros_like(gain), where=ideal > 0)
-    return values
+    return np.divide(gain, ideal, out=np.zeros_like(gain), where=ideal > 0)
 
 
 def clustered_standard_error(values: Floats, clusters: Integers) -> float:
@@ -52,6 +55,6 @@ def probability_better(first: Floats, second: Floats, clusters: Integers, seed: 
     """Return the share of bootstrap samples of whole clusters in which `first` has the higher mean than `second`."""
     _, group = np.unique(clusters, return_inverse=True)
     sums = np.bincount(group, first - second)
-    drawn = np.random.default_rng(seed).integers(0, sums.size, size=(rounds, sums.size))
-    totals = sums[drawn].sum(axis=1)
+    samples = np.random.default_rng(seed).integers(0, sums.size, size=(rounds, sums.size))
+    totals = sums[samples].sum(axis=1)
     return float((totals > 0).mean())

@@ -2,15 +2,94 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scoring import weights
+from scoring import tunables
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Cosines = NDArray[np.float32]
+
+MILLIONTHS = 1_000_000  # contributions are whole millionths, so that their sum is exactly the score
+
+
+class Signal(StrEnum):
+    """Signals of the ranking models. Snapshots, served pages and stored models hold the values."""
+
+    VECTOR_SIMILARITY = "vector_similarity"
+    EXPLICIT_PREFERENCES = "explicit_preferences"
+    BEHAVIORAL_SIGNALS = "behavioral_signals"
+    ANSWER_MATCHES = "answer_matches"
+    COLLABORATIVE = "collaborative"
+    POPULARITY = "popularity"
+    LIKES = "likes"
+    FRESHNESS = "freshness"
+    CREATED_AT = "created_at"
+    QUERY_SIMILARITY = "query_similarity"
+    KEYWORD_MATCH = "keyword_match"
+    PERSONAL_BOOST = "personal_boost"
+    PROJECT_SIMILARITY = "project_similarity"
+    AGE = "age"
+    ACTORS_1H = "actors_1h"
+    ACTORS_6H = "actors_6h"
+    ACTORS_3D = "actors_3d"
+    ACTORS_14D = "actors_14d"
+    RECENT_ACTORS = "recent_actors"
+    ACTOR_RATE = "actor_rate"
+    EVENTS_SINCE_CREATION = "events_since_creation"
+    USER_FACTORS_MEAN = "user_factors_mean"
+    USER_FACTORS_SUM = "user_factors_sum"
+    USER_FACTORS_RECENT = "user_factors_recent"
+    ACTORS_15M = "actors_15m"
+    ACTORS_1D = "actors_1d"
+    NEW_SINCE_VISIT = "new_since_visit"
+    TASTE_CLUSTER_MEAN = "taste_cluster_mean"
+    TASTE_CLUSTER_SUM = "taste_cluster_sum"
+    TASTE_CLUSTER_RECENT = "taste_cluster_recent"
+    ITEM_FACTORS = "item_factors"
+    OWNER_FACTORS = "owner_factors"
+    SAME_OWNER = "same_owner"
+    SESSION_NEIGHBORS = "session_neighbors"
+    ITEM_NEIGHBORS = "item_neighbors"
+    ITEM_NEIGHBORS_MEAN = "item_neighbors_mean"
+    RP3BETA = "rp3beta"
+    EASE = "ease"
+    USER_NEIGHBORS = "user_neighbors"
+    TRENDING_HOUR = "trending_hour"
+    TRENDING_DAY = "trending_day"
+    TRENDING_WEEK = "trending_week"
+    GRAVITY = "gravity"
+    RECENT_POPULARITY = "recent_popularity"
+    NOVELTY = "novelty"
+    IMPRESSION_FATIGUE = "impression_fatigue"
+    SIMILAR_TO_DISMISSED = "similar_to_dismissed"
+
+
+TASTE_SIGNALS = (
+    Signal.USER_FACTORS_MEAN,
+    Signal.USER_FACTORS_SUM,
+    Signal.USER_FACTORS_RECENT,
+    Signal.TASTE_CLUSTER_MEAN,
+    Signal.TASTE_CLUSTER_SUM,
+    Signal.TASTE_CLUSTER_RECENT,
+)
+"""Signals of actors with similar latent factors."""
+
+
+def look_up(ids: Integers, sorted_ids: Integers, values: Floats) -> Floats:
+    """Return the value of each id; 0 for an id that is not among the ascending `sorted_ids`."""
+    if not sorted_ids.size:
+        return np.zeros(ids.size)
+    index = np.minimum(np.searchsorted(sorted_ids, ids), sorted_ids.size - 1)
+    return np.where(sorted_ids[index] == ids, values[index], 0.0)
+
+
+def ranges(starts: Integers, sizes: Integers) -> Integers:
+    """Return the concatenated ranges from each start on, with these sizes."""
+    return np.repeat(starts - (np.cumsum(sizes) - sizes), sizes) + np.arange(sizes.sum())
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,25 +108,17 @@ class Incidence:
         return Incidence(indexes.size, rows[rows >= 0], self.terms[rows >= 0])
 
     def weighted_sum(self, term_ids: Integers, term_weights: Floats) -> Floats:
-        """Return the (n,) sums of the weights of each row's terms.
-
-        `term_ids` are (t,) distinct terms and `term_weights` their weights; other terms have the weight 0.
-        """
-        if not term_ids.size or not self.terms.size:
-            return np.zeros(self.n)
+        """Return the (n,) sums of the weights of each row's terms; terms not among the (t,) `term_ids` weigh 0."""
         order = np.argsort(term_ids)
-        ids = term_ids[order]
-        index = np.minimum(np.searchsorted(ids, self.terms), ids.size - 1)
-        pair_weights = np.where(ids[index] == self.terms, term_weights[order][index], 0.0)
-        return np.bincount(self.rows, weights=pair_weights, minlength=self.n).astype(np.float64)
+        pair_weights = look_up(self.terms, term_ids[order], term_weights[order])
+        return np.bincount(self.rows, pair_weights, minlength=self.n).astype(np.float64)
 
 
 def union(incidences: Iterable[Incidence]) -> Incidence:
     """Combine the terms of several incidences of the same n projects."""
     parts = list(incidences)
-    return Incidence(
-        parts[0].n, np.concatenate([part.rows for part in parts]), np.concatenate([part.terms for part in parts])
-    )
+    rows, terms = (np.concatenate([getattr(part, name) for part in parts]) for name in ("rows", "terms"))
+    return Incidence(parts[0].n, rows, terms)
 
 
 def vector_similarity(cosines: Cosines) -> Floats:
@@ -59,7 +130,7 @@ def explicit_preferences(project_terms: Incidence, interests: Integers, interest
     """Sum of the weights of the viewer's interests that match the project, at most 1. Range 0 to 1.
 
     `interests` are (t,) term ids. A weight is the confidence of the interest times the value of a match of its kind
-    (`weights.TOOL_MATCH`, ...).
+    (`tunables.TOOL_MATCH`, ...).
     """
     return np.minimum(project_terms.weighted_sum(interests, interest_weights), 1.0)
 
@@ -74,15 +145,14 @@ def behavioral_signals(
 ) -> Floats:
     """Recent behavior: negative for viewed and liked projects, positive for tools of viewed projects. Range −0.5 to 1.
 
-    `viewed_recently` and `seen_tools` cover the last `weights.RECENT_VIEWS_DAYS` days. `seen_tools` has one entry for
+    `viewed_recently` and `seen_tools` cover the last `tunables.RECENT_VIEWS_DAYS` days. `seen_tools` has one entry for
     each viewed project and tool.
     """
     tool_ids, view_counts = np.unique(seen_tools, return_counts=True)
-    affinity = np.minimum(weights.TOOL_AFFINITY_STEP * view_counts, weights.MAX_TOOL_AFFINITY)
+    affinity = np.minimum(tunables.TOOL_AFFINITY_STEP * view_counts, tunables.MAX_TOOL_AFFINITY)
     value = tools.weighted_sum(tool_ids, affinity)
-    value -= weights.VIEWED_PENALTY * viewed_recently
-    value -= weights.LIKED_PENALTY * liked
-    return np.clip(value, weights.MIN_BEHAVIOR, weights.MAX_BEHAVIOR)
+    value -= tunables.VIEWED_PENALTY * viewed_recently + tunables.LIKED_PENALTY * liked
+    return np.clip(value, tunables.MIN_BEHAVIOR, tunables.MAX_BEHAVIOR)
 
 
 def novelty(project_terms: Incidence, familiar_terms: Integers, familiarity: Floats) -> Floats:
@@ -97,19 +167,19 @@ def novelty(project_terms: Incidence, familiar_terms: Integers, familiarity: Flo
 
 
 def collaborative(likes: Integers) -> Floats:
-    """Likes by user neighbors, 1 from `weights.LIKES_FOR_FULL_COLLABORATION` likes on. Range 0 to 1.
+    """Likes by user neighbors, 1 from `tunables.LIKES_FOR_FULL_COLLABORATION` likes on. Range 0 to 1.
 
-    Fewer than `weights.ANONYMITY_FLOOR` likes count as 0, so that no contribution reveals a like of one neighbor.
+    Fewer than `tunables.ANONYMITY_FLOOR` likes count as 0, so that no contribution reveals a like of one neighbor.
     """
-    enough = np.where(likes >= weights.ANONYMITY_FLOOR, likes, 0)
-    return np.minimum(enough / weights.LIKES_FOR_FULL_COLLABORATION, 1.0)
+    counted_likes = np.where(likes >= tunables.ANONYMITY_FLOOR, likes, 0)
+    return np.minimum(counted_likes / tunables.LIKES_FOR_FULL_COLLABORATION, 1.0)
 
 
 def popularity(likes: Integers) -> Floats:
-    """All-time likes, 1 from `weights.LIKES_FOR_FULL_POPULARITY` likes on. Range 0 to 1."""
-    return np.minimum(likes / weights.LIKES_FOR_FULL_POPULARITY, 1.0)
+    """All-time likes, 1 from `tunables.LIKES_FOR_FULL_POPULARITY` likes on. Range 0 to 1."""
+    return np.minimum(likes / tunables.LIKES_FOR_FULL_POPULARITY, 1.0)
 
 
 def freshness(age_days: Floats) -> Floats:
-    """Freshness, halved every `weights.FRESHNESS_HALF_LIFE_DAYS` days. Range 0 to 1. Negative ages count as 0."""
-    return np.exp2(-np.maximum(age_days, 0.0) / weights.FRESHNESS_HALF_LIFE_DAYS)
+    """Freshness, halved every `tunables.FRESHNESS_HALF_LIFE_DAYS` days. Range 0 to 1. Negative ages count as 0."""
+    return np.exp2(-np.maximum(age_days, 0.0) / tunables.FRESHNESS_HALF_LIFE_DAYS)

@@ -23,12 +23,7 @@ def cluster_tastes(factors: Vectors, min_size: int) -> tuple[Integers, Vectors]:
     Each group is split along its principal axis, at the point that removes most of its variance, as long as both parts
     have at least `min_size` members. The cost is about n · k² · log n. A row of zeros belongs to no cluster.
 
-    Returns
-    -------
-    cluster_of
-        (n,) index of each actor's cluster, `NO_CLUSTER` for none.
-    means
-        (c + 1, k) mean factors of each cluster; the last row is zeros, at the index `NO_CLUSTER`.
+    Returns the last two fields of `scoring.mathematics.behavior_evidence.Factors`.
     """
     cluster_of = np.full(factors.shape[0], NO_CLUSTER, dtype=np.int64)
     means: list[Vectors] = []
@@ -36,12 +31,12 @@ def cluster_tastes(factors: Vectors, min_size: int) -> tuple[Integers, Vectors]:
     groups = [with_factors] if with_factors.size >= min_size else []
     while groups:
         group = groups.pop()
-        second = _split(factors[group], min_size)
-        if second is None:
+        is_second_part = _split(factors[group], min_size)
+        if is_second_part is None:
             cluster_of[group] = len(means)
             means.append(factors[group].mean(axis=0))
         else:
-            groups += [group[~second], group[second]]
+            groups += [group[~is_second_part], group[is_second_part]]
     return cluster_of, np.array([*means, np.zeros(factors.shape[1])], dtype=np.float32)
 
 
@@ -59,6 +54,6 @@ def _split(factors: Vectors, min_size: int) -> NDArray[np.bool_] | None:
     # Variance between the parts for each size of the first part. The sums of both parts differ in sign only, because
     # the mean of the group is 0.
     variance = np.cumsum(projected[order])[first_sizes - 1] ** 2 * (1.0 / first_sizes + 1.0 / (n - first_sizes))
-    second = np.zeros(n, dtype=bool)
-    second[order[first_sizes[int(np.argmax(variance))] :]] = True
-    return second
+    is_second_part = np.zeros(n, dtype=bool)
+    is_second_part[order[first_sizes[int(np.argmax(variance))] :]] = True
+    return is_second_part

@@ -2,18 +2,17 @@
 
 score = Σ share · log((actors + b) / b) − g · log((age + o) / o)
 
-b (background), g (gravity), o (offset) and the shares are `TrendConstants`. Actors are weighted by trust and decayed at
-four half-lives. Both terms are 0 for a new project without actors, so together they explain the score exactly. By the
-specification's formula, a ratio of counts, a project with 1 like after 0 likes beats a project with 30 likes after 20.
-Figures: docs/ranking.md, "Quality of Trending".
+b (background), g (gravity), o (offset) and the shares are `db.trend_constants.TrendConstants`. Actors are weighted by
+trust and decayed at four half-lives. Both terms are 0 for a new project without actors, so together they explain the
+score exactly. By the specification's formula, a ratio of counts, a project with 1 like after 0 likes beats a project
+with 30 likes after 20. Figures: docs/ranking.md, "Quality of Trending".
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
 
 import numpy as np
 
+from db.trend_constants import TrendConstants
 from scoring.mathematics.signals import Floats, Integers
 
 
@@ -23,17 +22,6 @@ class Window(StrEnum):
     HOUR = "hour"
     DAY = "day"
     WEEK = "week"
-
-
-@dataclass(frozen=True, slots=True)
-class TrendConstants:
-    """Constants of the trending score. `explore train` fits them to an installation's log."""
-
-    shares: tuple[float, ...]  # weight of the log counter of each half-life in `ACTIVE_HALF_LIVES_H`; ≥ 0, sum 1
-    gravity: float  # weight of the logarithm of age
-    offset_h: float = 0.7  # active hours; ages well below it lower the score little
-    background: float = 0.5  # actors; counts well below it raise the score little
-    oldest_h: float = 168.0  # active hours; greater ages count as this age, so that a rediscovered project can trend
 
 
 DEFAULT_TREND_CONSTANTS: dict[Window, TrendConstants] = {
@@ -48,8 +36,7 @@ the week are about equal instead (docs/ranking.md)."""
 
 def log_actors(actors: Floats, constants: TrendConstants) -> Floats:
     """Return the (n,) weighted sums of the logarithms of (n, 4) decayed actor counts; at least 0."""
-    logs: Floats = np.log1p(np.maximum(actors, 0.0) / constants.background) @ np.array(constants.shares)
-    return logs
+    return np.log1p(np.maximum(actors, 0.0) / constants.background) @ np.array(constants.shares)
 
 
 def effective_actors(actors: Floats, constants: TrendConstants) -> Floats:
@@ -57,14 +44,13 @@ def effective_actors(actors: Floats, constants: TrendConstants) -> Floats:
 
     A project with this count at every half-life would have the same score.
     """
-    mean: Floats = constants.background * np.expm1(log_actors(actors, constants))
-    return mean
+    return constants.background * np.expm1(log_actors(actors, constants))
 
 
 def score_parts(actors: Floats, age_h: Floats, constants: TrendConstants) -> Floats:
     """Return the (n, 2) terms of the score: of (n, 4) decayed actors (at least 0) and of the age (at most 0).
 
-    `age_h` is (n,) active hours since creation; a negative age counts as 0.
+    `age_h` is (n,) active hours since creation. A negative age counts as 0.
     """
     age_term = -constants.gravity * np.log1p(np.clip(age_h, 0.0, constants.oldest_h) / constants.offset_h)
     return np.column_stack([log_actors(actors, constants), age_term])
@@ -74,8 +60,7 @@ def velocity_score(
     actors: Floats, age_h: Floats, constants: TrendConstants = DEFAULT_TREND_CONSTANTS[Window.DAY]
 ) -> Floats:
     """Return the (n,) scores of one moment, which are not comparable with other moments' (see `score_parts`)."""
-    score: Floats = score_parts(actors, age_h, constants).sum(axis=1)
-    return score
+    return score_parts(actors, age_h, constants).sum(axis=1)
 
 
 def baseline_velocity(
@@ -103,36 +88,29 @@ def bounded_boost(score: Integers, boost: Integers, max_boost_places: int) -> In
         return np.zeros_like(boost)
     max_boost = np.full(score.size, np.iinfo(np.int64).max)
     max_boost[max_boost_places:] = np.maximum(score[:-max_boost_places] - score[max_boost_places:] - 1, 0)
-    reduced: Integers = np.minimum(boost, max_boost)
-    return reduced
+    return np.minimum(boost, max_boost)
 
 
 # --- actor trust ----------------------------------------------------------------------------------------------------
 
 ANONYMOUS_TRUST = 0.25  # factor of an anonymous actor: sessions cost nothing to create
 NEW_TRUST = 0.3  # trust of a user on the first day
-TRUSTED_AFTER_DAYS = 7.0  # age of full trust; it grows linearly until then
+TRUSTED_AFTER_DAYS = 7.0  # age of full trust, up to which trust grows linearly
 BUSY_PROJECTS = 60.0  # new projects per hour; above it, trust falls in inverse proportion
 
 
-class TrustInputs(Protocol):
-    """Inputs of the actor trust score."""
+def trust(signed_in: bool, age_days: float, recent_projects: int) -> float:
+    """Return the weight of an actor in decayed counters, above 0 and at most 1.
 
-    @property
-    def signed_in(self) -> bool:
-        """Whether the actor is a user."""
-
-    @property
-    def age_days(self) -> float:
-        """Days since the actor was created."""
-
-    @property
-    def recent_projects(self) -> int:
-        """The number of projects that the actor engaged with for the first time in the last hour."""
-
-
-def trust(inputs: TrustInputs) -> float:
-    """Return the weight of an actor in decayed counters, above 0 and at most 1."""
-    by_age = NEW_TRUST + (1.0 - NEW_TRUST) * min(max(inputs.age_days, 0.0) / TRUSTED_AFTER_DAYS, 1.0)
-    by_sign_in = 1.0 if inputs.signed_in else ANONYMOUS_TRUST
-    return by_age * by_sign_in * min(1.0, BUSY_PROJECTS / max(inputs.recent_projects, 1))
+    Parameters
+    ----------
+    signed_in
+        Whether the actor is a user.
+    age_days
+        Days since the actor was created.
+    recent_projects
+        Number of projects that the actor engaged with for the first time in the last hour.
+    """
+    by_age = NEW_TRUST + (1.0 - NEW_TRUST) * min(max(age_days, 0.0) / TRUSTED_AFTER_DAYS, 1.0)
+    by_sign_in = 1.0 if signed_in else ANONYMOUS_TRUST
+    return by_age * by_sign_in * min(1.0, BUSY_PROJECTS / max(recent_projects, 1))

@@ -1,17 +1,25 @@
-"""Provider of the active ranking model: the last activated model, or the shipped one."""
+"""Providers of the active ranking model and of the active trend constants.
+
+Active is the last activated one, or before the first activation the shipped one.
+"""
 
 import logging
+import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
-from typing import Generic, TypeVar
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Generic, TypeVar
 
 from db.database.engine import Database
 from db.errors import StoreUnavailable
-from db.trained_models.registry import active_model
-from scoring import weights
+from db.interactions.activity_time import UNIFORM_CLOCK, WEEK_H, ActivityClock
+from db.time_units import ACTIVE_HALF_LIVES_H
+from db.trained_models.registry import active_constants, active_model
+from db.trend_constants import TrendConstants
+from scoring import tunables
 from scoring.errors import InvalidModel
 from scoring.mathematics.additive_model import Model
+from scoring.mathematics.velocity import DEFAULT_TREND_CONSTANTS, Window
 from scoring.models.model_presets import DEFAULT, from_data
 
 log = logging.getLogger(__name__)
@@ -19,16 +27,15 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 ModelProvider = Callable[[], Awaitable[Model]]
-"""Function that returns the model for a ranking."""
 
 
 def fixed_model(model: Model) -> ModelProvider:
     """Return a provider that always returns the same model."""
 
-    async def same() -> Model:
+    async def provide() -> Model:
         return model
 
-    return same
+    return provide
 
 
 class ActiveValue(ABC, Generic[T]):
@@ -43,7 +50,7 @@ class ActiveValue(ABC, Generic[T]):
     def __init__(
         self,
         database: Database,
-        refresh_s: float = weights.MODEL_FRESH_S,
+        refresh_s: float = tunables.MODEL_FRESH_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
@@ -78,3 +85,55 @@ class ActiveModel(ActiveValue[Model]):
     async def _read(self) -> Model | None:
         stored = await active_model(self._database)
         return None if stored is None else from_data(stored.name, stored.curves)
+
+
+ConstantsByWindow = Mapping[Window, TrendConstants]
+TrendConstantsProvider = Callable[[], Awaitable[ConstantsByWindow]]
+
+
+async def default_trend_constants() -> ConstantsByWindow:
+    """Return the shipped constants."""
+    return DEFAULT_TREND_CONSTANTS
+
+
+class ActiveTrendConstants(ActiveValue[ConstantsByWindow]):
+    """Provider of the active constants of trending."""
+
+    shipped = DEFAULT_TREND_CONSTANTS
+
+    async def _read(self) -> ConstantsByWindow | None:
+        stored = await active_constants(self._database)
+        return None if stored is None else constants_from_data(stored.constants)[0]
+
+
+def constants_as_data(constants: ConstantsByWindow, clock: ActivityClock) -> dict[str, Any]:
+    """Return constants and their clock as plain data."""
+    windows = {window.value: values._asdict() for window, values in constants.items()}
+    return {"windows": windows, "clock": list(clock.rates)}
+
+
+def constants_from_data(data: Mapping[str, Any]) -> tuple[ConstantsByWindow, ActivityClock]:
+    """Read the result of `constants_as_data`.
+
+    Raises `InvalidModel` if a window or a number is missing or out of range.
+    """
+    try:
+        constants = {window: _constants(data["windows"][window.value]) for window in Window}
+        rates = tuple(float(rate) for rate in data["clock"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise InvalidModel(f"stored constants of trends cannot be read ({error}); train anew") from error
+    if len(rates) != WEEK_H or not all(0 < rate < WEEK_H for rate in rates):
+        raise InvalidModel(f"a clock of trends needs {WEEK_H} rates above 0; train anew")
+    return constants, UNIFORM_CLOCK if rates == UNIFORM_CLOCK.rates else ActivityClock(rates)
+
+
+def _constants(data: Mapping[str, Any]) -> TrendConstants:
+    shares = tuple(float(share) for share in data["shares"])
+    numbers = {name: float(data[name]) for name in TrendConstants._fields if name != "shares"}
+    if len(shares) != len(ACTIVE_HALF_LIVES_H):
+        raise ValueError(f"{len(shares)} shares, not {len(ACTIVE_HALF_LIVES_H)}")
+    if not all(math.isfinite(number) and number >= 0 for number in (*shares, *numbers.values())):
+        raise ValueError("a number is negative or not finite")
+    if min(numbers["offset_h"], numbers["background"]) <= 0:
+        raise ValueError("offset_h and background must be above 0")
+    return TrendConstants(shares=shares, **numbers)

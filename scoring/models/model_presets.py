@@ -4,16 +4,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from scoring import weights
+from scoring import tunables
 from scoring.errors import InvalidModel
-from scoring.mathematics.additive_model import BASELINE, Curve, Model
+from scoring.mathematics.additive_model import BASELINE, BASELINE_WEIGHTS, Curve, Model
 from scoring.mathematics.behavior_signals import EVALUATION_ONLY
+from scoring.mathematics.signals import Signal
 from scoring.mathematics.viewer_stages import ViewerStage
-from scoring.weights import BASELINE_WEIGHTS, Signal
 
 _NEGATIVE_FEEDBACK: Mapping[Signal, Curve] = {
-    Signal.IMPRESSION_FATIGUE: Curve.linear(-weights.IMPRESSION_FATIGUE_STEP, 0.0, weights.MAX_IMPRESSION_FATIGUE),
-    Signal.SIMILAR_TO_DISMISSED: Curve.linear(-weights.DISMISSED_PENALTY, 0.0, 1.0),
+    Signal.IMPRESSION_FATIGUE: Curve.linear(-tunables.IMPRESSION_FATIGUE_STEP, 0.0, tunables.MAX_IMPRESSION_FATIGUE),
+    Signal.SIMILAR_TO_DISMISSED: Curve.linear(-tunables.DISMISSED_PENALTY, 0.0, 1.0),
 }
 
 DEFAULT = Model(
@@ -40,11 +40,11 @@ ONBOARDING = Model(
     "onboarding",
     {
         Signal.ANSWER_MATCHES: Curve(
-            tuple(float(n) for n in range(len(weights.ANSWER_MATCH_SCORES))), weights.ANSWER_MATCH_SCORES
+            tuple(float(n) for n in range(len(tunables.ANSWER_MATCH_SCORES))), tunables.ANSWER_MATCH_SCORES
         ),
-        Signal.VECTOR_SIMILARITY: Curve.linear(weights.ANSWER_SIMILARITY),
-        Signal.POPULARITY: Curve.linear(weights.ANSWER_POPULARITY),
-        Signal.FRESHNESS: Curve.linear(weights.ANSWER_FRESHNESS),
+        Signal.VECTOR_SIMILARITY: Curve.linear(tunables.ANSWER_SIMILARITY),
+        Signal.POPULARITY: Curve.linear(tunables.ANSWER_POPULARITY),
+        Signal.FRESHNESS: Curve.linear(tunables.ANSWER_FRESHNESS),
     },
 )
 """Model for a viewer with onboarding answers and no history."""
@@ -60,7 +60,7 @@ _UNTRAINED: Mapping[Signal, Curve] = {
 }
 
 UNTRAINED_SIGNALS = tuple(_UNTRAINED)
-"""Signals that cannot be computed from a log of interactions; the log of served pages holds their values."""
+"""Signals that cannot be computed from a log of interactions. The log of served pages holds their values."""
 
 
 def with_untrained_signals(model: Model) -> Model:
@@ -68,8 +68,8 @@ def with_untrained_signals(model: Model) -> Model:
 
     They have the scale of a fitted score: a tenth of log odds (`scoring.mathematics.model_fitting.SCALE`).
     """
-    added = {signal: curve for signal, curve in _UNTRAINED.items() if signal not in model.curves}
-    return replace(model, curves={**model.curves, **added})
+    missing_curves = {signal: curve for signal, curve in _UNTRAINED.items() if signal not in model.curves}
+    return replace(model, curves={**model.curves, **missing_curves})
 
 
 _STAGES = "stages"
@@ -90,10 +90,7 @@ def _curves_as_data(curves: Mapping[Signal, Curve]) -> dict[str, Any]:
 def from_data(name: str, data: Mapping[str, Any]) -> Model:
     """Read the result of `as_data`.
 
-    Raises
-    ------
-    InvalidModel
-        If the data contains an unknown stage, an unknown or evaluation-only signal, or an invalid curve.
+    Raises `InvalidModel` for an unknown stage, an unknown or evaluation-only signal, or an invalid curve.
     """
     curves = _read_curves(name, {key: curve for key, curve in data.items() if key != _STAGES})
     if not curves:

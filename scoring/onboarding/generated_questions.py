@@ -17,7 +17,7 @@ from db.models import QuestionType, TermKind
 from db.onboarding.question_records import OptionRecord, QuestionRecord
 from db.onboarding.questions import Question, all_questions, replace_generated_questions
 from db.onboarding.term_audiences import LikeTable, OfferedTerm, coverage, latest_likes, offered_terms
-from scoring import weights
+from scoring import tunables
 from scoring.mathematics.option_selection import (
     Bits,
     Gain,
@@ -32,7 +32,7 @@ from scoring.mathematics.option_selection import (
 from scoring.mathematics.signals import Integers
 
 _TERM_KIND = {QuestionType.TOOL_SELECT.value: TermKind.TOOL, QuestionType.CATEGORY_SELECT.value: TermKind.CATEGORY}
-_MAX_CHOICES = {QuestionType.USE_CASE.value: weights.MAX_USE_CASES, QuestionType.EXPERIENCE.value: 1}
+_MAX_CHOICES = {QuestionType.USE_CASE.value: tunables.MAX_USE_CASES, QuestionType.EXPERIENCE.value: 1}
 
 
 @cache
@@ -43,13 +43,8 @@ def _templates() -> list[dict[str, Any]]:
 
 
 async def refresh_questions(database: Database) -> int:
-    """Regenerate the generated questions, in four statements and one transaction.
-
-    Returns
-    -------
-    The number of questions that changed.
-    """
-    offered = await offered_terms(database, weights.MIN_OPTION_PROJECTS)
+    """Regenerate the generated questions, in four statements and one transaction; return how many changed."""
+    offered = await offered_terms(database, tunables.MIN_OPTION_PROJECTS)
     likes, catalog = await latest_likes(database), await coverage(database)
     current = {question.key: question for question in await all_questions(database)}
     records: list[QuestionRecord] = []
@@ -58,12 +53,12 @@ async def refresh_questions(database: Database) -> int:
         fields = {**template, "order": len(records), "max_choices": _MAX_CHOICES.get(type_)}
         if type_ in _TERM_KIND:
             kind = _TERM_KIND[type_]
-            terms = [term for term in offered if term.kind is kind][: weights.OPTIONS_CONSIDERED]
+            terms = [term for term in offered if term.kind is kind][: tunables.OPTIONS_CONSIDERED]
             bits, gain = _measure(_ids(terms), likes, offered, catalog)
             options = [_option(term) for term in _select(bits, gain, terms, current.get(template["key"]))]
-            if len(options) < weights.MIN_OPTIONS:
+            if len(options) < tunables.MIN_OPTIONS:
                 continue
-            fields |= {"options": options, "max_choices": min(weights.MAX_CHOICES, len(options))}
+            fields |= {"options": options, "max_choices": min(tunables.MAX_CHOICES, len(options))}
         records.append(QuestionRecord.model_validate(fields))
     async with database.write() as connection:
         return await replace_generated_questions(connection, records)
@@ -73,28 +68,29 @@ def _measure(
     options: Integers, likes: LikeTable, offered: Sequence[OfferedTerm], catalog: tuple[Integers, Integers]
 ) -> tuple[Bits, Gain]:
     """Return the rows that each option reaches, and the gain function: information, or coverage if likes are few."""
-    people, bits = option_audience(likes.actors, likes.projects, likes.terms, options)
-    if people.size >= weights.MIN_AUDIENCE:
+    audience, bits = option_audience(likes.actors, likes.projects, likes.terms, options)
+    if audience.size >= tunables.MIN_AUDIENCE:
         categories = _ids(term for term in offered if term.kind is TermKind.CATEGORY)
         outcomes = categories if categories.size > 1 else _ids(offered)
-        return bits, information_gain(bits, category_shares(likes.actors, likes.terms, people, outcomes))
-    reached = option_incidence(*catalog, options)
-    return reached, coverage_gain(reached)
+        return bits, information_gain(bits, category_shares(likes.actors, likes.terms, audience, outcomes))
+    incidence = option_incidence(*catalog, options)
+    return incidence, coverage_gain(incidence)
 
 
 def _select(bits: Bits, gain: Gain, terms: Sequence[OfferedTerm], current: Question | None) -> list[OfferedTerm]:
-    """Select the options, the most common first; the current ones stay, in their order, if nearly as good."""
+    """Select the options, the most common first. The current options stay, in their order, if nearly as good."""
     if not bits.size:
         return []
-    best = choose_options(bits, gain, weights.MAX_OPTIONS)
+    best = choose_options(bits, gain, tunables.MAX_OPTIONS)
     column = {term.key: n for n, term in enumerate(terms)}
     current_columns = [column.get(option.id) for option in current.options] if current and current.automatic else []
-    kept = [n for n in current_columns if n is not None]
-    if len(kept) == len(current_columns) >= len(best):
+    remaining = [n for n in current_columns if n is not None]
+    if len(remaining) == len(current_columns) >= len(best):
         # The gain of an option depends on those before it, so both sets are compared in the order of `choose_options`.
-        ordered = [kept[n] for n in choose_options(bits[:, kept], lambda weight: gain(weight)[kept], len(kept))]
-        if total_gain(bits, gain, ordered) >= weights.OPTION_RETENTION_SHARE * total_gain(bits, gain, best):
-            return [terms[n] for n in kept]
+        order = choose_options(bits[:, remaining], lambda weight: gain(weight)[remaining], len(remaining))
+        remaining_by_gain = [remaining[n] for n in order]
+        if total_gain(bits, gain, remaining_by_gain) >= tunables.OPTION_RETENTION_SHARE * total_gain(bits, gain, best):
+            return [terms[n] for n in remaining]
     return [terms[n] for n in sorted(best)]
 
 

@@ -1,6 +1,6 @@
 """Candidate sources: queried concurrently, each with a deadline, and merged.
 
-On the data set deskdrop, all sources together have a recall of .96 of the final 30; the nearest vectors alone: .11.
+On the data set deskdrop, all sources together have a recall of .96 of the final 30 ranks, nearest vectors alone .11.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from db.stores import Stores
 from db.time_units import DAY_S
 from db.trained_models.collaborative_data import project_neighbors
 from db.vectors.base import Hits
-from scoring import weights
+from scoring import tunables
 from scoring.deadlines import Deadlines, within
 from scoring.mathematics.behavior_evidence import history_weights
 from scoring.mathematics.signals import Floats, Integers
@@ -55,7 +55,7 @@ class Candidates:
 
     ids: Integers  # distinct project ids in the order of the sources
     by_source: Mapping[CandidateSource, Sequence[int]]  # best first; empty for a source that failed
-    neighbor_likes: dict[int, int]  # likes by user neighbors, by project id; none below `weights.ANONYMITY_FLOOR`
+    neighbor_likes: dict[int, int]  # likes by user neighbors, by project id; none below `tunables.ANONYMITY_FLOOR`
     degraded: tuple[Store, ...]  # stores of the sources that failed
 
 
@@ -72,17 +72,27 @@ async def gather_candidates(
             degraded.append(error.store)
             return default
 
-    near, neighbor_likes, tagged, shared, neighbors, co_engaged = await asyncio.gather(
-        query(Store.VECTORS, _near(stores, profile, where, terms), Hits(), deadlines.vectors_s),
+    shared_sources = shared_candidates(
+        stores.database,
+        trending=tunables.CANDIDATES_TRENDING,
+        newest=tunables.CANDIDATES_NEWEST,
+        popular=tunables.CANDIDATES_POPULAR,
+        recently_active=tunables.CANDIDATES_RECENT,
+        platform_activity=tunables.RECENT_SOURCE_ENGAGEMENTS,
+        at=at,
+        where=where,
+    )
+    nearest_hits, neighbor_likes, tagged, shared, neighbors, co_engaged = await asyncio.gather(
+        query(Store.VECTORS, _nearest_vectors(stores, profile, where, terms), Hits(), deadlines.vectors_s),
         query(Store.DATABASE, likes_by_neighbors(stores, profile), {}),
         query(Store.DATABASE, _tagged(stores, profile, where), []),
-        query(Store.DATABASE, _shared(stores, where, at), {}),
+        query(Store.DATABASE, shared_sources, {}),
         query(Store.DATABASE, _item_neighbors(stores, profile, at), []),
         query(Store.DATABASE, _co_engaged(stores, profile, where, at), {}),
     )
     ids_by_source: dict[str, Sequence[int]] = {
-        CandidateSource.NEAR: near.ids.tolist(),
-        CandidateSource.COLLABORATIVE: list(neighbor_likes)[: weights.CANDIDATES_COLLABORATIVE],
+        CandidateSource.NEAR: nearest_hits.ids.tolist(),
+        CandidateSource.COLLABORATIVE: list(neighbor_likes)[: tunables.CANDIDATES_COLLABORATIVE],
         CandidateSource.TAGS: tagged,
         CandidateSource.ITEM_NEIGHBORS: neighbors,
         **co_engaged,
@@ -106,49 +116,36 @@ async def likes_by_neighbors(stores: Stores, profile: Profile) -> dict[int, int]
     actor_id = profile.viewer.actor_id
     if actor_id is None or profile.is_empty or not profile.preferences.social_signals:
         return {}
-    has_interests = len(profile.interests) >= weights.MIN_SHARED_INTERESTS
+    has_interests = len(profile.interests) >= tunables.MIN_SHARED_INTERESTS
     return await liked_by_neighbors(
         stores.database,
         actor_id,
         None if has_interests else [engagement.project_id for engagement in profile.engagements],
         terms=profile.interest_terms.tolist(),
-        neighbors=weights.LIKE_NEIGHBOR_COUNT,
-        min_shared=weights.MIN_SHARED_INTERESTS,
-        min_actors=weights.ANONYMITY_FLOOR,
+        neighbors=tunables.LIKE_NEIGHBOR_COUNT,
+        min_shared=tunables.MIN_SHARED_INTERESTS,
+        min_actors=tunables.ANONYMITY_FLOOR,
     )
 
 
-async def _near(stores: Stores, profile: Profile, where: ProjectFilter, terms: TermGroups) -> Hits:
+async def _nearest_vectors(stores: Stores, profile: Profile, where: ProjectFilter, terms: TermGroups) -> Hits:
     if profile.vector is None:
         return Hits()
     filter_ = vector_filter(where, terms, exclude_owner=profile.viewer.user_id)
-    return await stores.vectors.near(profile.vector, weights.CANDIDATES_NEAR, filter_)
+    return await stores.vectors.near(profile.vector, tunables.CANDIDATES_NEAR, filter_)
 
 
 async def _tagged(stores: Stores, profile: Profile, where: ProjectFilter) -> list[int]:
     if not profile.interests:
         return []
     return await projects_with_terms(
-        stores.database, profile.interest_terms.tolist(), weights.CANDIDATES_INTERESTS, where
-    )
-
-
-async def _shared(stores: Stores, where: ProjectFilter, at: datetime) -> dict[str, list[int]]:
-    return await shared_candidates(
-        stores.database,
-        trending=weights.CANDIDATES_TRENDING,
-        newest=weights.CANDIDATES_NEWEST,
-        popular=weights.CANDIDATES_POPULAR,
-        recently_active=weights.CANDIDATES_RECENT,
-        platform_activity=weights.RECENT_SOURCE_ENGAGEMENTS,
-        at=at,
-        where=where,
+        stores.database, profile.interest_terms.tolist(), tunables.CANDIDATES_INTERESTS, where
     )
 
 
 async def _item_neighbors(stores: Stores, profile: Profile, at: datetime) -> list[int]:
     history = profile.engaged
-    lists = await project_neighbors(stores.database, history[: weights.NEIGHBOR_SEEDS]) if history else {}
+    lists = await project_neighbors(stores.database, history[: tunables.NEIGHBOR_SEEDS]) if history else {}
     if not lists:
         return []
     ages_s = {engagement.project_id: (at - engagement.last_at).total_seconds() for engagement in profile.engagements}
@@ -157,7 +154,7 @@ async def _item_neighbors(stores: Stores, profile: Profile, at: datetime) -> lis
         [weight * neighbors.similarity for weight, neighbors in zip(project_weights, lists.values(), strict=True)]
     )
     ids = np.concatenate([neighbors.ids for neighbors in lists.values()])
-    nearest = nearest_to_history(ids, similarity, np.array(history, dtype=np.int64), weights.CANDIDATES_ITEM_NEIGHBORS)
+    nearest = nearest_to_history(ids, similarity, np.array(history, dtype=np.int64), tunables.CANDIDATES_ITEM_NEIGHBORS)
     return [int(id_) for id_ in nearest]
 
 
@@ -182,12 +179,12 @@ async def _co_engaged(stores: Stores, profile: Profile, where: ProjectFilter, at
         stores.database,
         profile.viewer.actor_id,
         history,
-        latest_engaged=history[: weights.SESSION_PROJECTS],
-        since=at - timedelta(days=weights.SESSION_DAYS),
-        interactions_since=at - timedelta(days=weights.RECENT_INTERACTION_DAYS),
-        max_actors=weights.SESSION_NEIGHBOR_COUNT,
-        min_actors=weights.ANONYMITY_FLOOR,
-        session_neighbors=weights.CANDIDATES_SESSION_NEIGHBORS,
-        owners=weights.CANDIDATES_OWNERS,
+        latest_engaged=history[: tunables.SESSION_PROJECTS],
+        since=at - timedelta(days=tunables.SESSION_DAYS),
+        interactions_since=at - timedelta(days=tunables.RECENT_INTERACTION_DAYS),
+        max_actors=tunables.SESSION_NEIGHBOR_COUNT,
+        min_actors=tunables.ANONYMITY_FLOOR,
+        session_neighbors=tunables.CANDIDATES_SESSION_NEIGHBORS,
+        owners=tunables.CANDIDATES_OWNERS,
         where=where,
     )

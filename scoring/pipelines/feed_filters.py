@@ -1,13 +1,10 @@
-"""Filters of feeds, which record the projects that each removed for `whyNot`."""
+"""Filters of feeds. `whyNot` reports the filter that removes a project."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
 from db.catalog.project_cards import ProjectFeatures, ProjectFilter
-from db.models import TermKind
 from db.vectors.base import VectorFilter
-from scoring.features import incidences
+from scoring.features import all_terms
 
 TermGroups = tuple[frozenset[int], ...]
 """Term ids of a filter: a project must carry at least one of each group."""
@@ -24,35 +21,19 @@ class Filter(StrEnum):
     WHERE = "where"
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Candidates that passed every filter, in their order, and the ids that each filter removed."""
-
-    kept: list[ProjectFeatures]
-    removed: Mapping[Filter, tuple[int, ...]]
-
-
-def select(
-    features: Sequence[ProjectFeatures], user_id: int | None, where: ProjectFilter, terms: TermGroups
-) -> Selection:
-    """Apply the filters to candidates; `user_id` is the user whose own projects are removed."""
-    removes: dict[Filter, Callable[[ProjectFeatures], bool]] = {
-        Filter.PRIVATE: lambda feature: feature.private,
-        Filter.ARCHIVED: lambda feature: feature.archived,
-        Filter.OWN: lambda feature: user_id is not None and feature.owner_id == user_id,
-        Filter.DISMISSED: lambda feature: feature.dismissed,
-        Filter.MUTED: lambda feature: feature.muted,
-        Filter.WHERE: lambda feature: not _matches(feature, where, terms),
-    }
-    kept: list[ProjectFeatures] = []
-    removed: dict[Filter, list[int]] = {filter_: [] for filter_ in removes}
-    for feature in features:
-        first = next((filter_ for filter_, matches in removes.items() if matches(feature)), None)
-        if first is None:
-            kept.append(feature)
-        else:
-            removed[first].append(feature.id)
-    return Selection(kept, {filter_: tuple(ids) for filter_, ids in removed.items()})
+def removing_filter(
+    feature: ProjectFeatures, user_id: int | None, where: ProjectFilter, terms: TermGroups
+) -> Filter | None:
+    """Return the first filter that removes a candidate, or None. `user_id` owns the projects that `OWN` removes."""
+    filters = (
+        (Filter.PRIVATE, feature.private),
+        (Filter.ARCHIVED, feature.archived),
+        (Filter.OWN, user_id is not None and feature.owner_id == user_id),
+        (Filter.DISMISSED, feature.dismissed),
+        (Filter.MUTED, feature.muted),
+        (Filter.WHERE, not _matches(feature, where, terms)),
+    )
+    return next((filter_ for filter_, applies in filters if applies), None)
 
 
 def _matches(feature: ProjectFeatures, where: ProjectFilter, terms: TermGroups) -> bool:
@@ -65,8 +46,8 @@ def _matches(feature: ProjectFeatures, where: ProjectFilter, terms: TermGroups) 
     )
     if is_outside or not terms:
         return not is_outside
-    carried = {int(id_) for kind in TermKind for id_ in incidences([feature.terms])[kind].terms}
-    return all(carried & group for group in terms)
+    project_terms = set(all_terms([feature.terms]))
+    return all(project_terms & group for group in terms)
 
 
 def vector_filter(

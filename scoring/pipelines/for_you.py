@@ -1,7 +1,7 @@
 """For You: profile, candidates, features, filters, signals, scoring, re-ranking."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
@@ -12,9 +12,8 @@ from db.errors import Store, StoreUnavailable
 from db.models import FeedKind, TermKind
 from db.stores import Stores
 from db.time_units import DAY_S
-from scoring import weights
-from scoring.collaborative.evidence_loader import load_evidence
-from scoring.collaborative.recent_interactions import RecentInteractionReader
+from scoring import tunables
+from scoring.collaborative.evidence_loader import RecentInteractionReader, load_evidence
 from scoring.deadlines import SERVING, Deadlines, within
 from scoring.features import FeatureTable, feature_table
 from scoring.mathematics import signals
@@ -22,15 +21,15 @@ from scoring.mathematics.additive_model import Model, order_by_score, scores
 from scoring.mathematics.behavior_evidence import BehaviorEvidence
 from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS
 from scoring.mathematics.exploration import diversify_and_explore, draw, exploration_seed, under_exposed
-from scoring.mathematics.signals import Floats, Integers
+from scoring.mathematics.signals import Floats, Integers, Signal
+from scoring.models.model_presets import ONBOARDING
 from scoring.pipelines.candidate_sources import gather_candidates, likes_by_neighbors
-from scoring.pipelines.feed_filters import select
+from scoring.pipelines.feed_filters import removing_filter
 from scoring.profiles import negative_feedback
 from scoring.profiles.model_preferences import apply_preferences, learnable_kinds, switched_off
 from scoring.profiles.negative_feedback import NegativeFeedback, load_negative_feedback
 from scoring.profiles.viewer_profile import Profile
 from scoring.ranking import Ranking, ScoredProject, Strategy, adjustments_of, distinct_stores
-from scoring.weights import Signal
 
 
 async def rank(
@@ -40,45 +39,28 @@ async def rank(
     model: Model,
     at: datetime,
     deadlines: Deadlines = SERVING,
-    exploration: float = weights.EXPLORATION_SHARE,
+    exploration: float = tunables.EXPLORATION_SHARE,
     reader: RecentInteractionReader | None = None,
 ) -> Ranking:
-    """Rank the candidates for a viewer; the number of store calls does not depend on the number of candidates.
+    """Rank the candidates for a viewer. The number of store calls does not depend on the number of candidates.
 
-    A share `exploration` of the ranks goes to under-exposed projects. `reader` caches interactions for a page that is
-    ranked several times.
+    A viewer with onboarding answers and no history is ranked by `ONBOARDING` instead of `model`. A share `exploration`
+    of the ranks goes to under-exposed projects. `reader` caches interactions for a page that is ranked several times.
     """
     viewer = profile.viewer
     terms = await term_ids(stores.database, where)
     candidates = await gather_candidates(stores, profile, where, terms, at, deadlines)
     features = await _features(stores, candidates.ids.tolist(), profile)
-    kept = select(features, viewer.user_id, where, terms).kept
-    scored = await _score(
+    kept = [feature for feature in features if removing_filter(feature, viewer.user_id, where, terms) is None]
+    table, scored = await _score(
         stores, profile, kept, model, at, deadlines, candidates.neighbor_likes, candidates.degraded, reader
     )
-    table, contributions = scored.table, scored.contributions
-    best = order_by_score(scores(contributions), table.keys)[: weights.SNAPSHOT_RANKS]
-    eligible = under_exposed(table.age_days, table.likes, table.viewed_at, table.liked)
-    exploration_draw = draw(
-        eligible[best], table.ids[best], exploration_seed(viewer.actor_id or 0, at.date()), exploration
-    )
-    order, changes = diversify_and_explore(
-        scores(contributions)[best], table.diversity_attributes(best), exploration_draw
-    )
-    served = best[order]
-    return Ranking(
-        kind=FeedKind.FOR_YOU,
-        strategy=Strategy.ONBOARDING if profile.has_only_answers else Strategy.PERSONALIZED,
-        model=model.name,
-        signals=scored.model.signals,
-        ids=table.ids[served],
-        values=scored.matrix[served].astype(np.float32),
-        contributions=contributions[served],
-        adjustments=adjustments_of(changes, table.ids[best], exploration_draw),
-        generated_at=at,
-        degraded=distinct_stores([*profile.degraded, *scored.degraded]),
-        switched_off=switched_off(model, profile.preferences),
-    )
+    score = scores(scored.contributions)
+    best = order_by_score(score, table.keys)[: tunables.SNAPSHOT_RANKS]
+    eligible = under_exposed(table.age_days, table.likes, table.viewed_at, table.liked)[best]
+    drawn = draw(eligible, table.ids[best], exploration_seed(viewer.actor_id or 0, at.date()), exploration)
+    order, changes = diversify_and_explore(score[best], table.diversity_attributes(best), drawn)
+    return replace(scored.take(best[order]), adjustments=adjustments_of(changes, table.ids[best], drawn))
 
 
 async def explain(
@@ -90,27 +72,8 @@ async def explain(
     deadlines: Deadlines = SERVING,
 ) -> dict[int, ScoredProject]:
     """Score projects outside of a feed as the feed would score them."""
-    features = await _features(stores, ids, profile)
-    likes = await likes_by_neighbors(stores, profile)
-    scored = await _score(stores, profile, features, model, at, deadlines, likes)
-    off, values = switched_off(model, profile.preferences), scored.matrix.astype(np.float32).tolist()
-    return {
-        id_: ScoredProject(
-            id_, scored.model.signals, tuple(values[row]), tuple(scored.contributions[row].tolist()), switched_off=off
-        )
-        for row, id_ in enumerate(scored.table.ids.tolist())
-    }
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Scored:
-    """Scored projects: their features, (n, k) signal values and contributions, and the viewer's model."""
-
-    table: FeatureTable
-    model: Model
-    matrix: Floats
-    contributions: Integers
-    degraded: tuple[Store, ...]
+    features, likes = await _features(stores, ids, profile), await likes_by_neighbors(stores, profile)
+    return (await _score(stores, profile, features, model, at, deadlines, likes))[1].scored_projects()
 
 
 async def _score(
@@ -123,17 +86,31 @@ async def _score(
     neighbor_likes: Mapping[int, int],
     degraded: tuple[Store, ...] = (),
     reader: RecentInteractionReader | None = None,
-) -> _Scored:
-    model = apply_preferences(model.for_stage(profile.stage), profile.preferences)
+) -> tuple[FeatureTable, Ranking]:
+    """Return the features and the scores of projects, both in the order of `features`."""
+    model = ONBOARDING if profile.has_only_answers else model
+    viewer_model = apply_preferences(model.for_stage(profile.stage), profile.preferences)
     table = feature_table(features, at, learnable_kinds(profile.preferences))
     cosines, degraded = await _cosines(stores, profile, table.ids, degraded, deadlines)
     evidence, feedback = None, negative_feedback.NO_FEEDBACK
-    if any(signal in BEHAVIOR_SIGNALS for signal in model.signals):
-        evidence = await load_evidence(stores, profile, table, at, model.signals, reader)
-    if any(signal in negative_feedback.SIGNALS for signal in model.signals):
+    if any(signal in BEHAVIOR_SIGNALS for signal in viewer_model.signals):
+        evidence = await load_evidence(stores, profile, table, at, viewer_model.signals, reader)
+    if any(signal in negative_feedback.SIGNALS for signal in viewer_model.signals):
         feedback = await load_negative_feedback(stores.database, profile, at)
-    matrix = signal_matrix(model, profile, table, cosines, neighbor_likes, at, evidence, feedback)
-    return _Scored(table, model, matrix, model.contributions(matrix), degraded)
+    matrix = signal_matrix(viewer_model, profile, table, cosines, neighbor_likes, at, evidence, feedback)
+    ranking = Ranking(
+        kind=FeedKind.FOR_YOU,
+        strategy=Strategy.ONBOARDING if profile.has_only_answers else Strategy.PERSONALIZED,
+        model=model.name,
+        signals=viewer_model.signals,
+        ids=table.ids,
+        values=matrix.astype(np.float32),
+        contributions=viewer_model.contributions(matrix),
+        generated_at=at,
+        degraded=distinct_stores([*profile.degraded, *degraded]),
+        switched_off=switched_off(model, profile.preferences),
+    )
+    return table, ranking
 
 
 def signal_matrix(
@@ -143,15 +120,15 @@ def signal_matrix(
     cosines: signals.Cosines,
     neighbor_likes: Mapping[int, int],
     at: datetime,
-    evidence: BehaviorEvidence | None = None,
-    feedback: NegativeFeedback = negative_feedback.NO_FEEDBACK,
+    evidence: BehaviorEvidence | None,
+    feedback: NegativeFeedback,
 ) -> Floats:
     """Compute the (n, k) values of the model's signals. A model with behavior signals requires `evidence`.
 
     `cosines`: (n,) similarities to the profile's vector, NaN if unknown. `neighbor_likes`: by project id.
     """
     ids = table.ids.tolist()
-    week_ago = at.timestamp() - weights.RECENT_VIEWS_DAYS * DAY_S
+    week_ago = at.timestamp() - tunables.RECENT_VIEWS_DAYS * DAY_S
     computed = {
         Signal.VECTOR_SIMILARITY: lambda: signals.vector_similarity(cosines),
         Signal.EXPLICIT_PREFERENCES: lambda: signals.explicit_preferences(

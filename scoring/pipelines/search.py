@@ -18,25 +18,24 @@ from db.stores import Stores
 from db.vectors.base import HybridHits, Vector, VectorFilter
 from db.vectors.fusion import WINDOW, adapt_alpha, reweight
 from db.vectors.text_analysis import matched_words, query_words
-from scoring import weights
+from scoring import tunables
 from scoring.deadlines import SERVING, Deadlines, within
 from scoring.errors import InvalidQuery
 from scoring.mathematics.additive_model import Curve, Model, scores
-from scoring.mathematics.signals import Floats, vector_similarity
+from scoring.mathematics.signals import Floats, Signal, vector_similarity
 from scoring.pipelines.feed_filters import vector_filter
 from scoring.profiles.viewer_profile import Profile
 from scoring.ranking import Ranking, Strategy, distinct_stores
-from scoring.weights import Signal
 
 MODEL = Model(
     "search",
     {
         Signal.QUERY_SIMILARITY: Curve.linear(1.0),
         Signal.KEYWORD_MATCH: Curve.linear(1.0),
-        Signal.PERSONAL_BOOST: Curve.linear(weights.SEARCH_BOOST),
+        Signal.PERSONAL_BOOST: Curve.linear(tunables.SEARCH_BOOST),
     },
 )
-"""The score of a search is its vector part plus its keyword part; the boost is 0 unless it is personalized."""
+"""The score of a search is its vector part plus its keyword part. The boost is 0 unless the search is personalized."""
 
 _COVERAGE_HITS = 10  # best keyword hits that are checked for the words of the query
 
@@ -62,8 +61,8 @@ class SearchQuery:
         plain = " ".join(text.replace("\x00", " ").split())
         if not plain:
             raise InvalidQuery("`query` is empty; pass the words to search for")
-        if len(plain) > weights.MAX_QUERY_LENGTH:
-            raise InvalidQuery(f"`query` has {len(plain)} characters; {weights.MAX_QUERY_LENGTH} at most")
+        if len(plain) > tunables.MAX_QUERY_LENGTH:
+            raise InvalidQuery(f"`query` has {len(plain)} characters; {tunables.MAX_QUERY_LENGTH} at most")
         if not (math.isfinite(alpha) and 0.0 <= alpha <= 1.0):
             problem = f"is {alpha:g}" if math.isfinite(alpha) else "is not a finite number"
             raise InvalidQuery(f"`alpha` {problem}; use 0 (keywords only) to 1 (vectors only)")
@@ -78,12 +77,12 @@ async def rank(
     at: datetime,
     deadlines: Deadlines = SERVING,
 ) -> Ranking:
-    """Find and rank up to `weights.SEARCH_HITS` projects; `profile` is None unless the search is personalized."""
+    """Find and rank up to `tunables.SEARCH_HITS` projects; `profile` is None unless the search is personalized."""
     terms = await term_ids(stores.database, where)
     vector, degraded = await _query_vector(stores, query, deadlines)
     try:
-        pending = _hits(stores, query, vector, vector_filter(where, terms), profile)
-        hits, boost = await within(deadlines.search_s, Store.VECTORS, pending)
+        search_call = _hits(stores, query, vector, vector_filter(where, terms), profile)
+        hits, boost = await within(deadlines.search_s, Store.VECTORS, search_call)
     except StoreUnavailable:
         hits = await _hits_in_sql(stores, query, where)
         vector, boost, degraded = None, np.zeros(hits.ids.size), (*degraded, Store.VECTORS)
@@ -98,7 +97,6 @@ async def rank(
         ids=hits.ids[order],
         values=matrix[order].astype(np.float32),
         contributions=contributions[order],
-        adjustments={},
         generated_at=at,
         degraded=distinct_stores(degraded),
         query=query.text,
@@ -127,7 +125,7 @@ async def _hits(
     hits = await stores.vectors.hybrid(query.text, vector, alpha, 2 * WINDOW, filter_)
     if 0.0 < alpha < 1.0:
         hits = reweight(hits, alpha, adapt_alpha(alpha, await _query_coverage(stores, query.text, hits)))
-    n = weights.SEARCH_HITS
+    n = tunables.SEARCH_HITS
     hits = HybridHits(hits.ids[:n], hits.vector_parts[:n], hits.keyword_parts[:n])
     if profile is None or profile.vector is None or not hits.ids.size:
         return hits, np.zeros(hits.ids.size)
@@ -137,7 +135,7 @@ async def _hits(
 async def _query_coverage(stores: Stores, query: str, hits: HybridHits) -> float:
     """Return the share of the query's words in the keyword hit that contains most of them.
 
-    It is high for a query that quotes a project, and low for one that describes it in other words.
+    The share is high for a query that quotes a project, and low for a query that paraphrases a project.
     """
     word_count = len(query_words(query))
     best_ids = hits.ids[np.argsort(-hits.keyword_parts, kind="stable")[:_COVERAGE_HITS]].tolist()
@@ -148,7 +146,7 @@ async def _query_coverage(stores: Stores, query: str, hits: HybridHits) -> float
 
 
 async def _hits_in_sql(stores: Stores, query: SearchQuery, where: ProjectFilter) -> HybridHits:
-    matches = await title_matches(stores.database, query.text, weights.SEARCH_HITS, where)
+    matches = await title_matches(stores.database, query.text, tunables.SEARCH_HITS, where)
     shares = np.array([share for _, share in matches], dtype=np.float32)
     ids = np.array([id_ for id_, _ in matches], dtype=np.int64)
     return HybridHits(ids, np.zeros_like(shares), shares)

@@ -1,4 +1,4 @@
-"""Projects similar to a project: those with the nearest vectors, or without the index those with the same terms."""
+"""Projects similar to a project: the nearest vectors, or without the index the projects with the same terms."""
 
 from datetime import datetime
 
@@ -10,13 +10,12 @@ from db.errors import Store, StoreUnavailable
 from db.models import FeedKind
 from db.stores import Stores
 from db.vectors.base import Hits
-from scoring import weights
+from scoring import tunables
 from scoring.deadlines import SERVING, Deadlines, within
 from scoring.mathematics.additive_model import Curve, Model
-from scoring.mathematics.signals import vector_similarity
+from scoring.mathematics.signals import Signal, vector_similarity
 from scoring.pipelines.feed_filters import vector_filter
 from scoring.ranking import Ranking, Strategy
-from scoring.weights import Signal
 
 MODEL = Model("similar", {Signal.PROJECT_SIMILARITY: Curve.linear(1.0)})
 
@@ -24,7 +23,7 @@ MODEL = Model("similar", {Signal.PROJECT_SIMILARITY: Curve.linear(1.0)})
 async def rank(
     stores: Stores, project_id: int, where: ProjectFilter, at: datetime, deadlines: Deadlines = SERVING
 ) -> Ranking:
-    """Rank the projects most similar to a project, at most `weights.SIMILAR_HITS`."""
+    """Rank the projects most similar to a project, at most `tunables.SIMILAR_HITS`."""
     degraded: tuple[Store, ...] = ()
     try:
         hits = await within(deadlines.search_s, Store.VECTORS, _nearest(stores, project_id, where))
@@ -39,7 +38,6 @@ async def rank(
         ids=hits.ids,
         values=matrix.astype(np.float32),
         contributions=MODEL.contributions(matrix),
-        adjustments={},
         generated_at=at,
         degraded=degraded,
     )
@@ -51,12 +49,14 @@ async def _nearest(stores: Stores, project_id: int, where: ProjectFilter) -> Hit
         return Hits()
     terms = await term_ids(stores.database, where)
     filter_ = vector_filter(where, terms, exclude_ids=frozenset({project_id}))
-    return await stores.vectors.near(rows[0], weights.SIMILAR_HITS, filter_)
+    return await stores.vectors.near(rows[0], tunables.SIMILAR_HITS, filter_)
 
 
 async def _with_same_terms(stores: Stores, project_id: int, where: ProjectFilter) -> Hits:
-    """Return the projects that share terms, those with most first; their similarity is unknown, so they score 0."""
+    """Return the projects that share most terms. Their similarity is unknown, so they score 0."""
     terms = await terms_of(stores.database, project_id)
-    ids_with_terms = await projects_with_terms(stores.database, terms, weights.SIMILAR_HITS + 1, where) if terms else []
-    ids = np.array([id_ for id_ in ids_with_terms if id_ != project_id][: weights.SIMILAR_HITS], dtype=np.int64)
+    ids_with_terms = (
+        await projects_with_terms(stores.database, terms, tunables.SIMILAR_HITS + 1, where) if terms else []
+    )
+    ids = np.array([id_ for id_ in ids_with_terms if id_ != project_id][: tunables.SIMILAR_HITS], dtype=np.int64)
     return Hits(ids, np.zeros(ids.size, dtype=np.float32))

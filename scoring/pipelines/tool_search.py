@@ -13,7 +13,7 @@ MAX_SEMANTIC_MATCHES = 20
 
 MIN_TOOL_SIMILARITY = 0.25
 """Minimum cosine of a match by meaning. With WordLlama "draw a picture" and Midjourney have .29, "speech" and Whisper
-.48; the nearest tool to "hello world" has .19, to "xyzzy" .14."""
+.48. The nearest tool to "hello world" has .19, and to "xyzzy" .14."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ ToolPosition = NamePosition | SimilarityPosition
 
 @dataclass(frozen=True, slots=True)
 class ToolMatch:
-    """Tool with its position; the next page starts after it."""
+    """Tool with its position, after which the next page starts."""
 
     tool: CatalogTool
     position: ToolPosition
@@ -57,12 +57,7 @@ async def find_tools(
     """Find up to `first` tools after a position.
 
     A position holds values instead of a row number, so no tool repeats when others are added or removed. The embedding
-    model is called only if the matches by name do not fill the page.
-
-    Parameters
-    ----------
-    search
-        Text to search for; empty for all tools, sorted by name.
+    model is called only if the matches by name do not fill the page. An empty `search` finds all tools, sorted by name.
     """
     named: list[ToolMatch] = []
     if not isinstance(after, SimilarityPosition):
@@ -72,12 +67,12 @@ async def find_tools(
     if len(named) == first or len(search.strip()) < MIN_SEMANTIC_LENGTH:
         return ToolMatches(named)
     try:
-        near = await _similar(stores, search, deadlines)
+        similar = await _similar(stores, search, deadlines)
     except StoreUnavailable as error:
         return ToolMatches(named, (error.store,))
     if isinstance(after, SimilarityPosition):
-        near = [position for position in near if (-position.similarity, position.key) > (-after.similarity, after.key)]
-    return ToolMatches(named + await _read(stores, search, near, first - len(named)))
+        similar = [match for match in similar if (-match.similarity, match.key) > (-after.similarity, after.key)]
+    return ToolMatches(named + await _read(stores, search, similar, first - len(named)))
 
 
 async def _similar(stores: Stores, search: str, deadlines: Deadlines) -> list[SimilarityPosition]:
@@ -87,7 +82,8 @@ async def _similar(stores: Stores, search: str, deadlines: Deadlines) -> list[Si
     return [SimilarityPosition(similarity, key) for key, similarity in pairs if similarity >= MIN_TOOL_SIMILARITY]
 
 
-async def _read(stores: Stores, search: str, near: list[SimilarityPosition], most: int) -> list[ToolMatch]:
-    """Read the tools of keys, without those that were deleted or found by name."""
-    known = await tools_by_key(stores.database, [one.key for one in near], not_matching=search) if near else {}
-    return [ToolMatch(known[one.key], one) for one in near if one.key in known][:most]
+async def _read(stores: Stores, search: str, positions: list[SimilarityPosition], limit: int) -> list[ToolMatch]:
+    """Read the tools that were neither deleted nor found by name."""
+    keys = [position.key for position in positions]
+    tools = await tools_by_key(stores.database, keys, not_matching=search) if keys else {}
+    return [ToolMatch(tools[position.key], position) for position in positions if position.key in tools][:limit]

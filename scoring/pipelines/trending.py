@@ -10,15 +10,16 @@ from db.actors.profiles import interests_of
 from db.actors.users import Viewer
 from db.catalog.project_cards import ProjectFilter
 from db.database.engine import Database
-from db.interactions.velocity_queries import VelocityParameters, trending_projects
+from db.interactions.velocity_queries import trending_projects
 from db.models import FeedKind
-from scoring import weights
+from db.trend_constants import TrendConstants
+from scoring import tunables
 from scoring.features import incidences
 from scoring.mathematics import signals
 from scoring.mathematics.additive_model import order_by_score, scores
+from scoring.mathematics.signals import MILLIONTHS, Signal
 from scoring.mathematics.velocity import (
     DEFAULT_TREND_CONSTANTS,
-    TrendConstants,
     Window,
     bounded_boost,
     effective_actors,
@@ -26,7 +27,6 @@ from scoring.mathematics.velocity import (
 )
 from scoring.profiles.viewer_profile import Profile
 from scoring.ranking import Ranking, Strategy
-from scoring.weights import MILLIONTHS, Signal
 
 SIGNAL_OF: dict[Window, Signal] = {
     Window.HOUR: Signal.TRENDING_HOUR,
@@ -39,20 +39,13 @@ LENGTH: dict[Window, timedelta] = {
     Window.WEEK: timedelta(days=7),
 }
 _FLOOR_HALF_LIFE = {Window.HOUR: 1, Window.DAY: 2, Window.WEEK: 3}
-"""Index of the half-life at which `weights.MIN_TRENDING_ACTORS` applies. It is longer than the window, so that projects
-do not alternate between trending and not trending."""
+"""Index of the half-life at which `tunables.MIN_TRENDING_ACTORS` applies. It is longer than the window, so that
+projects do not alternate between trending and not trending."""
 
 
 def model_name(window: Window) -> str:
     """Return the model name of a window."""
     return f"trending-{window}"
-
-
-def formula_of(constants: TrendConstants) -> VelocityParameters:
-    """Return the constants as the database takes them."""
-    return VelocityParameters(
-        constants.shares, constants.gravity, constants.offset_h, constants.background, constants.oldest_h
-    )
 
 
 async def rank(
@@ -63,7 +56,7 @@ async def rank(
     profile: Profile | None = None,
     *,
     constants: Mapping[Window, TrendConstants] = DEFAULT_TREND_CONSTANTS,
-    max_boost_places: int = weights.MAX_BOOST_PLACES,
+    max_boost_places: int = tunables.MAX_BOOST_PLACES,
 ) -> Ranking:
     """Rank the projects of a window, in one statement.
 
@@ -72,28 +65,28 @@ async def rank(
     window_constants = constants[window]
     projects, actors = await trending_projects(
         database,
-        formula_of(window_constants),
+        window_constants,
         at,
-        floor=weights.MIN_TRENDING_ACTORS,
+        floor=tunables.MIN_TRENDING_ACTORS,
         floor_half_life=_FLOOR_HALF_LIFE[window],
-        limit=weights.SNAPSHOT_RANKS,
+        limit=tunables.SNAPSHOT_RANKS,
         where=where,
     )
     ages_h = np.array([project.age_h for project in projects], dtype=np.float64)
     keys = np.array([project.key for project in projects], dtype=np.str_)
     values = np.column_stack([effective_actors(actors, window_constants), ages_h])
     contributions = np.rint(score_parts(actors, ages_h, window_constants) * MILLIONTHS).astype(np.int64)
-    base = order_by_score(scores(contributions), keys)
-    order, values, contributions = base, values[base], contributions[base]
+    score_order = order_by_score(scores(contributions), keys)
+    order, values, contributions = score_order, values[score_order], contributions[score_order]
     if profile is not None and projects:
-        carried = signals.union(incidences([projects[index].terms for index in base]).values())
-        interest_match = signals.explicit_preferences(carried, profile.interest_terms, profile.interest_values)
-        boost = np.rint(weights.TRENDING_BOOST * interest_match * MILLIONTHS).astype(np.int64)
-        bounded = bounded_boost(scores(contributions), boost, max_boost_places)
+        project_terms = signals.union(incidences([projects[index].terms for index in score_order]).values())
+        interest_match = signals.explicit_preferences(project_terms, profile.interest_terms, profile.interest_values)
+        boost = np.rint(tunables.TRENDING_BOOST * interest_match * MILLIONTHS).astype(np.int64)
+        bounded_boosts = bounded_boost(scores(contributions), boost, max_boost_places)
         values = np.column_stack([values, interest_match])
-        contributions = np.column_stack([contributions, bounded])
-        boosted_order = order_by_score(scores(contributions), keys[base])
-        order, values, contributions = base[boosted_order], values[boosted_order], contributions[boosted_order]
+        contributions = np.column_stack([contributions, bounded_boosts])
+        boosted_order = order_by_score(scores(contributions), keys[score_order])
+        order, values, contributions = score_order[boosted_order], values[boosted_order], contributions[boosted_order]
     return Ranking(
         kind=FeedKind.TRENDING,
         strategy=Strategy.VELOCITY,
@@ -102,7 +95,6 @@ async def rank(
         ids=np.array([project.id for project in projects], dtype=np.int64)[order],
         values=values.astype(np.float32),
         contributions=contributions,
-        adjustments={},
         generated_at=at,
     )
 

@@ -10,9 +10,9 @@ from enum import StrEnum
 
 from db.actors.actor_preferences import BALANCED, Preferences
 from db.models import EngagementKind
-from scoring import weights
+from scoring import tunables
 from scoring.mathematics.additive_model import Curve, Model
-from scoring.weights import Signal
+from scoring.mathematics.signals import Signal
 
 
 class PreferenceSwitch(StrEnum):
@@ -99,13 +99,7 @@ def switched_off(model: Model, preferences: Preferences) -> frozenset[Signal]:
 
 
 def apply_preferences(model: Model, preferences: Preferences) -> Model:
-    """Return the model with adapted curves and the same name; with default preferences, the same object.
-
-    Parameters
-    ----------
-    model
-        Model at the viewer's stage (`Model.for_stage`).
-    """
+    """Return a model for the viewer's stage with adapted curves; with default preferences, the same object."""
     off = switched_off(model, preferences)
     curves = {signal: _FLAT if signal in off else curve for signal, curve in model.curves.items()}
     if preferences.discovery != BALANCED:
@@ -114,5 +108,5 @@ def apply_preferences(model: Model, preferences: Preferences) -> Model:
 
 
 def novelty_weight(discovery: int) -> float:
-    """Return the weight of novelty: −`weights.MAX_NOVELTY_WEIGHT` at a `discovery` of 0, the opposite at 100."""
-    return weights.MAX_NOVELTY_WEIGHT * (discovery - BALANCED) / (100 - BALANCED)
+    """Return the weight of novelty: −`tunables.MAX_NOVELTY_WEIGHT` at a `discovery` of 0, the opposite at 100."""
+    return tunables.MAX_NOVELTY_WEIGHT * (discovery - BALANCED) / (100 - BALANCED)

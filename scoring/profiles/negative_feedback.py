@@ -1,6 +1,7 @@
 """Negative feedback: impressions without a click, and similarity to dismissed projects."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,11 +11,10 @@ from numpy.typing import NDArray
 
 from db.database.engine import Database
 from db.interactions.actor_history import DismissedProject, impression_counts, last_dismissed
-from scoring import weights
-from scoring.features import FeatureTable, incidences
-from scoring.mathematics.signals import Floats, Integers
+from scoring import tunables
+from scoring.features import FeatureTable, all_terms
+from scoring.mathematics.signals import Floats, Integers, Signal, look_up
 from scoring.profiles.viewer_profile import Profile
-from scoring.weights import Signal
 
 SIGNALS = (Signal.IMPRESSION_FATIGUE, Signal.SIMILAR_TO_DISMISSED)
 
@@ -34,19 +34,19 @@ async def load_negative_feedback(database: Database, profile: Profile, at: datet
     """Load a viewer's negative feedback, in two statements."""
     if profile.viewer.actor_id is None or not profile.preferences.personalized:
         return NO_FEEDBACK
-    since = at - timedelta(days=weights.IMPRESSION_FATIGUE_DAYS)
+    since = at - timedelta(days=tunables.IMPRESSION_FATIGUE_DAYS)
     return NegativeFeedback(
         *await asyncio.gather(
             impression_counts(database, profile.viewer.actor_id, since),
-            last_dismissed(database, profile.viewer.actor_id, weights.MAX_DISMISSALS_READ),
+            last_dismissed(database, profile.viewer.actor_id, tunables.MAX_DISMISSALS_READ),
         )
     )
 
 
 def impression_fatigue(shown: Integers, without_engagement: NDArray[np.bool_]) -> Floats:
-    """Return the impressions of projects without engagement, at most `weights.MAX_IMPRESSION_FATIGUE`; 0 for others."""
-    counted = np.minimum(shown, weights.MAX_IMPRESSION_FATIGUE).astype(np.float64)
-    skipped: Floats = np.where(without_engagement, counted, 0.0)
+    """Return the impressions of each project without engagement, up to a maximum; 0 for others."""
+    capped = np.minimum(shown, tunables.MAX_IMPRESSION_FATIGUE).astype(np.float64)
+    skipped: Floats = np.where(without_engagement, capped, 0.0)
     return skipped
 
 
@@ -54,37 +54,22 @@ def similar_to_dismissed(table: FeatureTable, profile: Profile, dismissed: Seque
     """Return the similarity to dismissed projects, 0 to 1: the mean over the terms, or the owner's if greater.
 
     The weight of a term grows with its dismissed minus its engaged projects, up to 1 at
-    `weights.DISMISSALS_FOR_FULL`; it is 0 for an interest of the viewer. The weight of an owner grows with the owner's
+    `tunables.DISMISSALS_FOR_FULL`. It is 0 for an interest of the viewer. The weight of an owner grows with the owner's
     dismissed projects.
     """
-    term_weights = _dismissed_terms(
-        [project.terms for project in dismissed], [engagement.terms for engagement in profile.engagements]
-    )
-    terms = np.array(
-        [term for term in term_weights if term not in set(profile.interest_terms.tolist())], dtype=np.int64
-    )
-    carried = table.all_terms
-    term_counts = np.maximum(np.bincount(carried.rows, minlength=carried.n), 1)
-    by_terms = (
-        carried.weighted_sum(terms, np.array([term_weights[term] for term in terms.tolist()], dtype=np.float64))
-        / term_counts
-    )
-    owners, counts = np.unique(
-        [project.owner_id for project in dismissed if project.owner_id is not None], return_counts=True
-    )
-    owner_weights = dict(
-        zip(owners.tolist(), np.minimum(counts / weights.DISMISSALS_FOR_FULL, 1.0).tolist(), strict=True)
-    )
-    by_owner = np.array([owner_weights.get(owner, 0.0) for owner in table.owners.tolist()])
-    similarity: Floats = np.maximum(by_terms, by_owner)
+    surplus = Counter(all_terms([project.terms for project in dismissed]))
+    surplus.subtract(all_terms([engagement.terms for engagement in profile.engagements]))
+    for interest in profile.interest_terms.tolist():
+        surplus.pop(interest, None)
+    owners = Counter(project.owner_id for project in dismissed if project.owner_id is not None)
+    project_terms = table.all_terms
+    term_counts = np.maximum(np.bincount(project_terms.rows, minlength=project_terms.n), 1)
+    by_terms = project_terms.weighted_sum(*_weights(surplus)) / term_counts
+    similarity: Floats = np.maximum(by_terms, look_up(table.owners, *_weights(owners)))
     return similarity
 
 
-def _dismissed_terms(dismissed: Sequence[str | None], engaged: Sequence[str | None]) -> dict[int, float]:
-    """Return the weights of the terms with more dismissed than engaged projects."""
-    surplus: dict[int, int] = {}
-    for texts, sign in ((dismissed, 1), (engaged, -1)):
-        for part in incidences(texts).values():
-            for term in part.terms.tolist():
-                surplus[term] = surplus.get(term, 0) + sign
-    return {term: min(count / weights.DISMISSALS_FOR_FULL, 1.0) for term, count in surplus.items() if count > 0}
+def _weights(counts: Mapping[int, int]) -> tuple[Integers, Floats]:
+    """Return the ascending ids with a positive count, and their weights."""
+    ids = np.array(sorted(id_ for id_, count in counts.items() if count > 0), dtype=np.int64)
+    return ids, np.minimum(np.array([counts[id_] for id_ in ids.tolist()]) / tunables.DISMISSALS_FOR_FULL, 1.0)

@@ -2,7 +2,7 @@
 
 The quality of a profile is the sum of four parts:
 
-- interests, up to .25: full at `Thresholds.tags`;
+- interests, up to .25: full at `Thresholds.interests`;
 - history, up to .35: log(1 + projects engaged with), full at five times `Thresholds.interactions`;
 - likes, up to .25: log(1 + projects liked), full at four times `Thresholds.likes`;
 - recency, up to .15: halved every 30 days since the viewer last interacted or stated an interest.
@@ -19,13 +19,13 @@ from enum import StrEnum
 from db.actors.actor_preferences import Preferences
 from db.actors.profile_counts import SignalCounts
 from db.time_units import DAY_S
-from scoring import weights
+from scoring import tunables
 from scoring.mathematics.additive_model import Model
+from scoring.mathematics.signals import Signal
 from scoring.mathematics.viewer_stages import BASELINE_THRESHOLDS, Thresholds, ViewerStage, stage
 from scoring.models.model_presets import ONBOARDING
 from scoring.profiles.model_preferences import HISTORY, NEEDS, switched_off
 from scoring.ranking import Strategy
-from scoring.weights import Signal
 
 
 class QualityPart(StrEnum):
@@ -94,7 +94,7 @@ class Status:
         """Whether any of the thresholds is reached."""
         counts, thresholds = self.counts, self.thresholds
         return (
-            counts.interests >= thresholds.tags
+            counts.interests >= thresholds.interests
             or counts.interactions >= thresholds.interactions
             or counts.likes >= thresholds.likes
         )
@@ -120,15 +120,15 @@ def status_of(
 ) -> Status:
     """Return the personalization status; `model` is the viewer's For You model if there is a history."""
     times = [time for time in (counts.last_engaged_at, counts.last_stated_at) if time is not None]
+    age_s = max((at - max(times)).total_seconds(), 0.0) if times else None
     strategy = _strategy(counts, preferences)
     used_model = ONBOARDING if strategy is Strategy.ONBOARDING else model
-    age_s = max((at - max(times)).total_seconds(), 0.0) if times else None
     return Status(
         counts=counts,
         thresholds=thresholds,
         stage=stage(counts.interests, counts.interactions, counts.likes, counts.has_answered, thresholds),
         strategy=strategy,
-        parts=_parts(counts, age_s, thresholds),
+        parts=_quality_parts(counts, age_s, thresholds),
         missing=tuple(_missing(counts, thresholds)),
         signals=tuple(_states(used_model, counts, preferences)),
         profile_age_s=age_s,
@@ -136,23 +136,23 @@ def status_of(
 
 
 def _strategy(counts: SignalCounts, preferences: Preferences) -> Strategy:
-    """Return the strategy of For You; the rule is that of `scoring.feeds`, which has the profile."""
-    stated = preferences.use_topics and preferences.personalized
-    engaged = counts.interactions > 0 and preferences.personalized
-    if counts.has_answered and stated and not engaged:
+    """Return the strategy of For You by the rule that `scoring.feeds` applies to the profile."""
+    uses_interests = preferences.use_topics and preferences.personalized
+    has_history = counts.interactions > 0 and preferences.personalized
+    if counts.has_answered and uses_interests and not has_history:
         return Strategy.ONBOARDING
-    return Strategy.PERSONALIZED if engaged or (counts.interests and stated) else Strategy.POPULAR
+    return Strategy.PERSONALIZED if has_history or (counts.interests and uses_interests) else Strategy.POPULAR
 
 
-def _parts(counts: SignalCounts, age_s: float | None, thresholds: Thresholds) -> dict[QualityPart, float]:
-    age_half_lives = math.inf if age_s is None else age_s / DAY_S / weights.QUALITY_HALF_LIFE_DAYS
+def _quality_parts(counts: SignalCounts, age_s: float | None, thresholds: Thresholds) -> dict[QualityPart, float]:
+    age_days = math.inf if age_s is None else age_s / DAY_S
     shares = {
-        QualityPart.INTERESTS: min(counts.interests / max(thresholds.tags, 1), 1.0),
+        QualityPart.INTERESTS: min(counts.interests / max(thresholds.interests, 1), 1.0),
         QualityPart.HISTORY: _log_share(counts.interactions, 5 * thresholds.interactions),
         QualityPart.LIKES: _log_share(counts.likes, 4 * thresholds.likes),
-        QualityPart.RECENCY: 0.0 if age_half_lives == math.inf else 2.0**-age_half_lives,
+        QualityPart.RECENCY: math.exp2(-age_days / tunables.QUALITY_HALF_LIFE_DAYS),
     }
-    return {part: weights.QUALITY_SHARES[part.value] * share for part, share in shares.items()}
+    return {part: tunables.QUALITY_SHARES[part.value] * share for part, share in shares.items()}
 
 
 def _log_share(count: int, full: int) -> float:
@@ -162,31 +162,19 @@ def _log_share(count: int, full: int) -> float:
 def _missing(counts: SignalCounts, thresholds: Thresholds) -> Sequence[Missing]:
     open_questions = counts.questions - counts.answered - counts.skipped
     usable = max(counts.interests, counts.interactions)
+    people = "Add {} more interest{s} or opened project{s} to be matched with people like you"
     goals = [
-        (MissingKind.ONBOARDING, counts.questions - open_questions, counts.questions, "Answer {}"),
-        (MissingKind.PEOPLE, usable, weights.MIN_SHARED_INTERESTS, "Add {} to be matched with people like you"),
-        (MissingKind.INTERESTS, counts.interests, thresholds.tags, "Add {}"),
-        (MissingKind.INTERACTIONS, counts.interactions, thresholds.interactions, "Open {}"),
-        (MissingKind.LIKES, counts.likes, thresholds.likes, "Like {}"),
+        (MissingKind.ONBOARDING, counts.questions - open_questions, counts.questions, "Answer {} more question{s}"),
+        (MissingKind.PEOPLE, usable, tunables.MIN_SHARED_INTERESTS, people),
+        (MissingKind.INTERESTS, counts.interests, thresholds.interests, "Add {} more interest{s}"),
+        (MissingKind.INTERACTIONS, counts.interactions, thresholds.interactions, "Open {} more project{s}"),
+        (MissingKind.LIKES, counts.likes, thresholds.likes, "Like {} more project{s}"),
     ]
     return [
-        Missing(kind, have, needed, text.format(_more(needed - have, kind)))
+        Missing(kind, have, needed, text.format(needed - have, s="s" if needed - have > 1 else ""))
         for kind, have, needed, text in goals
         if have < needed
     ]
-
-
-_NOUNS = {
-    MissingKind.ONBOARDING: ("question", "questions"),
-    MissingKind.PEOPLE: ("interest or opened project", "interests or opened projects"),
-    MissingKind.INTERESTS: ("interest", "interests"),
-    MissingKind.INTERACTIONS: ("project", "projects"),
-    MissingKind.LIKES: ("project", "projects"),
-}
-
-
-def _more(count: int, kind: MissingKind) -> str:
-    return f"{count} more {_NOUNS[kind][count > 1]}"
 
 
 _Requirement = tuple[Callable[[SignalCounts], bool], str]
@@ -203,7 +191,7 @@ _NEEDS_ANY_DATA: _Requirement = (
     "We don't know what you like yet.",
 )
 _NEEDS_SIMILAR_PEOPLE: _Requirement = (
-    lambda counts: max(counts.interests, counts.interactions) >= weights.MIN_SHARED_INTERESTS,
+    lambda counts: max(counts.interests, counts.interactions) >= tunables.MIN_SHARED_INTERESTS,
     "We don't know enough about you to find similar people.",
 )
 
@@ -223,8 +211,8 @@ def _requirement_of(signal: Signal) -> _Requirement:
 
 
 def _states(model: Model, counts: SignalCounts, preferences: Preferences) -> Iterator[SignalState]:
-    off = model.signals if not preferences.personalized else switched_off(model, preferences)
+    off_signals = model.signals if not preferences.personalized else switched_off(model, preferences)
     for signal in model.signals:
         is_met, reason = _requirement_of(signal)
-        why = "Turned off in your settings." if signal in off else None if is_met(counts) else reason
+        why = "Turned off in your settings." if signal in off_signals else None if is_met(counts) else reason
         yield SignalState(signal, why is None, why)

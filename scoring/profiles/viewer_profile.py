@@ -1,6 +1,7 @@
 """Profile of a viewer: interests, recent history, and one vector."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -25,17 +26,17 @@ from db.stores import Stores
 from db.synchronization.index_documents import IndexDocumentReader
 from db.time_units import DAY_S
 from db.vectors.base import Vector
-from scoring import weights
+from scoring import tunables
 from scoring.deadlines import SERVING, Deadlines, within
-from scoring.features import incidences
+from scoring.features import all_terms, incidences
 from scoring.mathematics.signals import Floats, Integers
 from scoring.mathematics.viewer_stages import ViewerStage, stage
 from scoring.profiles.model_preferences import learnable_kinds
 
 MATCH_VALUES = {
-    TermKind.TOOL: weights.TOOL_MATCH,
-    TermKind.CATEGORY: weights.CATEGORY_MATCH,
-    TermKind.TOPIC: weights.TOPIC_MATCH,
+    TermKind.TOOL: tunables.TOOL_MATCH,
+    TermKind.CATEGORY: tunables.CATEGORY_MATCH,
+    TermKind.TOPIC: tunables.TOPIC_MATCH,
 }
 """Value of a match with an interest, by kind."""
 
@@ -46,7 +47,7 @@ class Profile:
 
     viewer: Viewer
     interests: tuple[StoredInterest, ...] = ()  # stated and learned interests, by descending confidence
-    engagements: tuple[EngagedProject, ...] = ()  # history, the latest first, at most `weights.PROFILE_ENGAGEMENTS`
+    engagements: tuple[EngagedProject, ...] = ()  # history, the latest first, at most `tunables.PROFILE_ENGAGEMENTS`
     vector: Vector | None = None  # unit vector of interests and history
     degraded: tuple[Store, ...] = ()  # unavailable stores
     exclusions: ProfileExclusions = NO_EXCLUSIONS  # interests and history left out, for counterfactuals
@@ -76,9 +77,9 @@ class Profile:
     @property
     def stage(self) -> ViewerStage:
         """Stage of the viewer."""
-        done = [engagement.kinds for engagement in self.engagements if engagement.kinds]
-        liked = sum(bool(kinds & EngagementKind.LIKE) for kinds in done)
-        return stage(len(self.interests), len(done), liked, self.has_answered)
+        kinds_by_project = [engagement.kinds for engagement in self.engagements if engagement.kinds]
+        liked = sum(bool(kinds & EngagementKind.LIKE) for kinds in kinds_by_project)
+        return stage(len(self.interests), len(kinds_by_project), liked, self.has_answered)
 
     @property
     def preferences(self) -> Preferences:
@@ -97,19 +98,14 @@ class Profile:
 
     def familiar_terms(self) -> tuple[Integers, Floats]:
         """Return (t,) terms of the history and the interests, and their familiarity, 0 to 1; 1 for an interest."""
-        carried = np.concatenate(
-            [part.terms for part in incidences([engagement.terms for engagement in self.engagements]).values()]
-        )
-        terms, counts = np.unique(carried, return_counts=True)
-        familiar = dict(
-            zip(terms.tolist(), np.minimum(counts / weights.FAMILIAR_ENGAGEMENTS, 1.0).tolist(), strict=True)
-        )
-        familiar |= {tag.term_id: 1.0 for tag in self.interests}
-        return np.array(list(familiar), dtype=np.int64), np.array(list(familiar.values()), dtype=np.float64)
+        counts = Counter(all_terms([engagement.terms for engagement in self.engagements]))
+        familiarity = {term: min(count / tunables.FAMILIAR_ENGAGEMENTS, 1.0) for term, count in counts.items()}
+        familiarity |= {tag.term_id: 1.0 for tag in self.interests}
+        return np.array(list(familiarity), dtype=np.int64), np.array(list(familiarity.values()), dtype=np.float64)
 
     def recent_tools(self, at: datetime) -> Integers:
         """Return the tools of the recent history, one entry for each project and tool."""
-        since = at.timestamp() - weights.RECENT_VIEWS_DAYS * DAY_S
+        since = at.timestamp() - tunables.RECENT_VIEWS_DAYS * DAY_S
         recent = [engagement.terms for engagement in self.engagements if engagement.last_at.timestamp() >= since]
         return incidences(recent)[TermKind.TOOL].terms
 
@@ -139,43 +135,43 @@ async def load_profile_without_vector(
     preferences = preferences_in(viewer.settings)
     if viewer.actor_id is None or not preferences.personalized:
         return Profile(viewer)
-    limit = weights.PROFILE_ENGAGEMENTS + len(exclusions.projects)
+    limit = tunables.PROFILE_ENGAGEMENTS + len(exclusions.projects)
     all_interests, engagements = await asyncio.gather(
         interests_of(database, viewer.actor_id), recent_engagements(database, viewer.actor_id, limit)
     )
-    interests = (
-        tuple(tag for tag in all_interests if tag.term_id not in exclusions.terms) if preferences.use_topics else ()
-    )
-    allowed = [engagement for engagement in engagements if engagement.project_id not in exclusions.projects]
-    learnable = _learnable(allowed[: weights.PROFILE_ENGAGEMENTS], learnable_kinds(preferences))
-    return Profile(viewer, interests, tuple(learnable), exclusions=exclusions)
+    interests = [tag for tag in all_interests if preferences.use_topics and tag.term_id not in exclusions.terms]
+    remaining = [engagement for engagement in engagements if engagement.project_id not in exclusions.projects]
+    learnable = _learnable(remaining[: tunables.PROFILE_ENGAGEMENTS], learnable_kinds(preferences))
+    return Profile(viewer, tuple(interests), tuple(learnable), exclusions=exclusions)
 
 
 def _learnable(engagements: Sequence[EngagedProject], kinds: EngagementKind) -> Iterator[EngagedProject]:
-    """Restrict engagements to some kinds; an engagement of other kinds only is left out."""
+    """Restrict engagements to some kinds. An engagement of other kinds only is left out."""
     for engagement in engagements:
-        allowed = engagement.kinds & kinds
-        if allowed == engagement.kinds:
+        learnable = engagement.kinds & kinds
+        if learnable == engagement.kinds:
             yield engagement
-        elif allowed:
-            yield replace(engagement, kinds=allowed)
+        elif learnable:
+            yield replace(engagement, kinds=learnable)
 
 
 async def _profile_vector(stores: Stores, profile: Profile, actor_id: int, at: datetime) -> Vector | None:
-    latest = profile.engagements[: weights.PROFILE_VECTOR_PROJECTS]
+    latest = profile.engagements[: tunables.PROFILE_VECTOR_PROJECTS]
     ids = np.array([engagement.project_id for engagement in latest], dtype=np.int64)
-    stated, (known_ids, rows) = await asyncio.gather(
-        _stated(stores, profile, actor_id), stores.vectors.project_vectors(ids)
+    interest_vector, (known_ids, rows) = await asyncio.gather(
+        _interest_vector(stores, profile, actor_id), stores.vectors.project_vectors(ids)
     )
-    if not profile.preferences.use_topics:
-        stated = None
     weight_of = {engagement.project_id: engagement_weight(engagement, at) for engagement in latest}
-    engaged = np.array([weight_of[int(id_)] for id_ in known_ids], dtype=np.float32) @ rows if known_ids.size else None
-    return blend_vectors(stated, engaged)
+    history_vector = (
+        np.array([weight_of[int(id_)] for id_ in known_ids], dtype=np.float32) @ rows if known_ids.size else None
+    )
+    return blend_vectors(interest_vector, history_vector)
 
 
-async def _stated(stores: Stores, profile: Profile, actor_id: int) -> Vector | None:
+async def _interest_vector(stores: Stores, profile: Profile, actor_id: int) -> Vector | None:
     """Return the vector of the interests. With exclusions, the text of the remaining interests is embedded."""
+    if not profile.preferences.use_topics:
+        return None
     if profile.exclusions == NO_EXCLUSIONS:
         return await stores.vectors.profile(actor_id)
     space = stores.embedder.model, stores.embedder.dimension
@@ -183,22 +179,25 @@ async def _stated(stores: Stores, profile: Profile, actor_id: int) -> Vector | N
     return (await stores.embedder.embed([text]))[0] if text else None
 
 
-def blend_vectors(stated: Vector | None, engaged: Vector | None) -> Vector | None:
+def blend_vectors(interest_vector: Vector | None, history_vector: Vector | None) -> Vector | None:
     """Combine the vectors of interests and history into one unit vector; None without either."""
     parts = [
         (share, part / norm)
-        for share, part in ((weights.PROFILE_TEXT_SHARE, stated), (1 - weights.PROFILE_TEXT_SHARE, engaged))
+        for share, part in (
+            (tunables.PROFILE_TEXT_SHARE, interest_vector),
+            (1 - tunables.PROFILE_TEXT_SHARE, history_vector),
+        )
         if part is not None and (norm := np.linalg.norm(part)) > 0
     ]
     if not parts:
         return None
-    mixed = sum((share * part for share, part in parts[1:]), start=parts[0][0] * parts[0][1])
-    norm = np.linalg.norm(mixed)
-    return np.asarray(mixed / norm, dtype=np.float32) if norm > 0 else None
+    blend = sum((share * part for share, part in parts[1:]), start=parts[0][0] * parts[0][1])
+    norm = np.linalg.norm(blend)
+    return np.asarray(blend / norm, dtype=np.float32) if norm > 0 else None
 
 
 def engagement_weight(engagement: EngagedProject, at: datetime) -> float:
     """Return the weight of a project in the profile's vector: it decays, and is twice as high after a like."""
     age_days = max((at - engagement.last_at).total_seconds(), 0.0) / DAY_S
     deliberate = bool(engagement.kinds & ~(EngagementKind.VIEW | EngagementKind.CLICK))
-    return float(np.exp2(-age_days / weights.HISTORY_HALF_LIFE_DAYS)) * (2.0 if deliberate else 1.0)
+    return float(np.exp2(-age_days / tunables.HISTORY_HALF_LIFE_DAYS)) * (2.0 if deliberate else 1.0)

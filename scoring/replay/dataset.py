@@ -9,7 +9,7 @@ import numpy as np
 
 from db.imports.importer import find_files, read_batches
 from db.models import InteractionType
-from scoring import weights
+from scoring import tunables
 from scoring.errors import InsufficientData
 from scoring.mathematics.behavior_evidence import EventLog
 from scoring.mathematics.signals import Floats, Integers
@@ -25,25 +25,23 @@ class Dataset:
     owners: Integers  # (p,) user index, −1 for none
     log: EventLog  # the first interaction of each user with each project; the time is 0 if unknown
     likes: EventLog  # the first like of each project by each user
-    # (u,) Unix seconds from which each user has `weights.ENOUGH_TAGS` interests: −inf if the time is unknown, inf for
-    # users with fewer interests.
+    # (u,) Unix seconds from which each user has `tunables.SUFFICIENT_INTERESTS` interests: −inf if the time is unknown,
+    # inf for users with fewer interests.
     interests_s: Floats
 
-    @property
-    def has_times(self) -> bool:
-        """Whether any event has a time."""
-        return bool((self.log.at_s > 0).any())
+    def known_times(self, protocol: str) -> Floats:
+        """Return the known times of the log's events, ascending. Raises `InsufficientData` if there are none."""
+        times = self.log.at_s[self.log.at_s > 0]
+        if not times.size:
+            raise InsufficientData(f"{self.name} has no times; the protocol {protocol} needs them, `random` does not")
+        return times
 
 
 def load_dataset(directory: Path, progress: Callable[[str, float], None] = lambda *_: None) -> Dataset:
     """Read a folder of files in the import format.
 
-    Raises
-    ------
-    InvalidRecord
-        If the folder is missing or holds no file of the import format.
-    InsufficientData
-        If the folder holds no projects.
+    Raises `InvalidRecord` if the folder is missing or holds no file of the import format, and `InsufficientData` if it
+    holds no projects.
     """
     records: dict[str, list[Any]] = {kind: [] for kind in ("users", "projects", "interactions")}
     for kind, path in find_files(directory).items():
@@ -55,10 +53,7 @@ def load_dataset(directory: Path, progress: Callable[[str, float], None] = lambd
         raise InsufficientData(
             f"{directory} holds no projects; an evaluation needs projects.jsonl and interactions.jsonl"
         )
-    return _dataset(directory.name, records["users"], records["projects"], records["interactions"])
-
-
-def _dataset(name: str, users: list[Any], projects: list[Any], interactions: list[Any]) -> Dataset:
+    users, projects, interactions = records.values()
     user_index = {record.key: index for index, record in enumerate(users)}
     project_index = {record.key: index for index, record in enumerate(projects)}
     events = [event for event in interactions if event.user in user_index and event.project in project_index]
@@ -66,12 +61,14 @@ def _dataset(name: str, users: list[Any], projects: list[Any], interactions: lis
     times = np.array([e.at.timestamp() if e.at else 0.0 for e in events])
     is_like = np.array([event.type is InteractionType.LIKE for event in events], dtype=bool)
     return Dataset(
-        name=name,
+        name=directory.name,
         created_s=_created_s(projects, pairs, times),
         owners=np.array([user_index.get(record.owner or "", -1) for record in projects], dtype=np.int64),
         log=EventLog.from_events(pairs[:, 0], pairs[:, 1], times, len(users), len(projects)),
         likes=EventLog.from_events(pairs[is_like, 0], pairs[is_like, 1], times[is_like], len(users), len(projects)),
-        interests_s=np.array([-np.inf if len(user.tags) >= weights.ENOUGH_TAGS else np.inf for user in users]),
+        interests_s=np.array(
+            [-np.inf if len(user.tags) >= tunables.SUFFICIENT_INTERESTS else np.inf for user in users]
+        ),
     )
 
 

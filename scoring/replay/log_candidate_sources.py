@@ -7,9 +7,9 @@ of past requests from a log, so that each source can be measured. A test compare
 import numpy as np
 
 from db.time_units import DAY_S
-from scoring import weights
+from scoring import tunables
 from scoring.mathematics.behavior_evidence import EventLog, History, LogEvidence, NeighborKind, history_weights
-from scoring.mathematics.signals import Floats, Integers
+from scoring.mathematics.signals import Floats, Integers, ranges
 from scoring.pipelines.candidate_sources import CandidateSource, nearest_to_history
 
 LOG_SOURCES = (
@@ -24,15 +24,7 @@ LOG_SOURCES = (
 
 
 class LogCandidateSources:
-    """Candidates of past requests by source, read from a log.
-
-    Parameters
-    ----------
-    history
-        The log, the output of the nightly training, and the times of publication.
-    likes
-        The first like of each project by each actor.
-    """
+    """Candidates of past requests by source, read from a log of engagements and a log of likes."""
 
     def __init__(self, history: LogEvidence, likes: EventLog) -> None:
         self._history = history
@@ -41,63 +33,65 @@ class LogCandidateSources:
     def candidates_by_source(self, actor: int, at_s: float) -> dict[CandidateSource, Integers]:
         """Return the candidates of a request by source (dense indexes, best first), without the viewer's history."""
         engagements = self._history.engagements(actor, at_s)
-        exists = np.flatnonzero(self._history.created_s < at_s)
+        existing = np.flatnonzero(self._history.created_s < at_s)
         candidates = {
-            CandidateSource.NEWEST: self._best(exists, np.zeros(exists.size), weights.CANDIDATES_NEWEST),
-            CandidateSource.POPULAR: self._popular(exists, at_s),
-            CandidateSource.RECENT: self._recent(exists, at_s),
+            CandidateSource.NEWEST: self._best(existing, np.zeros(existing.size), tunables.CANDIDATES_NEWEST),
+            CandidateSource.POPULAR: self._popular(existing, at_s),
+            CandidateSource.RECENT: self._recent(existing, at_s),
             CandidateSource.ITEM_NEIGHBORS: self._item_neighbors(engagements, at_s),
             CandidateSource.SESSION_NEIGHBORS: self._session_neighbors(actor, engagements, at_s),
-            CandidateSource.OWNERS: self._owners(engagements.projects, exists),
+            CandidateSource.OWNERS: self._owners(engagements.projects, existing),
         }
-        unseen = self._history.created_s < at_s
-        unseen[engagements.projects] = False
-        return {source: ids[unseen[ids]] for source, ids in candidates.items()}
+        is_candidate = self._history.created_s < at_s
+        is_candidate[engagements.projects] = False
+        return {source: ids[is_candidate[ids]] for source, ids in candidates.items()}
 
     def _best(self, projects: Integers, values: Floats, limit: int) -> Integers:
         """Return the `limit` projects of the highest value; of ties the newest."""
         return projects[np.lexsort((-projects, -self._history.created_s[projects], -values))[:limit]]
 
-    def _popular(self, exists: Integers, at_s: float) -> Integers:
-        likes = self._likes
-        counts = np.bincount(likes.projects[: likes.count_before(at_s)], minlength=likes.n_projects)
-        return self._best(exists, counts[exists].astype(np.float64), weights.CANDIDATES_POPULAR)
+    def _popular(self, existing: Integers, at_s: float) -> Integers:
+        counts = self._likes.count_by_project(at_s)[existing].astype(np.float64)
+        return self._best(existing, counts, tunables.CANDIDATES_POPULAR)
 
-    def _recent(self, exists: Integers, at_s: float) -> Integers:
+    def _recent(self, existing: Integers, at_s: float) -> Integers:
         log = self._history.log
-        end = log.count_before(at_s)
-        last = log.projects[max(end - weights.RECENT_SOURCE_ENGAGEMENTS, 0) : end]
-        actors = np.bincount(last, minlength=log.n_projects)[exists].astype(np.float64)
-        return self._best(exists[actors > 0], actors[actors > 0], weights.CANDIDATES_RECENT)
+        n_past = log.count_before(at_s)
+        latest = log.projects[max(n_past - tunables.RECENT_SOURCE_ENGAGEMENTS, 0) : n_past]
+        actors = np.bincount(latest, minlength=log.n_projects)[existing].astype(np.float64)
+        return self._best(existing[actors > 0], actors[actors > 0], tunables.CANDIDATES_RECENT)
 
     def _item_neighbors(self, engagements: History, at_s: float) -> Integers:
         lists = self._history.model.lists.get(NeighborKind.COSINE)
         if lists is None:
             return np.empty(0, np.int64)
-        seeds = engagements.projects[: weights.NEIGHBOR_SEEDS]
+        seeds = engagements.projects[: tunables.NEIGHBOR_SEEDS]
         seed_weights = history_weights((at_s - engagements.at_s[: seeds.size]) / DAY_S)
-        spans = [slice(lists.starts[seed], lists.starts[seed + 1]) for seed in seeds]
-        ids = np.concatenate([lists.ids[span] for span in spans] or [np.empty(0, np.int64)])
-        similarity = [weight * lists.similarity[span] for weight, span in zip(seed_weights, spans, strict=True)]
-        weighted = np.concatenate(similarity or [np.empty(0)])
-        return nearest_to_history(ids, weighted, engagements.projects, weights.CANDIDATES_ITEM_NEIGHBORS)
+        sizes = np.diff(lists.starts)[seeds]
+        entries = ranges(lists.starts[seeds], sizes)
+        similarity = np.repeat(seed_weights, sizes) * lists.similarity[entries]
+        return nearest_to_history(
+            lists.ids[entries], similarity, engagements.projects, tunables.CANDIDATES_ITEM_NEIGHBORS
+        )
 
     def _session_neighbors(self, actor: int, engagements: History, at_s: float) -> Integers:
         history, log = self._history, self._history.log
         shared = history.count_shared_projects(actor, engagements, at_s)
-        neighbors = np.lexsort((np.arange(shared.size), -shared))[: weights.SESSION_NEIGHBOR_COUNT]
+        neighbors = np.lexsort((np.arange(shared.size), -shared))[: tunables.SESSION_NEIGHBOR_COUNT]
         is_neighbor = np.zeros(log.n_actors, dtype=bool)
         is_neighbor[neighbors[shared[neighbors] > 0]] = True
-        recent = slice(log.count_before(at_s - weights.RECENT_INTERACTION_DAYS * DAY_S), log.count_before(at_s))
+        recent = slice(log.count_before(at_s - tunables.RECENT_INTERACTION_DAYS * DAY_S), log.count_before(at_s))
         projects = log.projects[recent][is_neighbor[log.actors[recent]]]
         counts = np.bincount(projects, minlength=log.n_projects)
         counts[engagements.projects] = 0
-        enough = np.flatnonzero(counts >= history.floor)
-        return self._best(enough, counts[enough].astype(np.float64), weights.CANDIDATES_SESSION_NEIGHBORS)
+        projects_above_floor = np.flatnonzero(counts >= history.floor)
+        return self._best(
+            projects_above_floor, counts[projects_above_floor].astype(np.float64), tunables.CANDIDATES_SESSION_NEIGHBORS
+        )
 
-    def _owners(self, engaged: Integers, exists: Integers) -> Integers:
+    def _owners(self, engaged: Integers, existing: Integers) -> Integers:
         owners = self._history.owners
         history_owners = owners[engaged]
-        same_owner = exists[np.isin(owners[exists], history_owners[history_owners >= 0])]
+        same_owner = existing[np.isin(owners[existing], history_owners[history_owners >= 0])]
         same_owner = np.setdiff1d(same_owner, engaged)
-        return self._best(same_owner, np.zeros(same_owner.size), weights.CANDIDATES_OWNERS)
+        return self._best(same_owner, np.zeros(same_owner.size), tunables.CANDIDATES_OWNERS)

@@ -1,16 +1,56 @@
-"""Measurement of rankings: accuracy of each list, and coverage, novelty and cold projects of the first ten ranks."""
+"""Scorers of replayed requests, and measurements of the rankings by their scores.
+
+Measured are the accuracy of each list, and coverage, novelty and cold projects of the first ten ranks.
+"""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from scoring.mathematics.additive_model import Model, scores
 from scoring.mathematics.behavior_evidence import EventLog
-from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS, behavior_matrix
+from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS, EVALUATION_ONLY, behavior_matrix
 from scoring.mathematics.ranking_metrics import graded_ndcg, ndcg, ranks_of_relevant, recall
-from scoring.mathematics.signals import Floats, Integers
+from scoring.mathematics.signals import Floats, Integers, Signal
+from scoring.mathematics.viewer_stages import ViewerStage
 from scoring.replay.replayed_requests import ReplayedRequest
-from scoring.replay.scorers import Score
+
+Score = Callable[[ReplayedRequest, Floats], Floats]
+"""Function from a request and its (n, k) signal values, in the order of `BEHAVIOR_SIGNALS`, to the (n,) scores."""
+
+COLUMNS: Mapping[Signal, int] = {signal: column for column, signal in enumerate(BEHAVIOR_SIGNALS)}
+"""The column of each behavior signal."""
+
+SERVED_SIGNALS = tuple(signal for signal in BEHAVIOR_SIGNALS if signal not in EVALUATION_ONLY)
+"""The behavior signals that are computed when a feed is served; the others are for the protocol `random` only."""
+
+
+def model_scorer(model: Model) -> Score:
+    """Score by a model for the viewer's stage. Signals that a log does not hold (texts, interests) are 0."""
+    by_stage = {stage: model.for_stage(stage) for stage in ViewerStage}
+
+    def score(request: ReplayedRequest, matrix: Floats) -> Floats:
+        zeros = np.zeros(matrix.shape[0])
+        columns = [matrix[:, COLUMNS[signal]] if signal in COLUMNS else zeros for signal in model.signals]
+        return scores(by_stage[request.stage].contributions(np.column_stack(columns))).astype(np.float64)
+
+    return score
+
+
+def signal_scorer(signal: Signal, sign: float = 1.0) -> Score:
+    """Score by one behavior signal alone; with the sign −1, low values rank first."""
+    return lambda _request, matrix: sign * matrix[:, COLUMNS[signal]]
+
+
+def single_signal_scorers(model: Model) -> dict[str, Score]:
+    """Return a scorer for each behavior signal of a model except age; few events since creation rank first."""
+    return {
+        f"signal {signal}": signal_scorer(signal, -1.0 if signal is Signal.EVENTS_SINCE_CREATION else 1.0)
+        for signal in model.signals
+        if signal in COLUMNS and signal is not Signal.AGE
+    }
+
 
 METRICS = ("ndcg@10", "recall@10", "recall@20")
 COLD_ACTORS = 5
@@ -19,9 +59,9 @@ COLD_ACTORS = 5
 
 @dataclass(slots=True, eq=False)
 class RankingMetrics:
-    """Metrics of one ranking: `METRICS` of each list, and statistics of the first ten ranks of each list."""
+    """Metrics of one ranking: `METRICS` of each list, and statistics of its first ten ranks."""
 
-    rows: list[tuple[float, ...]] = field(default_factory=list)  # `METRICS` of each list
+    rows: list[tuple[float, ...]] = field(default_factory=list)  # `METRICS`
     shown: dict[int, int] = field(default_factory=dict)  # number of lists by project (dense index)
     novelty: list[float] = field(default_factory=list)  # mean −log2(share of all actors), in bits, of each list
     cold: list[float] = field(default_factory=list)  # share of cold projects in each list
@@ -57,8 +97,7 @@ class RankingMetrics:
 
 def all_time_actors(log: EventLog, request: ReplayedRequest) -> Floats:
     """Return the (n,) numbers of actors who engaged with each candidate before the request."""
-    counts = np.bincount(log.projects[: log.count_before(request.at_s)], minlength=log.n_projects)
-    return counts[request.projects].astype(np.float64)
+    return log.count_by_project(request.at_s)[request.projects].astype(np.float64)
 
 
 def measure(

@@ -1,6 +1,9 @@
-"""Replay of past feed requests: their candidates with the inputs of the signals as they were at that moment."""
+"""Past feed requests, inferred from an event log, and their replay.
 
-from collections.abc import Callable, Iterator
+A replay makes the candidates of each request with the inputs of their signals as they were at that time.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -17,20 +20,85 @@ from scoring.mathematics.behavior_evidence import (
 from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS, behavior_matrix
 from scoring.mathematics.curve_fitting import NO_RANKS, CandidateLists, concatenate_lists
 from scoring.mathematics.neighbors import build_collaborative_model, interaction_matrix, learn_factors
-from scoring.mathematics.signals import Integers
+from scoring.mathematics.signals import Floats, Integers, Signal
 from scoring.mathematics.viewer_stages import ViewerStage, stage
 from scoring.replay.dataset import Dataset
-from scoring.replay.feed_requests import FeedRequests
 from scoring.replay.log_candidate_sources import LogCandidateSources
-from scoring.weights import Signal
+
+MIN_EARLIER_PROJECTS = 5
+"""Minimum number of projects that a viewer engaged with before a request."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FeedRequests:
+    """The (r,) viewers and Unix seconds of requests, in the order of time.
+
+    `relevant` holds for each request the projects that the viewer first engaged with between the request and the end of
+    its UTC day, and that existed before the request.
+    """
+
+    actors: Integers
+    at_s: Floats
+    relevant: tuple[Integers, ...]
+
+    @property
+    def n(self) -> int:
+        """The number of requests."""
+        return self.actors.size
+
+    def select_period(self, since_s: float, until_s: float) -> "FeedRequests":
+        """Select the requests from `since_s` to `until_s`, both ends included."""
+        return self.select(np.flatnonzero((self.at_s >= since_s) & (self.at_s <= until_s)))
+
+    def select(self, indexes: Integers) -> "FeedRequests":
+        """Select the requests at these indexes."""
+        return FeedRequests(self.actors[indexes], self.at_s[indexes], tuple(self.relevant[index] for index in indexes))
+
+
+def feed_requests(dataset: Dataset, min_earlier: int = MIN_EARLIER_PROJECTS) -> FeedRequests:
+    """Return a request at each user's first new project of each UTC day, when the user probably read a feed.
+
+    A request needs `min_earlier` projects that the user engaged with before, and at least one relevant project (see
+    `FeedRequests`).
+    """
+
+    def by_day(events: Integers) -> Iterable[Integers]:
+        days = np.floor(dataset.log.at_s[events] / DAY_S)
+        return np.split(events, np.flatnonzero(np.diff(days)) + 1)
+
+    return _requests(dataset, min_earlier, by_day)
+
+
+def last_interactions(dataset: Dataset, min_earlier: int = MIN_EARLIER_PROJECTS) -> FeedRequests:
+    """Return a request at each user's last new project, for users with `min_earlier` projects before."""
+    return _requests(dataset, min_earlier, lambda events: [events[-1:]])
+
+
+def _requests(dataset: Dataset, min_earlier: int, split: Callable[[Integers], Iterable[Integers]]) -> FeedRequests:
+    """Make one request from each group of events into which `split` divides the events of an actor."""
+    log, by_actor = dataset.log, GroupedEvents.from_groups(dataset.log.actors, dataset.log.n_actors)
+    requests: list[tuple[float, int, Integers]] = []
+    for actor in range(log.n_actors):
+        actor_events = by_actor.events_before(actor, log.at_s.size)
+        for events in split(actor_events) if actor_events.size else ():
+            at_s = float(log.at_s[events[0]])
+            relevant = log.projects[events]
+            relevant = relevant[dataset.created_s[relevant] < at_s]
+            if relevant.size and int((log.at_s[actor_events] < at_s).sum()) >= min_earlier:
+                requests.append((at_s, actor, relevant))
+    requests.sort(key=lambda request: request[:2])
+    return FeedRequests(
+        np.array([actor for _, actor, _ in requests], dtype=np.int64),
+        np.array([at_s for at_s, _, _ in requests]),
+        tuple(relevant for _, _, relevant in requests),
+    )
+
 
 Progress = Callable[[str, float], None]
 
 KEPT_NEWEST, KEPT_MOST_ACTIVE, KEPT_SHARE = 40, 60, 0.05
 """Rows kept in a sampled list, beside the relevant rows: the newest, those with the most actors, and a share of the
-rest. Each row of that share represents 20 rows, so the softmax is unbiased, which it is not with hard negatives alone.
-140 rows replace 1,500.
-"""
+rest. Each row of that share represents 20 rows, so the softmax is unbiased. 140 rows replace 1,500."""
 
 NEIGHBOR_LISTS_DAYS = 7.0
 """Days between two builds of the neighbor lists in a replay: week-old lists rank as well, and each build takes 1 s."""
@@ -54,19 +122,8 @@ class Replay:
     """State of a log at successive moments: all earlier events, and the output of the last nightly training.
 
     Each call must be for the same moment as the call before or a later one, because neighbor lists are only built for
-    later moments.
-
-    Parameters
-    ----------
-    floor
-        Minimum number of actors for neighbor signals.
-    seed
-        Seed of the random numbers of the nightly training.
-    seen
-        The complete log, if `dataset` holds a truncated log. Projects of the viewer's complete history are no
-        candidates.
-    rebuild_days
-        Days between two builds of the factors.
+    later moments. `seed` is for the nightly training, whose factors are built every `rebuild_days` days. If `dataset`
+    holds a truncated log, `seen` is the complete log: projects of the viewer's complete history are no candidates.
     """
 
     def __init__(
@@ -87,7 +144,7 @@ class Replay:
         if trained_s != self._trained_s:
             reuses_lists = trained_s < self._lists_due_s
             last_model = self.history.model if reuses_lists else None
-            self.history.use_model(_train(self._dataset.log, trained_s, self._floor, self._seed, last_model))
+            self.history.model = _train(self._dataset.log, trained_s, self._floor, self._seed, last_model)
             self._lists_due_s = self._lists_due_s if reuses_lists else trained_s + NEIGHBOR_LISTS_DAYS * DAY_S
             self._trained_s = trained_s
         return self.history.evidence(actor, projects, at_s)

@@ -17,7 +17,7 @@ _LAYOUT = struct.Struct(">B16sIqq")
 _FORMAT = 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NONE = -1
-_LATEST = int((datetime(9999, 1, 1, tzinfo=UTC) - _EPOCH).total_seconds()) * 1_000_000
+_LATEST_US = int((datetime(9999, 1, 1, tzinfo=UTC) - _EPOCH).total_seconds()) * 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,39 +26,32 @@ class Cursor:
 
     snapshot_id: str
     rank: int  # from 1; the next page starts after it
-    behind: Keyset | None = None  # position by time of creation; None for a ranked project
+    creation_position: Keyset | None = None  # position by time of creation; None for a ranked project
 
     def encode(self) -> str:
         """Return the cursor as URL-safe text."""
-        at, id_ = (_NONE, _NONE) if self.behind is None else (_micros(self.behind.created_at), self.behind.id)
-        packed = _LAYOUT.pack(_FORMAT, bytes.fromhex(self.snapshot_id), self.rank, at, id_)
+        created_us, id_ = _NONE, _NONE
+        if self.creation_position is not None:
+            created_us = (self.creation_position.created_at - _EPOCH) // timedelta(microseconds=1)
+            id_ = self.creation_position.id
+        packed = _LAYOUT.pack(_FORMAT, bytes.fromhex(self.snapshot_id), self.rank, created_us, id_)
         return base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
 
     @classmethod
     def decode(cls, text: str) -> "Cursor":
-        """Parse the result of `encode`.
-
-        Raises
-        ------
-        CursorMalformed
-            For any other text.
-        """
+        """Parse the result of `encode`. Raises `CursorMalformed` for any other text."""
         try:
             packed = base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), altchars=b"-_", validate=True)
-            version, snapshot, rank, at, id_ = _LAYOUT.unpack(packed)
+            version, snapshot, rank, created_us, id_ = _LAYOUT.unpack(packed)
         except (UnicodeEncodeError, binascii.Error, struct.error):
             raise _malformed() from None
-        if version != _FORMAT or not _NONE <= at <= _LATEST:
+        if version != _FORMAT or not _NONE <= created_us <= _LATEST_US:
             raise _malformed()
-        behind = None if at == _NONE else Keyset(_EPOCH + timedelta(microseconds=at), id_)
-        cursor = cls(snapshot.hex(), rank, behind)
+        creation_position = None if created_us == _NONE else Keyset(_EPOCH + timedelta(microseconds=created_us), id_)
+        cursor = cls(snapshot.hex(), rank, creation_position)
         if cursor.encode() != text:  # each position has exactly one valid cursor
             raise _malformed()
         return cursor
-
-
-def _micros(at: datetime) -> int:
-    return (at - _EPOCH) // timedelta(microseconds=1)
 
 
 def _malformed() -> CursorMalformed:

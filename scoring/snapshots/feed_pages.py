@@ -14,17 +14,17 @@ from db.catalog.project_cards import Keyset, ProjectFilter
 from db.errors import Store
 from db.models import FeedKind
 from db.page_projects import NO_NEEDS, PageNeeds, PageProjects, PageRow
-from scoring import weights
+from scoring import tunables
 from scoring.errors import FirstOutOfRange, ForeignPosition, SnapshotExpired, UnknownPosition
+from scoring.mathematics.signals import MILLIONTHS, Signal
 from scoring.ranking import Adjustment, Page, PageEntry, Ranking, Rule, ScoredProject, Strategy
 from scoring.snapshots.feed_cursors import Cursor
 from scoring.snapshots.snapshot_store import RankingSnapshot, new_id
-from scoring.weights import MILLIONTHS, Signal
 
 _SLACK = 20  # ranks read beyond the page; if more are not visible, the page needs a second statement
 
 _ENDLESS = (FeedKind.FOR_YOU, FeedKind.POPULAR, FeedKind.TRENDING)
-"""Feeds that continue with unranked projects; a search ends with its hits."""
+"""Feeds that continue with unranked projects. A search ends with its hits."""
 
 _BY_NAME = (FeedKind.SEARCH, FeedKind.SIMILAR)
 """Feeds for an explicit request, to which mutes apply only if the snapshot is personal."""
@@ -34,8 +34,6 @@ _LAST_ID = 2**62  # above every project id, so that projects created at that tim
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """Visible entry of a feed, with its cursor."""
-
     cursor: Cursor
     scored: ScoredProject
     row: PageRow
@@ -70,11 +68,11 @@ class PageRequest:
     ) -> Self:
         """Validate a page's size and parse its cursor.
 
-        Raises `InvalidPageRequest` if `first` is negative or above `weights.MAX_PAGE_SIZE`, or `after` is no cursor.
+        Raises `InvalidPageRequest` if `first` is negative or above `tunables.MAX_PAGE_SIZE`, or `after` is no cursor.
         """
-        if not 0 <= first <= weights.MAX_PAGE_SIZE:
+        if not 0 <= first <= tunables.MAX_PAGE_SIZE:
             raise FirstOutOfRange(
-                f"`first` is {first}; ask for 0 to {weights.MAX_PAGE_SIZE} and follow endCursor for more"
+                f"`first` is {first}; ask for 0 to {tunables.MAX_PAGE_SIZE} and follow endCursor for more"
             )
         return cls(kind, viewer, where, arguments, first, Cursor.decode(after) if after is not None else None, needs)
 
@@ -94,9 +92,9 @@ class PageRequest:
         return self.after.rank if self.after else 0
 
     @property
-    def behind(self) -> Keyset | None:
+    def creation_position(self) -> Keyset | None:
         """Position by time of creation after which the page starts; None within the ranks."""
-        return self.after.behind if self.after else None
+        return self.after.creation_position if self.after else None
 
 
 async def cut(projects: PageProjects, snapshot: RankingSnapshot, request: PageRequest, at: datetime) -> Page:
@@ -125,9 +123,11 @@ async def cut(projects: PageProjects, snapshot: RankingSnapshot, request: PageRe
 
 
 async def newest_page(projects: PageProjects, request: PageRequest, at: datetime) -> Page:
-    """Cut a page of the newest projects. No ranking is stored; the cursor alone holds the position. Raises as `cut`."""
+    """Cut a page of the newest projects. The cursor alone holds the position. Raises as `cut`."""
     snapshot_id = request.after.snapshot_id if request.after else new_id()
-    rows = await projects.read_newest(request.first + 1, request.viewer, after=request.behind, where=request.where)
+    rows = await projects.read_newest(
+        request.first + 1, request.viewer, after=request.creation_position, where=request.where
+    )
     entries = [
         _Entry(Cursor(snapshot_id, rank, keyset), _by_creation(keyset), row)
         for rank, row in enumerate(rows, start=request.rank + 1)
@@ -140,15 +140,11 @@ def entry_at(kind: FeedKind, cursor: Cursor, snapshot: RankingSnapshot | None, v
     """Return the entry of a feed at a cursor.
 
     An unranked project has no contributions. An entry of `newest`, which stores no ranking, is read from its cursor
-    alone. `snapshot` is the snapshot of the cursor, None if it has expired.
-
-    Raises
-    ------
-    SnapshotExpired, ForeignPosition, UnknownPosition
-        If the snapshot has expired, belongs to another viewer, or has no such rank.
+    alone. Raises `SnapshotExpired` if the snapshot has expired (`snapshot` is None), `ForeignPosition` if it belongs to
+    another viewer, and `UnknownPosition` if it has no such rank.
     """
     if kind is FeedKind.NEWEST:
-        scored = None if cursor.behind is None else _by_creation(cursor.behind)
+        scored = None if cursor.creation_position is None else _by_creation(cursor.creation_position)
     elif snapshot is None:
         raise SnapshotExpired("the ranking of this edge has expired; request the feed again")
     elif not snapshot.is_for(viewer):
@@ -163,50 +159,46 @@ def entry_at(kind: FeedKind, cursor: Cursor, snapshot: RankingSnapshot | None, v
 def _scored_at(kind: FeedKind, cursor: Cursor, ranking: Ranking) -> ScoredProject | None:
     if ranking.kind is not kind:
         return None
-    if cursor.behind is None:
+    if cursor.creation_position is None:
         return ranking.scored_project(cursor.rank - 1) if 1 <= cursor.rank <= ranking.ids.size else None
-    is_behind = kind in _ENDLESS and cursor.rank > ranking.ids.size and cursor.behind.id not in ranking.ids
-    return _unranked(cursor.behind.id, cursor.rank) if is_behind else None
+    is_unranked = kind in _ENDLESS and cursor.rank > ranking.ids.size and cursor.creation_position.id not in ranking.ids
+    return _unranked(cursor.creation_position.id, cursor.rank) if is_unranked else None
 
 
 async def _entries(projects: PageProjects, snapshot: RankingSnapshot, request: PageRequest) -> AsyncIterator[_Entry]:
-    if request.behind is None:
-        async for entry in _ranked_entries(projects, snapshot, request):
-            yield entry
-    if request.kind in _ENDLESS:
-        async for entry in _unranked_entries(projects, snapshot, request):
-            yield entry
-
-
-async def _ranked_entries(
-    projects: PageProjects, snapshot: RankingSnapshot, request: PageRequest
-) -> AsyncIterator[_Entry]:
+    """Yield the visible ranked projects, then in endless feeds the unranked ones."""
     ids, piece_size = snapshot.ranking.ids, request.first + _SLACK
     by_name = request.kind in _BY_NAME and snapshot.actor_id is None
-    for start in range(request.rank, ids.size, piece_size):
+    first_rank = request.rank if request.creation_position is None else ids.size
+    for start in range(first_rank, ids.size, piece_size):
         piece = ids[start : start + piece_size].tolist()
         rows = await projects.read_listed(piece, request.viewer, include_muted=by_name)
         for index, id_ in enumerate(piece, start):
             if id_ in rows and not _is_hidden(rows[id_], request):
                 yield _Entry(Cursor(snapshot.id, index + 1), snapshot.ranking.scored_project(index), rows[id_])
+    if request.kind in _ENDLESS:
+        async for entry in _unranked_entries(projects, snapshot, request):
+            yield entry
 
 
 async def _unranked_entries(
     projects: PageProjects, snapshot: RankingSnapshot, request: PageRequest
 ) -> AsyncIterator[_Entry]:
-    """Yield the unranked projects, newest first, without those that are newer than the snapshot."""
+    """Yield the unranked projects that are not newer than the snapshot, newest first."""
     ranked, limit = snapshot.ranking.ids.tolist(), request.first + _SLACK
-    rank, behind = len(ranked), Keyset(snapshot.ranking.generated_at, _LAST_ID)
-    if request.behind is not None:
-        rank, behind = request.rank, request.behind
+    rank, position = len(ranked), Keyset(snapshot.ranking.generated_at, _LAST_ID)
+    if request.creation_position is not None:
+        rank, position = request.rank, request.creation_position
     while True:
-        rows = await projects.read_newest(limit, request.viewer, after=behind, where=request.where, excluded_ids=ranked)
+        rows = await projects.read_newest(
+            limit, request.viewer, after=position, where=request.where, excluded_ids=ranked
+        )
         for row in rows:
-            behind = Keyset(row.created_at, row.id)
+            position = Keyset(row.created_at, row.id)
             if _is_hidden(row, request):
                 continue
             rank += 1
-            yield _Entry(Cursor(snapshot.id, rank, behind), _unranked(row.id, rank), row)
+            yield _Entry(Cursor(snapshot.id, rank, position), _unranked(row.id, rank), row)
         if len(rows) < limit:
             return
 
@@ -221,7 +213,7 @@ def _by_creation(position: Keyset) -> ScoredProject:
 
 
 def _unranked(project_id: int, rank: int) -> ScoredProject:
-    return ScoredProject(project_id, (), (), (), (Adjustment(Rule.REMAINDER, 0, None, rank, rank),))
+    return ScoredProject(project_id, (), (), (), (Adjustment(Rule.UNRANKED, 0, None, rank, rank),))
 
 
 async def _page(

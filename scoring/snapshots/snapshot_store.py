@@ -2,8 +2,8 @@
 
 The cache holds two entries for each snapshot. The *pointer* holds the id of the *body*; its key contains all that
 changes the ranking: feed, actor, viewer version, filter and model. The pointer expires at the greatest age at which the
-feed serves the ranking as a first page (`weights.*_FRESH_S`). The body expires `weights.SNAPSHOT_TTL_S` after its last
-use, so cursors stay valid. A third entry lists the snapshot under its actor, for erasure (`db.cache.names`).
+feed serves the ranking as a first page (`tunables.*_FRESH_S`). The body expires `tunables.SNAPSHOT_TTL_S` after its
+last use, so cursors stay valid. A third entry lists the snapshot under its actor, for erasure (`db.cache.names`).
 
 A body never changes, so each process keeps the bodies that it used last, and asks the cache for one again only to
 extend its life: once in `EXTEND_EVERY_S`. It keeps a pointer for as long as it is valid, or for `POINTER_KEPT_S` if
@@ -29,9 +29,9 @@ from db.cache.single_flight import Computed, get_or_compute
 from db.catalog.project_cards import ProjectFilter
 from db.errors import Store, StoreUnavailable
 from db.models import FeedKind
-from scoring import weights
+from scoring import tunables
+from scoring.mathematics.signals import Signal
 from scoring.ranking import Adjustment, Ranking, Rule, Strategy, distinct_stores
-from scoring.weights import Signal
 
 MAX_KEPT_BYTES = 32 * 2**20
 """Maximum size of the bodies that a process keeps: 1,000 rankings of 32 KB."""
@@ -102,7 +102,7 @@ class _KeptSnapshots:
         self.drop(kept.snapshot.id)
         self._kept[kept.snapshot.id] = kept
         self._bytes += kept.size
-        oldest = kept.extended_at - weights.SNAPSHOT_TTL_S
+        oldest = kept.extended_at - tunables.SNAPSHOT_TTL_S
         while self._kept and (self._bytes > self._max_bytes or next(iter(self._kept.values())).extended_at < oldest):
             self._bytes -= self._kept.popitem(last=False)[1].size
 
@@ -133,7 +133,7 @@ class SnapshotStore:
         if kept is not None and self._clock() - kept.extended_at < EXTEND_EVERY_S:
             return kept.snapshot
         try:
-            body = await self._cache.get(names.snapshot_key(snapshot_id), extend_s=weights.SNAPSHOT_TTL_S)
+            body = await self._cache.get(names.snapshot_key(snapshot_id), extend_s=tunables.SNAPSHOT_TTL_S)
         except StoreUnavailable:
             return None if kept is None else kept.snapshot
         snapshot = kept.snapshot if body and kept is not None else decode(body) if body else None
@@ -146,7 +146,7 @@ class SnapshotStore:
     async def find_or_make(self, key: RankingKey, make: MakeRanking) -> RankingSnapshot:
         """Return the snapshot of a key, or make it, once across all tasks and processes.
 
-        A ranking made while a store was unavailable is served for `weights.DEGRADED_FRESH_S` only.
+        A ranking made while a store was unavailable is served for `tunables.DEGRADED_FRESH_S` only.
         """
         id_, valid_until = self._pointers.get(key.pointer, ("", 0.0))
         if self._clock() < valid_until and (snapshot := await self.by_id(id_)) is not None:
@@ -154,11 +154,11 @@ class SnapshotStore:
 
         async def compute() -> Computed[RankingSnapshot]:
             snapshot = await self._store(key, await make())
-            max_age_s = weights.DEGRADED_FRESH_S if snapshot.ranking.degraded else key.max_age_s
+            max_age_s = tunables.DEGRADED_FRESH_S if snapshot.ranking.degraded else key.max_age_s
             return Computed(snapshot.id.encode(), max_age_s, snapshot)
 
         computed = await get_or_compute(
-            self._cache, key.pointer, compute, lock_s=weights.RANKING_LOCK_S, cancel_when_abandoned=True
+            self._cache, key.pointer, compute, lock_s=tunables.RANKING_LOCK_S, cancel_when_abandoned=True
         )
         if computed.decoded is None:
             self._keep_pointer(key.pointer, computed.value.decode(), min(POINTER_KEPT_S, key.max_age_s))
@@ -191,7 +191,7 @@ class SnapshotStore:
         snapshot = RankingSnapshot(new_id(), key.actor_id, key.arguments, key.where, ranking)
         body = encode(snapshot)
         try:
-            await self._cache.put(names.snapshot_key(snapshot.id), body, weights.SNAPSHOT_TTL_S)
+            await self._cache.put(names.snapshot_key(snapshot.id), body, tunables.SNAPSHOT_TTL_S)
             if snapshot.actor_id is not None:
                 await self._cache.put(names.ownership_key(snapshot.actor_id, snapshot.id), b"", names.OWNERSHIP_TTL_S)
         except StoreUnavailable:
@@ -217,10 +217,10 @@ def pointer(kind: FeedKind, viewer: Viewer | None, arguments: str, model: str) -
     return f"{prefix}{kind}_feed:{arguments}:{model}"
 
 
-def digest(where: ProjectFilter, *others: str | float) -> str:
+def digest(where: ProjectFilter, *other_arguments: str | float) -> str:
     """Return a digest of a filter and other arguments, independent of the order of the filter's lists."""
     fields = [
-        *others,
+        *other_arguments,
         sorted(where.types),
         *([kind, sorted(keys)] for kind, keys in where.terms_by_kind),
         where.created_after,
@@ -250,10 +250,7 @@ def encode(snapshot: RankingSnapshot) -> bytes:
             "at": ranking.generated_at,
             "degraded": ranking.degraded,
             "n": ranking.ids.size,
-            "adjustments": [
-                [index, moved.rule, moved.penalty, moved.because_of, moved.from_rank, moved.to_rank, moved.propensity]
-                for index, moved in ranking.adjustments.items()
-            ],
+            "adjustments": [[index, *adjustment] for index, adjustment in ranking.adjustments.items()],
         }
     )
     parts = (ranking.ids.astype("<i8"), ranking.contributions.astype("<i8"), ranking.values.astype("<f4"))

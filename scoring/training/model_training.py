@@ -1,30 +1,44 @@
-"""Fitting of a ranking model to a window of the log, and its comparison with the active model on a later window."""
+"""Training of a ranking model on this installation's log, and activation of models.
 
+A model is fitted to a window of the log and compared with the active model on a later window.
+"""
+
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from db.database.engine import Database
+from db.errors import InvalidRecord
+from db.interactions.served_pages import RETENTION
+from db.models import now
 from db.time_units import DAY_S
-from scoring.errors import InsufficientData
+from db.trained_models.registry import activate_model, active_model, all_models, previous_model, store_model
+from scoring import tunables
+from scoring.errors import InsufficientData, InvalidModel
 from scoring.mathematics.additive_model import Model
-from scoring.mathematics.model_fitting import fit_model, fit_model_with_positions, score_lists
-from scoring.mathematics.position_bias import unbiased_ndcg
-from scoring.mathematics.ranking_metrics import clustered_standard_error, probability_better
+from scoring.mathematics.model_fitting import fit_model, fit_model_with_positions, score_lists, unbiased_ndcg
+from scoring.mathematics.ranking_metrics import MIN_PROBABILITY_BETTER, clustered_standard_error, probability_better
 from scoring.mathematics.signals import Floats, Integers
-from scoring.models.model_presets import UNTRAINED_SIGNALS, with_untrained_signals
+from scoring.models.model_presets import DEFAULT, PRESETS, UNTRAINED_SIGNALS, as_data, from_data, with_untrained_signals
 from scoring.replay.dataset import Dataset
-from scoring.replay.feed_requests import FeedRequests, feed_requests
-from scoring.replay.measurements import all_time_actors, measure
-from scoring.replay.replayed_requests import Progress, Replay, replay_requests, training_lists
-from scoring.replay.scorers import SERVED_SIGNALS, model_scorer, single_signal_scorers
-from scoring.training.served_lists import ServedList, served_candidate_lists
+from scoring.replay.measurements import SERVED_SIGNALS, all_time_actors, measure, model_scorer, single_signal_scorers
+from scoring.replay.replayed_requests import (
+    FeedRequests,
+    Progress,
+    Replay,
+    feed_requests,
+    replay_requests,
+    training_lists,
+)
+from scoring.training.served_lists import ServedList, read_served_lists, served_candidate_lists
+from scoring.training.training_data import read_training_data
 
-LIKELY = 0.9
-"""Probability with which a new model must be better than the active model, and than the best single signal."""
-NOT_WORSE = 0.002
+MAX_LOSS = 0.002
 """Loss of NDCG@10 that is accepted for a new model if the active model is over `STALE_DAYS` days old."""
 STALE_DAYS = 7.0
 WINDOW_DAYS = 120.0
@@ -32,7 +46,7 @@ WINDOW_DAYS = 120.0
 WARM_SHARE = 0.25
 """Share of requests left out at the beginning of a log younger than the window, when every history was short."""
 FITTED_SHARE = 2 / 3
-"""Share of the window's requests, in the order of time, to fit on; the later requests are for the comparison."""
+"""Share of the window's requests, in the order of time, to fit on. The later requests are for the comparison."""
 MIN_REQUESTS = 50
 """Minimum number of requests to fit on, and to compare on."""
 MAX_REQUESTS = 6_000
@@ -81,8 +95,7 @@ def fit_and_judge_model(
     Raises `InsufficientData` if the log holds too little to fit or to compare on.
     """
     if len(served) >= MIN_SERVED_LISTS:
-        in_order = sorted(served, key=lambda ranking: ranking.at_s)
-        trial = _fit_served_lists(dataset, in_order, name, active, floor, seed, progress)
+        trial = _fit_served_lists(dataset, served, name, active, floor, seed, progress)
     else:
         trial = _fit_replay(dataset, len(served), name, active, floor, seed, progress)
     return _decide(trial, active.name, active_age_days, seed)
@@ -98,8 +111,9 @@ def _fit_served_lists(
     progress: Progress,
 ) -> _Trial:
     signals = (*SERVED_SIGNALS, *UNTRAINED_SIGNALS)
+    in_order = sorted(served, key=lambda ranking: ranking.at_s)
     n_fitting = int(FITTED_SHARE * len(served))
-    windows = served[:n_fitting], served[n_fitting:]
+    windows = in_order[:n_fitting], in_order[n_fitting:]
     fitting, judging = (served_candidate_lists(dataset, window, signals, floor, progress) for window in windows)
     fitted, bias = fit_model_with_positions(name, fitting, signals)
     model = with_untrained_signals(fitted)
@@ -123,7 +137,7 @@ def _fit_served_lists(
 def _fit_replay(
     dataset: Dataset, n_served: int, name: str, active: Model, floor: int, seed: int, progress: Progress
 ) -> _Trial:
-    fitting, judging = _windows(feed_requests(dataset, min_earlier=0), feed_requests(dataset))
+    fitting, judging = _windows(dataset)
     if min(fitting.n, judging.n) < MIN_REQUESTS:
         raise InsufficientData(
             f"there are {fitting.n} feed requests to fit on and {judging.n} to compare on; at least {MIN_REQUESTS} "
@@ -144,33 +158,35 @@ def _fit_replay(
     )
 
 
-def _windows(all_requests: FeedRequests, with_history: FeedRequests) -> tuple[FeedRequests, FeedRequests]:
+def _windows(dataset: Dataset) -> tuple[FeedRequests, FeedRequests]:
     """Return the requests of all viewers to fit on, and the later requests of viewers with a history to compare on."""
+    all_requests, with_history = feed_requests(dataset, min_earlier=0), feed_requests(dataset)
     if not with_history.n:
         return with_history, with_history
     end_s = float(with_history.at_s[-1])
     begin_s = max(end_s - WINDOW_DAYS * DAY_S, float(with_history.at_s[int(WARM_SHARE * with_history.n)]))
     recent = with_history.select_period(begin_s, end_s)
     cut_s = float(recent.at_s[int(FITTED_SHARE * recent.n)])
-    windows = all_requests.select_period(begin_s, np.nextafter(cut_s, 0.0)), recent.select_period(cut_s, end_s)
-    fitting, judging = (window.select(_evenly_spaced(window.n, MAX_REQUESTS)) for window in windows)
-    return fitting, judging
+    fitting = all_requests.select_period(begin_s, np.nextafter(cut_s, 0.0))
+    return _thinned(fitting), _thinned(recent.select_period(cut_s, end_s))
 
 
-def _evenly_spaced(n: int, max_count: int) -> Integers:
-    """Return at most `max_count` of the indexes 0 to n − 1, in even steps."""
-    return np.unique(np.linspace(0, n - 1, min(n, max_count)).astype(np.int64)) if n else np.empty(0, np.int64)
+def _thinned(requests: FeedRequests) -> FeedRequests:
+    """Return at most `MAX_REQUESTS` of the requests, in even steps."""
+    return requests.select(np.linspace(0, requests.n - 1, min(requests.n, MAX_REQUESTS)).astype(np.int64))
 
 
 def _decide(trial: _Trial, active: str, active_age_days: float, seed: int) -> ModelVerdict:
-    """Accept a model that is better with probability `LIKELY`, or that is not worse than a stale active model."""
+    """Accept a model that is probably better, or hardly worse than a stale active model."""
     values, viewers = trial.values, trial.viewers
     best = max((key for key in values if key.startswith("signal ")), key=lambda key: float(values[key].mean()))
     better_than_active = probability_better(values["new"], values["active"], viewers, seed)
     better_than_single = probability_better(values["new"], values[best], viewers, seed)
     gain = float((values["new"] - values["active"]).mean())
-    better = better_than_active >= LIKELY and better_than_single >= LIKELY
-    accepted = better or (active_age_days > STALE_DAYS and gain >= -NOT_WORSE and better_than_single >= LIKELY)
+    better = better_than_active >= MIN_PROBABILITY_BETTER and better_than_single >= MIN_PROBABILITY_BETTER
+    accepted = better or (
+        active_age_days > STALE_DAYS and gain >= -MAX_LOSS and better_than_single >= MIN_PROBABILITY_BETTER
+    )
     because = (
         f"NDCG@10 {values['new'].mean():.4f} against {values['active'].mean():.4f} of {active} and "
         f"{values[best].mean():.4f} of {best}; "
@@ -196,3 +212,81 @@ def _decide(trial: _Trial, active: str, active_age_days: float, seed: int) -> Mo
 
 def _window(at_s: Floats) -> dict[str, float | int]:
     return {"requests": int(at_s.size), "from_s": float(at_s[0]), "until_s": float(at_s[-1])}
+
+
+class CurrentModel(NamedTuple):
+    """The model that ranks now."""
+
+    model: Model
+    age_days: float
+    fault: str | None = None  # why the active model cannot be read, if the default preset ranks instead
+
+
+async def train_model(
+    database: Database,
+    name: str | None = None,
+    floor: int = tunables.ANONYMITY_FLOOR,
+    seed: int = 0,
+    progress: Progress = lambda *_: None,
+) -> ModelVerdict:
+    """Fit a model to this installation's log, store it, and activate it if it is better than the active model.
+
+    The computation runs in a thread, so that a worker continues with its other jobs.
+
+    Raises `InvalidRecord` if a model or preset of that name exists, and `InsufficientData` if the log is too small to
+    train on. Nothing has changed then.
+    """
+    new_name = name or f"trained-{now():%Y-%m-%d-%H%M%S}"
+    if new_name in {*PRESETS, *(model.name for model in await all_models(database))}:
+        raise InvalidRecord(f"a model named {new_name!r} exists already; give another --name")
+    data = await read_training_data(database)
+    served = await read_served_lists(database, data, now() - RETENTION)
+    active = await read_current_model(database)
+    verdict = await asyncio.to_thread(
+        fit_and_judge_model, data.dataset, new_name, active.model, active.age_days, floor, seed, progress, served
+    )
+    report = {**verdict.report, "because": verdict.because} | ({"fault": active.fault} if active.fault else {})
+    async with database.write() as connection:
+        await store_model(connection, new_name, as_data(verdict.model), report)
+        if verdict.accepted:
+            await activate_model(connection, new_name)
+    return verdict
+
+
+async def read_current_model(database: Database) -> CurrentModel:
+    """Read the active model. If it cannot be read, or no model is active, return the default preset."""
+    stored = await active_model(database)
+    if stored is None:
+        return CurrentModel(DEFAULT, 0.0)
+    age_days = (now() - stored.created_at) / timedelta(days=1)
+    try:
+        return CurrentModel(from_data(stored.name, stored.curves), age_days)
+    except InvalidModel as error:
+        return CurrentModel(DEFAULT, 0.0, str(error))
+
+
+async def activate_ranking_model(database: Database, name: str) -> None:
+    """Activate a stored model or a preset.
+
+    Raises `InvalidRecord` if no model has this name, and `InvalidModel` if the model cannot be read; the active model
+    then remains in use.
+    """
+    stored = next((model for model in await all_models(database) if model.name == name), None)
+    if stored is not None:
+        from_data(name, stored.curves)  # raises before anything is changed
+    async with database.write() as connection:
+        if name in PRESETS and stored is None:
+            await store_model(connection, name, as_data(PRESETS[name]), {"preset": True})
+        await activate_model(connection, name)
+
+
+async def activate_previous_model(database: Database) -> str:
+    """Activate the model that ranked before the active one, and return its name.
+
+    Raises as `activate_ranking_model`, and `InvalidRecord` if no model was ever activated.
+    """
+    if await active_model(database) is None:
+        raise InvalidRecord("there is no earlier model: the default preset ranks")
+    name = await previous_model(database) or DEFAULT.name
+    await activate_ranking_model(database, name)
+    return name

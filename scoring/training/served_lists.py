@@ -1,10 +1,10 @@
 """Candidate lists from the log of served pages: shown projects with ranks, a sample of the others, and choices.
 
 Viewers choose among the projects that they see, and they see the first ranks most. A model fitted to the raw choices
-would learn to reproduce the order of the feed that logged them. The rank is therefore fitted as one more curve beside
-the signals, which is left out when the model serves. The listwise softmax with an additive rank is the position-based
-model (Richardson et al., 2007; Ai et al., 2018): the probability of a choice is the probability of a look at the rank
-times the utility of the project. "Not shown" is one more rank, for projects that viewers find in other ways.
+would learn to reproduce the order of the feed that logged them. The rank is therefore fitted as one more curve, which
+the model does not contain. This is the position-based model (Richardson et al., 2007; Ai et al., 2018): the probability
+of a choice is the probability that the viewer looks at the rank times the utility of the project. "Not shown" is one
+more rank, for projects that viewers find in other ways.
 """
 
 from collections.abc import Sequence
@@ -16,17 +16,17 @@ from numpy.typing import NDArray
 
 from db.database.engine import Database
 from db.interactions import served_pages
+from db.time_units import DAY_S
 from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS, behavior_matrix
 from scoring.mathematics.curve_fitting import CandidateLists, Matrix32, concatenate_lists
-from scoring.mathematics.signals import Floats, Integers
+from scoring.mathematics.signals import Floats, Integers, Signal
 from scoring.replay.dataset import Dataset
 from scoring.replay.replayed_requests import VIEWER_STAGES, Progress, Replay
 from scoring.training.training_data import TrainingData
-from scoring.weights import Signal
 
 MAX_PAGES = 20_000
 """Maximum number of pages read for one training, the latest first. A page takes 4 KB."""
-CHOSEN_WITHIN_S = 86_400.0
+CHOSEN_WITHIN_S = DAY_S
 """Maximum time from a served feed to an interaction that is attributed to it."""
 
 
@@ -57,27 +57,23 @@ async def read_served_lists(database: Database, data: TrainingData, since: datet
     rankings: dict[tuple[str, int], list[served_pages.LoggedPage]] = {}
     for page in reversed(pages):
         rankings.setdefault((page.snapshot_id, page.actor_id), []).append(page)
-    lists = (
-        _served_list(data, ranking_pages, seen[key], interactions)
-        for key, ranking_pages in rankings.items()
-        if key in seen
-    )
+    lists = (_served_list(data, pages, seen[key], interactions) for key, pages in rankings.items() if key in seen)
     return [served for served in lists if served is not None]
 
 
 def _served_list(
     data: TrainingData,
     pages: Sequence[served_pages.LoggedPage],
-    seen: set[int],
+    seen_ids: set[int],
     interactions: dict[int, list[tuple[float, int]]],
 ) -> ServedList | None:
-    """Join the pages of one ranking. Projects that were sampled or not seen get the rank 0.
+    """Join the pages of one ranking; None for a list that training cannot use.
 
-    Returns None for a list that training cannot use. `seen` are project ids, and `interactions` the Unix seconds and
-    project ids of each actor's interactions.
+    Projects that were sampled or not seen get the rank 0. `seen_ids` are project ids, `interactions` the Unix seconds
+    and project ids of each actor's interactions.
     """
-    first, signals = pages[0], tuple(pages[0].signals)
-    actor = data.actor(first.actor_id)
+    first_page, signals = pages[0], tuple(pages[0].signals)
+    actor = data.actor(first_page.actor_id)
     if actor is None or not set(Signal).issuperset(signals):
         return None  # the actor was deleted, or a version with other signals ranked the page
     rows: dict[int, tuple[float, float, Floats]] = {}
@@ -87,11 +83,13 @@ def _served_list(
     for page in pages:
         shown = _matrix(page.values, len(signals))  # unranked projects at the end of a page have no values
         for rank, (id_, value) in enumerate(zip(page.projects, shown, strict=False), page.first_rank):
-            rows[id_] = (float(rank) if id_ in seen else 0.0, 1.0, value)
+            rows[id_] = (float(rank) if id_ in seen_ids else 0.0, 1.0, value)
     ids = np.array(list(rows), dtype=np.int64)
     ids = ids[data.projects(ids) >= 0]
-    at_s = first.at.timestamp()
-    choices = [id_ for event_s, id_ in interactions.get(first.actor_id, ()) if at_s <= event_s < at_s + CHOSEN_WITHIN_S]
+    at_s = first_page.at.timestamp()
+    choices = [
+        id_ for event_s, id_ in interactions.get(first_page.actor_id, ()) if at_s <= event_s < at_s + CHOSEN_WITHIN_S
+    ]
     relevant = np.isin(ids, choices)
     if not relevant.any() or relevant.all():
         return None

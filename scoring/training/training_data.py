@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from db.database.engine import Database
 from db.models import Actor, Like, OnboardingResponse, Project, UserTag
 from db.trained_models.collaborative_data import stream_engagement
-from scoring import weights
+from scoring import tunables
 from scoring.errors import InsufficientData
 from scoring.mathematics.behavior_evidence import EventLog
 from scoring.mathematics.signals import Floats, Integers
@@ -56,7 +56,7 @@ async def read_training_data(database: Database) -> TrainingData:
     parts = [part async for part in stream_engagement(database)]
     if not parts or not projects:
         raise InsufficientData("there is no interaction with any project yet, so there is nothing to train on")
-    actors, engaged, at_s = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    actors, engaged_projects, at_s = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     likes = await database.fetch(_LIKES)
     owners = np.array([row.owner or 0 for row in projects], dtype=np.int64)
     actor_ids = np.unique(
@@ -65,19 +65,19 @@ async def read_training_data(database: Database) -> TrainingData:
     project_ids = np.array([row.id for row in projects], dtype=np.int64)
     has_time = at_s > 0
 
-    def log(actors: Integers, projects: Integers, times_s: Floats) -> EventLog:
+    def log(actors: Any, projects: Any, times_s: Any) -> EventLog:
         a, p = np.searchsorted(actor_ids, actors), np.searchsorted(project_ids, projects)
-        return EventLog.from_events(a.astype(np.int64), p.astype(np.int64), times_s, actor_ids.size, project_ids.size)
+        return EventLog.from_events(a, p, np.array(times_s, np.float64), actor_ids.size, project_ids.size)
 
     dataset = Dataset(
         name="this installation",
         created_s=np.array([row.created_at.timestamp() for row in projects]),
         owners=np.where(owners > 0, np.searchsorted(actor_ids, owners), -1),
-        log=log(actors[has_time], engaged[has_time], at_s[has_time]),
+        log=log(actors[has_time], engaged_projects[has_time], at_s[has_time]),
         likes=log(
-            np.array([row.actor_id for row in likes], dtype=np.int64),
-            np.array([row.project_id for row in likes], dtype=np.int64),
-            np.array([row.created_at.timestamp() for row in likes]),
+            [row.actor_id for row in likes],
+            [row.project_id for row in likes],
+            [row.created_at.timestamp() for row in likes],
         ),
         interests_s=_interests_s(actor_ids, await database.fetch(_TAGS), await database.fetch(_ANSWERS)),
     )
@@ -85,14 +85,14 @@ async def read_training_data(database: Database) -> TrainingData:
 
 
 def _interests_s(actor_ids: Integers, interests: Sequence[Any], answers: Sequence[Any]) -> Floats:
-    """Return the earlier time of each actor's first onboarding answer and of interest number `weights.ENOUGH_TAGS`."""
+    """Return the time of each actor's first onboarding answer, or of the last of sufficient interests if earlier."""
     earliest_s = np.full(actor_ids.size, np.inf)
     times: dict[int, list[float]] = {}
     for interest in interests:
         times.setdefault(interest.actor_id, []).append(interest.created_at.timestamp())
-    count = weights.ENOUGH_TAGS
-    enough = {actor: sorted(times_s)[count - 1] for actor, times_s in times.items() if len(times_s) >= count}
-    for actor, at_s in (*enough.items(), *((answer.actor_id, answer.first.timestamp()) for answer in answers)):
+    count = tunables.SUFFICIENT_INTERESTS
+    sufficient_s = {actor: sorted(times_s)[count - 1] for actor, times_s in times.items() if len(times_s) >= count}
+    for actor, at_s in (*sufficient_s.items(), *((answer.actor_id, answer.first.timestamp()) for answer in answers)):
         row = int(np.searchsorted(actor_ids, actor))
         if row < actor_ids.size and actor_ids[row] == actor:
             earliest_s[row] = min(earliest_s[row], at_s)

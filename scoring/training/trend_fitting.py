@@ -6,22 +6,23 @@ the hours after the moment as grades. The result is the mean of the best points,
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
 
 from db.interactions.activity_time import FIRST_MONDAY_S, UNIFORM_CLOCK, WEEK_H, ActivityClock
-from db.time_units import ACTIVE_HALF_LIVES_H, HOUR_S, WEEK_S
+from db.time_units import ACTIVE_HALF_LIVES_H, DAY_S, HOUR_S, WEEK_S
+from db.trend_constants import TrendConstants
 from scoring.mathematics.behavior_evidence import EventLog
 from scoring.mathematics.ranking_metrics import graded_ndcg
 from scoring.mathematics.signals import Floats, Integers
-from scoring.mathematics.velocity import DEFAULT_TREND_CONSTANTS, TrendConstants, Window
+from scoring.mathematics.velocity import DEFAULT_TREND_CONSTANTS, Window
 from scoring.replay.dataset import Dataset
 
 FITTED_SHARE = 0.6
-"""Share of a log's time span to fit on; the rest is for the comparison."""
-WARM_UP_S = 8 * 24 * HOUR_S
+"""Share of a log's time span to fit on. The rest is for the comparison."""
+WARM_UP_S = 8 * DAY_S
 """Time at the beginning of a log without moments, because the decayed counters are still too low."""
 STEP_S = 17 * HOUR_S
 """Time between two moments: 17 h, so that moments fall on all hours of the day."""
@@ -29,7 +30,7 @@ MIN_FUTURE_ACTORS = 7
 """Minimum number of actors after a moment; fewer grades cannot tell a good order of ten projects from a bad order."""
 MIN_MOMENTS = 30
 """Minimum number of moments to fit on, and to compare on."""
-HORIZON_S: dict[Window, float] = {Window.HOUR: HOUR_S, Window.DAY: 24 * HOUR_S, Window.WEEK: WEEK_S}
+HORIZON_S: dict[Window, float] = {Window.HOUR: HOUR_S, Window.DAY: DAY_S, Window.WEEK: WEEK_S}
 """Time after a moment in which actors are counted, by window."""
 
 MIN_INTERACTIONS, MIN_WEEKS = 1_000, 4
@@ -55,8 +56,7 @@ CANDIDATES = 250
 """Projects with the most actors that are ranked at a moment while fitting, in addition to all with future actors."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class TrendMoment:
+class TrendMoment(NamedTuple):
     """The n projects (dense indexes) that exist at a moment, with the actors before and after the moment."""
 
     at_s: float
@@ -88,11 +88,9 @@ def trend_moments(
     log_h, created_h = clock.hours(log.at_s), clock.hours(np.where(np.isnan(created_s), 0.0, created_s))
     moments = []
     for at_s in times_s.tolist():
-        n_past, horizon_end = log.count_before(at_s), log.count_before(at_s + horizon_s)
+        n_past = log.count_before(at_s)
         projects = np.flatnonzero(created_s < at_s)
-        future_actors = np.bincount(log.projects[n_past:horizon_end], minlength=log.n_projects)[projects].astype(
-            np.float64
-        )
+        future_actors = log.count_by_project(at_s + horizon_s, at_s)[projects].astype(np.float64)
         if future_actors.sum() >= MIN_FUTURE_ACTORS:
             at_h = float(clock.hours(at_s))
             actors = _decayed_actors(log, log_h, n_past, at_h)[projects]
@@ -128,13 +126,7 @@ def fit_trend_constants(moments: Sequence[TrendMoment], window: Window = Window.
     shares = np.zeros(len(ACTIVE_HALF_LIVES_H))
     shares[list(HALF_LIVES_USED[window])] = best[:, :3].mean(axis=0)
     background, offset_h = np.exp(np.log(best[:, 3:5]).mean(axis=0)).tolist()
-    return replace(
-        DEFAULT_TREND_CONSTANTS[window],
-        shares=tuple(shares.tolist()),
-        background=background,
-        offset_h=offset_h,
-        gravity=float(best[:, 5].mean()),
-    )
+    return TrendConstants(tuple(shares.tolist()), float(best[:, 5].mean()), offset_h, background)
 
 
 def _grid(moments: Sequence[TrendMoment], half_lives: Sequence[int]) -> list[tuple[float, tuple[float, ...]]]:

@@ -1,7 +1,7 @@
 """Likes, saves and batches of interactions, weighted by the trust in the actor."""
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import partial
@@ -159,7 +159,7 @@ async def _weights(
     """Return the weights of interactions in trending: the actor's trust, or 0 without a required impression."""
     inputs = await read_trust_inputs(connection, actor_id, now())
     recent_projects = inputs.recent_projects + len({project.project_id for project in shown_projects})
-    weight = trust(replace(inputs, recent_projects=recent_projects))
+    weight = trust(inputs.signed_in, inputs.age_days, recent_projects)
     if not work.trending_requires_impression:
         return [weight] * len(shown_projects)
     return [weight * was_served for was_served in await were_served(connection, actor_id, shown_projects)]

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from playwright.async_api import Page, Response, expect
 
-from scoring.weights import PERSONAL_FRESH_S, SNAPSHOT_TTL_S
+from scoring.tunables import PERSONAL_FRESH_S, SNAPSHOT_TTL_S
 from tests.aging import age_cache
 from tests.browser.accessibility import violations
 from tests.browser.explore_page import amount, cards, settled

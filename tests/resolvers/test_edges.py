@@ -12,7 +12,7 @@ from db.cache.embedded import EmbeddedCache
 from db.catalog.catalog_entries import upsert_projects
 from db.models import FeedKind, InteractionType
 from resolvers.common.global_ids import edge_global_id
-from scoring import weights
+from scoring import tunables
 from scoring.deadlines import PATIENT
 from scoring.feeds import Feeds
 from scoring.snapshots.feed_cursors import Cursor
@@ -131,7 +131,7 @@ async def test_an_edge_of_a_shared_ranking_is_everybodys(graph: Graph) -> None:
 
 async def test_an_edge_whose_ranking_is_gone_says_so(graph: Graph, tmp_path: Path) -> None:
     ids = {name: (await edges(graph, name, user("ada")))[0]["id"] for name in FEEDS}
-    age_cache(cache_file(tmp_path), weights.SNAPSHOT_TTL_S + 1)
+    age_cache(cache_file(tmp_path), tunables.SNAPSHOT_TTL_S + 1)
     for name in STORED:
         assert await graph.refusal(NODE, user("ada"), id=ids[name]) == ("SNAPSHOT_EXPIRED", ["node"])
     assert (await graph.data(NODE, user("ada"), id=ids["newest"]))["node"]["rank"] == 1
@@ -140,7 +140,7 @@ async def test_an_edge_whose_ranking_is_gone_says_so(graph: Graph, tmp_path: Pat
 async def test_to_ask_for_an_edge_is_to_use_its_ranking(graph: Graph, tmp_path: Path) -> None:
     (edge, *_) = await edges(graph, "forYou", user("ada"))
     for _ in range(3):
-        age_cache(cache_file(tmp_path), weights.SNAPSHOT_TTL_S - 60)
+        age_cache(cache_file(tmp_path), tunables.SNAPSHOT_TTL_S - 60)
         assert (await graph.data(NODE, user("ada"), id=edge["id"]))["node"]["id"] == edge["id"]
 
 
@@ -189,8 +189,8 @@ async def test_an_id_that_is_forged_with_its_checksum_names_no_place_that_was_no
     for feed, cursor in (
         (FeedKind.FOR_YOU, replace(mine, rank=0)),
         (FeedKind.FOR_YOU, replace(mine, rank=4_000)),
-        (FeedKind.FOR_YOU, replace(mine, behind=new.behind)),
-        (FeedKind.SEARCH, replace(mine, rank=4_000, behind=new.behind)),
+        (FeedKind.FOR_YOU, replace(mine, creation_position=new.creation_position)),
+        (FeedKind.SEARCH, replace(mine, rank=4_000, creation_position=new.creation_position)),
         (FeedKind.TRENDING, mine),  # nothing crosses feeds
         (FeedKind.FOR_YOU, ranked),
         (FeedKind.NEWEST, ranked),

@@ -108,7 +108,7 @@ async def walk(feeds: Feeds, serve: Serve, viewer: Viewer) -> tuple[Page, list[P
 def assert_exact(entries: list[PageEntry]) -> None:
     """Hold the law for a whole feed."""
     assert entries
-    ranked = [one for one in entries if not any(m.rule is Rule.REMAINDER for m in one.scored.adjustments)]
+    ranked = [one for one in entries if not any(m.rule is Rule.UNRANKED for m in one.scored.adjustments)]
     assert entries[: len(ranked)] == ranked, "what was not ranked follows behind what was"
     by_score: dict[int, PageEntry] = {}
     for entry in ranked:

@@ -22,14 +22,14 @@ from db.errors import Store, StoreUnavailable
 from db.interactions.interactions import dismiss, remove_state
 from db.models import FeedKind, InteractionType, Project, TermKind, now
 from db.records import TagRecord
-from scoring import weights
+from scoring import tunables
 from scoring.deadlines import PATIENT
 from scoring.errors import CursorMalformed, FirstOutOfRange, ForeignCursor, SnapshotExpired
 from scoring.feeds import Feeds
 from scoring.mathematics.additive_model import BASELINE
+from scoring.mathematics.signals import Signal
 from scoring.ranking import Rule, Strategy
 from scoring.snapshots.feed_cursors import Cursor
-from scoring.weights import Signal
 from tests.conftest import CountStatements
 from tests.templates import Template
 from tests.world import ANYTHING, MOMENT, World, embedded_world, filling, keys_of, world_fixture
@@ -133,14 +133,14 @@ async def test_a_walk_meets_each_project_once_and_covers_the_catalogue(empty: Wo
 async def test_what_was_not_ranked_follows_behind_newest_first_and_says_so(
     empty: World, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(weights, "SNAPSHOT_RANKS", 20)
+    monkeypatch.setattr(tunables, "SNAPSHOT_RANKS", 20)
     await a_small_community(empty, projects=75)
     seen = await walk(empty, "ada", [8])
     assert len(seen) == len(set(seen)) == 75
     assert seen[20:] == sorted(seen[20:])  # keys rise as projects grow older
     first = await empty.for_you("ada", 30)
     tail = first.entries[20:]
-    assert {entry.scored.adjustments[0].rule for entry in tail} == {Rule.REMAINDER}
+    assert {entry.scored.adjustments[0].rule for entry in tail} == {Rule.UNRANKED}
     assert {entry.scored.score for entry in tail} == {0}
     assert [entry.rank for entry in first.entries] == list(range(1, 31))
 
@@ -309,7 +309,7 @@ async def test_somebody_unknown_gets_what_is_popular(world: World):
     assert set(keys_of(page)[4:6]) == {"p0003", "p0009"}, "seen by one, liked by nobody"
     assert keys_of(page)[6:] == sorted(keys_of(page)[6:]), "equals stand newest first"
     for entry in page.entries:
-        likes_ever = weights.ALL_TIME_LIKES_WEIGHT * np.log1p(page.projects[entry.project_id].like_count)
+        likes_ever = tunables.ALL_TIME_LIKES_WEIGHT * np.log1p(page.projects[entry.project_id].like_count)
         assert entry.scored.contribution(Signal.LIKES) == round(likes_ever * 1e6)
         assert entry.scored.score == sum(entry.scored.contributions)
 

@@ -13,9 +13,10 @@ from db.database.engine import Database
 from db.interactions.activity_time import UNIFORM_CLOCK, WEEK_H, ActivityClock, active_hours_of, store_clock
 from db.interactions.decayed_counters import recount_slices
 from db.interactions.interactions import NewInteraction
-from db.interactions.velocity_queries import VelocityParameters, trending_projects
+from db.interactions.velocity_queries import trending_projects
 from db.models import DecayedCounters, InteractionType
 from db.time_units import HOUR_S
+from db.trend_constants import TrendConstants
 from tests.db.interactions.test_interactions import NOON, populate, write
 
 VIEW = InteractionType.VIEW
@@ -71,7 +72,7 @@ async def test_a_new_clock_carries_the_sums_on_until_they_are_counted(database: 
 
 
 async def people(database: Database, at: datetime) -> np.ndarray:
-    formula = VelocityParameters((0.5, 0.5, 0.0, 0.0), gravity=1.0, offset_h=1.0, background=1.0, oldest_h=168.0)
+    formula = TrendConstants((0.5, 0.5, 0.0, 0.0), gravity=1.0, offset_h=1.0, background=1.0, oldest_h=168.0)
     _, sums = await trending_projects(
         database, formula, at, floor=0.0, floor_half_life=0, limit=9, where=ProjectFilter()
     )

@@ -9,19 +9,15 @@ from db.catalog.project_cards import ProjectFilter
 from db.database.engine import Database
 from db.interactions.decayed_counters import decayed_counts
 from db.interactions.interactions import NewInteraction
-from db.interactions.velocity_queries import (
-    VelocityParameters,
-    count_first_engagements,
-    refresh_velocities,
-    trending_projects,
-)
+from db.interactions.velocity_queries import count_first_engagements, refresh_velocities, trending_projects
 from db.models import InteractionType, Project
+from db.trend_constants import TrendConstants
 from tests.conftest import CountStatements
 from tests.db.interactions.test_interactions import NOON, populate, write
 
 VIEW, LIKE = InteractionType.VIEW, InteractionType.LIKE
 HOUR = timedelta(hours=1)
-OURS = VelocityParameters((0.0, 1.0, 0.0, 0.0), gravity=1.0, offset_h=2.0, background=1.0, oldest_h=168.0)
+OURS = TrendConstants((0.0, 1.0, 0.0, 0.0), gravity=1.0, offset_h=2.0, background=1.0, oldest_h=168.0)
 
 
 async def born(database: Database, hours_ago: float) -> None:

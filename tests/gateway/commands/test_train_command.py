@@ -16,7 +16,7 @@ from db.trained_models.registry import activate_model, active_model, all_models,
 from gateway.commands.train_command import models_report, run_models, run_train
 from scoring.errors import InsufficientData, InvalidModel
 from scoring.models.model_presets import DEFAULT, as_data
-from scoring.training.model_lifecycle import train_model
+from scoring.training.model_training import train_model
 from tests.world import BEGIN, World, embedded_world
 
 GOOD = {"age": {"xs": [0.0, 10.0], "ys": [0.0, -1.0]}, "stages": {"new": {"age": {"xs": [0.0, 10.0], "ys": [0, -1]}}}}

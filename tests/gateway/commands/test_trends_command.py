@@ -19,8 +19,8 @@ from db.trained_models.registry import active_constants
 from gateway.commands.train_command import run_train_trends, run_trends
 from scoring.errors import InsufficientData
 from scoring.mathematics.velocity import DEFAULT_TREND_CONSTANTS, Window
-from scoring.models.active_trend_constants import ActiveTrendConstants, from_data
-from scoring.training.trend_lifecycle import train_trends
+from scoring.models.active_model import ActiveTrendConstants, constants_from_data
+from scoring.training.trend_training import train_trends
 from tests.db.interactions.test_interactions import populate
 
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
@@ -64,7 +64,7 @@ async def test_what_is_trained_serves_if_it_foresees_better(database: Database) 
     assert "new constants are active: NDCG@10" in output.getvalue()
     stored = await active_constants(database)
     assert stored is not None
-    constants, clock = from_data(stored.constants)
+    constants, clock = constants_from_data(stored.constants)
     assert await ActiveTrendConstants(database)() == constants != DEFAULT_TREND_CONSTANTS
     assert constants[Window.DAY].gravity < DEFAULT_TREND_CONSTANTS[Window.DAY].gravity, "age says nothing here"
     assert await clock_of(database) == pytest.approx(list(clock.rates))

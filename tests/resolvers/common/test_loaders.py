@@ -12,8 +12,8 @@ from sqlalchemy.exc import DBAPIError
 from db.actors.users import Viewer
 from resolvers.common.context import Context
 from scoring.explanation.reasons import Popular, Reason
+from scoring.mathematics.signals import Signal
 from scoring.ranking import ScoredProject
-from scoring.weights import Signal
 from tests.conftest import CountStatements
 from tests.resolvers.conftest import ANONYMOUS_VIEWER, SESSION, Graph, user
 

@@ -115,7 +115,7 @@ async def test_the_status_is_one_statement_however_much_was_done(graph: Graph, s
 
 
 async def test_the_operators_thresholds_hold(graph: Graph) -> None:
-    context = replace(graph.context(user("ada")), thresholds=Thresholds(tags=1, interactions=2, likes=3))
+    context = replace(graph.context(user("ada")), thresholds=Thresholds(interests=1, interactions=2, likes=3))
     result = await schema.execute(
         "{ personalizationStatus { hasSufficientData thresholds { interests } } }", context_value=context
     )

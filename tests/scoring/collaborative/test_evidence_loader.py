@@ -20,10 +20,10 @@ from scoring.feeds import Feeds
 from scoring.mathematics.behavior_evidence import BehaviorEvidence, EventLog, LogEvidence
 from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS, EVALUATION_ONLY, behavior_matrix
 from scoring.mathematics.neighbors import build_collaborative_model
+from scoring.mathematics.signals import Signal
 from scoring.models.active_model import fixed_model
 from scoring.models.model_presets import DEFAULT, with_untrained_signals
 from scoring.profiles.viewer_profile import load_profile
-from scoring.weights import Signal
 from tests.conftest import CountStatements
 from tests.world import ANYTHING, BEGIN, MOMENT, World, embedded_world
 
@@ -61,9 +61,9 @@ async def both_evidences(world: World, user: str) -> tuple[BehaviorEvidence, Beh
     log = EventLog.from_events(actors, projects, times, actor_ids.size, project_ids.size)
     created = np.array([made[int(id_)] for id_ in project_ids])
     history = LogEvidence(log, created, np.full(project_ids.size, -1))
-    history.use_model(build_collaborative_model(log, log.at_s.size))
+    history.model = build_collaborative_model(log, log.at_s.size)
     me = int(np.searchsorted(actor_ids, viewer.actor_id))
-    candidates = np.setdiff1d(np.arange(project_ids.size), history.engaged_projects(me, MOMENT.timestamp()))
+    candidates = np.setdiff1d(np.arange(project_ids.size), history.engagements(me, MOMENT.timestamp()).projects)
     await train_collaborative_model(database)
     table = feature_table(await read_features(database, project_ids[candidates].tolist(), viewer.actor_id), MOMENT)
     profile = await load_profile(world.stores, viewer, MOMENT)

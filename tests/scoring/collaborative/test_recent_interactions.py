@@ -5,8 +5,8 @@ import pytest
 from sqlalchemy import select
 
 from db.models import Project
-from scoring import weights
-from scoring.collaborative.recent_interactions import RecentInteractionReader
+from scoring import tunables
+from scoring.collaborative.evidence_loader import RecentInteractionReader
 from tests.conftest import CountStatements
 from tests.scoring.collaborative.test_evidence_loader import a_community
 from tests.world import MOMENT, World, world_fixture
@@ -51,7 +51,7 @@ async def test_only_projects_that_are_new_are_read(world: World, statements: Cou
 async def test_past_the_most_that_one_ranking_reads_nothing_is_put_together(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(weights, "MAX_RECENT_INTERACTIONS", 7)
+    monkeypatch.setattr(tunables, "MAX_RECENT_INTERACTIONS", 7)
     recent, ids = await recent_and_ids(world)
     for asked in (ids[:2], ids[:12], ids[:2], ids):
         fresh, _ = await recent_and_ids(world)

@@ -23,8 +23,7 @@ from scoring.mathematics.ranking_metrics import (
     recall,
 )
 from scoring.replay.dataset import Dataset, load_dataset
-from scoring.replay.feed_requests import feed_requests
-from scoring.replay.replayed_requests import Replay, replay_requests
+from scoring.replay.replayed_requests import Replay, feed_requests, replay_requests
 
 START_S = 1_700_000_000.0 // DAY_S * DAY_S
 
@@ -121,7 +120,7 @@ def test_static_and_trending_protocols_give_metrics():
         "its curves are drawn, those of signals that are not served too"
     )
     assert evaluate_trending(dataset, quiet).summary()[0]["ndcg@10"]
-    assert evaluate_leave_last(dataset, Options(single_signal_scorers=False), quiet).viewers.size
+    assert evaluate_leave_last(dataset, Options(with_single_signals=False), quiet).viewers.size
 
 
 @pytest.mark.parametrize("evaluate", [evaluate_feed_requests, evaluate_leave_last])

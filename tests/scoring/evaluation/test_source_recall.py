@@ -3,7 +3,7 @@
 import numpy as np
 
 from scoring.evaluation.protocols import AS_SERVED, FITTED, Options, evaluate_feed_requests
-from scoring.evaluation.source_recall import SourceRecall
+from scoring.evaluation.results import SourceRecall
 from scoring.pipelines.candidate_sources import CandidateSource
 from scoring.replay.log_candidate_sources import LOG_SOURCES
 from tests.scoring.evaluation.test_replay import a_dataset, quiet
@@ -24,7 +24,7 @@ def test_a_source_adds_the_recall_that_the_others_miss():
 
 
 def test_a_replay_reports_the_recall_of_candidates_and_the_share_of_new_viewers():
-    results = evaluate_feed_requests(a_dataset(), Options(floor=1, single_signal_scorers=False), quiet)
+    results = evaluate_feed_requests(a_dataset(), Options(floor=1, with_single_signals=False), quiet)
     rows = {str(row["name"]): float(str(row["ndcg@10"])) for row in results.summary()}
     assert rows[AS_SERVED] == rows[FITTED]  # 144 projects: the sources bring them all
     sources = results.facts["sources"]

@@ -16,14 +16,13 @@ from db.outbox import enqueue
 from db.records import TagRecord
 from scoring.collaborative.collaborative_training import train_collaborative_model
 from scoring.deadlines import PATIENT
-from scoring.explanation.counterfactual_search import combined_exclusion, smallest_removal
-from scoring.explanation.score_causes import Cause
+from scoring.explanation.counterfactual_search import Cause, combined_exclusion, smallest_removal
 from scoring.feeds import Feeds
 from scoring.mathematics.additive_model import BASELINE, Model
 from scoring.models.active_model import fixed_model
 from scoring.models.model_presets import DEFAULT
 from scoring.profiles.viewer_profile import load_profile
-from scoring.weights import FIRST_PAGE_SIZE
+from scoring.tunables import FIRST_PAGE_SIZE
 from tests.templates import Template
 from tests.world import ANYTHING, BEGIN, MOMENT, World, world_fixture
 
@@ -103,9 +102,9 @@ async def take_away(world: World, user: str, causes: Sequence[Cause]) -> None:
     assert viewer.actor_id is not None
     async with world.stores.database.write() as connection:
         for cause in causes:
-            if cause.tag is not None:
+            if cause.interest is not None:
                 mine = UserTag.actor_id == viewer.actor_id
-                await connection.execute(delete(UserTag).where(mine, UserTag.term_id == cause.tag.term_id))
+                await connection.execute(delete(UserTag).where(mine, UserTag.term_id == cause.interest.term_id))
             if cause.engagement is not None:
                 for table in (Engagement, Like):
                     mine = table.actor_id == viewer.actor_id

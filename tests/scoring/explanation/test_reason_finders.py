@@ -27,11 +27,11 @@ from scoring.explanation.signal_descriptions import SIGNALS
 from scoring.feeds import Feeds
 from scoring.mathematics.additive_model import Model
 from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS, EVALUATION_ONLY
+from scoring.mathematics.signals import Signal
 from scoring.mathematics.velocity import Window
 from scoring.models.active_model import fixed_model
 from scoring.models.model_presets import from_data
 from scoring.ranking import Adjustment, Rule, ScoredProject
-from scoring.weights import Signal
 from tests.templates import Template
 from tests.world import ANYTHING, BEGIN, MOMENT, World, world_fixture
 
@@ -132,7 +132,7 @@ async def test_a_viewer_without_history_gets_only_reasons_without_a_history(worl
     ("explained", "reasons", "sentence"),
     [
         (
-            ScoredProject(1, (), (), (), (Adjustment(Rule.REMAINDER, 0, None, 9, 9),)),
+            ScoredProject(1, (), (), (), (Adjustment(Rule.UNRANKED, 0, None, 9, 9),)),
             [],
             "From the rest of the catalog",
         ),

@@ -8,8 +8,8 @@ from hypothesis.extra import numpy as arrays
 
 from scoring.errors import InvalidModel
 from scoring.mathematics.additive_model import BASELINE, Curve, Model, order_by_score, scores
+from scoring.mathematics.signals import Signal
 from scoring.mathematics.viewer_stages import ViewerStage
-from scoring.weights import Signal
 
 
 def test_the_plan_is_five_straight_curves_that_give_its_own_score():

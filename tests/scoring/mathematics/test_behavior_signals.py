@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from db.time_units import DAY_S, HOUR_S
-from scoring import weights
+from scoring import tunables
 from scoring.mathematics.behavior_evidence import (
     NO_INTERACTIONS,
     BehaviorEvidence,
@@ -81,7 +81,7 @@ def test_age_is_in_doublings_of_hours_and_the_future_is_new():
 @pytest.mark.parametrize("actors", [4, 5])
 def test_fewer_than_five_people_say_nothing_about_taste(actors: int):
     alike = replace(NOTHING, interactions=interactions([0] * actors, [0.7] * actors, hours_ago=12.0))
-    shown = actors >= weights.ANONYMITY_FLOOR
+    shown = actors >= tunables.ANONYMITY_FLOOR
     assert user_factors_mean(alike)[0] == pytest.approx(0.7 * actors / (actors + 2) if shown else 0.0)
     assert user_factors_sum(alike)[0] == pytest.approx(0.7 * actors / np.sqrt(actors + 2) if shown else 0.0)
     assert user_factors_recent(alike)[0] == pytest.approx(0.7 * actors / 2 if shown else 0.0)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scoring import weights
+from scoring import tunables
 from scoring.mathematics.diversity import DiversityAttributes, diversify, similarity
 from scoring.mathematics.signals import Incidence
 
@@ -53,13 +53,13 @@ def test_no_page_shows_too_many_of_an_owner_or_category_while_others_are_left(ra
     order, _ = diversify(score, known)
     categories = [set(known.categories.terms[known.categories.rows == index].tolist()) for index in range(score.size)]
     for rank, index in enumerate(order):
-        page = order[max(0, rank - weights.DIVERSITY_WINDOW + 1) : rank]
+        page = order[max(0, rank - tunables.DIVERSITY_WINDOW + 1) : rank]
 
         def fills(candidate: int, page: list[int] = page) -> bool:
             owner = known.owners[candidate]
-            by_owner = owner >= 0 and sum(known.owners[page] == owner) >= weights.MAX_SAME_OWNER
+            by_owner = owner >= 0 and sum(known.owners[page] == owner) >= tunables.MAX_SAME_OWNER
             return by_owner or any(
-                sum(category in categories[other] for other in page) >= weights.MAX_SAME_CATEGORY
+                sum(category in categories[other] for other in page) >= tunables.MAX_SAME_CATEGORY
                 for category in categories[candidate]
             )
 
@@ -86,12 +86,12 @@ def test_score_minus_penalty_falls_along_a_page_that_no_limit_touches(ranking, s
     )
     order, moves = diversify(score, alone, strength)
     left = [int(score[index]) - (moves[index].penalty if index in moves else 0) for index in order]
-    page = left[: weights.DIVERSITY_WINDOW]
+    page = left[: tunables.DIVERSITY_WINDOW]
     assert all(above >= below - 1 for above, below in pairwise(page)), page
 
 
 def test_with_no_strength_only_the_limits_move_anything():
-    n = weights.MAX_SAME_OWNER + 2
+    n = tunables.MAX_SAME_OWNER + 2
     score = np.arange(n, 0, -1, dtype=np.int64)
     known = attributes([1] * (n - 1) + [2], [[]] * n, [[]] * n)
     order, _ = diversify(score, known, strength=0.0)

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from db.interactions.served_pages import ServedPageLog
 from db.models import InteractionType, ServedPage
-from scoring import weights
+from scoring import tunables
 from scoring.deadlines import PATIENT
 from scoring.explanation.reasons import Exploration
 from scoring.feeds import Feeds
@@ -31,14 +31,14 @@ def test_the_share_of_places_is_the_one_that_is_set(share: float):
     given_away = [
         len(draw(ALL, IDS, exploration_seed(viewer, date(2026, 5, 4)), share).reserved) for viewer in range(50)
     ]
-    assert np.mean(given_away) / weights.DIVERSITY_DEPTH == pytest.approx(share, rel=0.06)
+    assert np.mean(given_away) / tunables.DIVERSITY_DEPTH == pytest.approx(share, rel=0.06)
     assert draw(ALL, IDS, 1, 0.0) == NO_DRAW
 
 
 @given(st.integers(0, 2**64 - 1))
 def test_the_first_places_are_never_given_away_and_a_lot_never_moves_a_project_down(seed: int):
     drawn = draw(ALL, IDS, seed, 0.05)
-    assert min(drawn.reserved) >= weights.MIN_EXPLORATION_RANK
+    assert min(drawn.reserved) >= tunables.MIN_EXPLORATION_RANK
     assert all(index > place for place, index in drawn.reserved.items())
     assert len(set(drawn.reserved.values())) == len(drawn.reserved)
 
@@ -98,13 +98,13 @@ def test_no_chance_breaks_the_limits_of_a_page_while_others_are_left(ranking, se
     order, _ = diversify_and_explore(score, known, drawn)
     categories = [set(known.categories.terms[known.categories.rows == index].tolist()) for index in range(score.size)]
     for rank, index in enumerate(order):
-        page = order[max(0, rank - weights.DIVERSITY_WINDOW + 1) : rank]
+        page = order[max(0, rank - tunables.DIVERSITY_WINDOW + 1) : rank]
 
         def fills(candidate: int, page: list[int] = page) -> bool:
             owner = known.owners[candidate]
-            by_owner = owner >= 0 and sum(known.owners[page] == owner) >= weights.MAX_SAME_OWNER
+            by_owner = owner >= 0 and sum(known.owners[page] == owner) >= tunables.MAX_SAME_OWNER
             return by_owner or any(
-                sum(category in categories[other] for other in page) >= weights.MAX_SAME_CATEGORY
+                sum(category in categories[other] for other in page) >= tunables.MAX_SAME_CATEGORY
                 for category in categories[candidate]
             )
 
@@ -156,7 +156,7 @@ def explored(page: Page) -> list[int]:
 async def test_a_feed_gives_some_places_to_what_little_is_known_of_and_says_so(world: World):
     page = await world.for_you("ada", 90)
     assert 3 <= len(explored(page)) <= 5
-    assert min(explored(page)) > weights.MIN_EXPLORATION_RANK
+    assert min(explored(page)) > tunables.MIN_EXPLORATION_RANK
     found = await world.feeds.reasons(await world.viewer("ada"), [entry.scored for entry in page.entries])
     for entry in page.entries:
         card, told = page.projects[entry.project_id].content, found[entry.project_id]

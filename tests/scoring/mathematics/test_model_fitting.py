@@ -17,10 +17,10 @@ from scoring.mathematics.curve_fitting import (
     monotone_basis,
 )
 from scoring.mathematics.model_fitting import MIN_STAGE_LISTS, fit_model
+from scoring.mathematics.signals import Signal
 from scoring.mathematics.viewer_stages import ViewerStage
 from scoring.models.model_presets import DEFAULT, as_data, from_data, with_untrained_signals
 from scoring.training.model_training import fit_and_judge_model
-from scoring.weights import Signal
 from tests.scoring.evaluation.test_replay import a_dataset, quiet
 
 

@@ -5,16 +5,16 @@ import pytest
 
 from scoring.mathematics.additive_model import Curve
 from scoring.mathematics.curve_fitting import CandidateLists
-from scoring.mathematics.model_fitting import fit_model, fit_model_with_positions
-from scoring.mathematics.position_bias import (
+from scoring.mathematics.model_fitting import (
     MIN_PROPENSITY,
     PositionBias,
+    fit_model,
+    fit_model_with_positions,
     position_columns,
     position_knots,
     unbiased_ndcg,
 )
-from scoring.mathematics.signals import Floats
-from scoring.weights import Signal
+from scoring.mathematics.signals import Floats, Signal
 
 LIKED, PUSHED = Signal.ITEM_FACTORS, Signal.POPULARITY
 PREFERENCE = 3.0

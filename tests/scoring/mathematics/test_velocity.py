@@ -5,12 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from db.actors.actor_trust import TrustInputs
+from db.trend_constants import TrendConstants
 from scoring.mathematics.velocity import (
     ANONYMOUS_TRUST,
     DEFAULT_TREND_CONSTANTS,
     NEW_TRUST,
-    TrendConstants,
     Window,
     baseline_velocity,
     bounded_boost,
@@ -83,20 +82,20 @@ def test_a_boost_lifts_where_there_is_room() -> None:
 
 
 def test_a_user_is_trusted_more_with_the_days_and_a_session_never_much() -> None:
-    assert trust(TrustInputs(True, 0.0, 1)) == NEW_TRUST
-    assert trust(TrustInputs(True, 100.0, 1)) == 1.0
-    assert trust(TrustInputs(False, 100.0, 1)) == ANONYMOUS_TRUST
-    assert trust(TrustInputs(False, 0.0, 1)) == ANONYMOUS_TRUST * NEW_TRUST
+    assert trust(True, 0.0, 1) == NEW_TRUST
+    assert trust(True, 100.0, 1) == 1.0
+    assert trust(False, 100.0, 1) == ANONYMOUS_TRUST
+    assert trust(False, 0.0, 1) == ANONYMOUS_TRUST * NEW_TRUST
 
 
 def test_whoever_is_everywhere_at_once_counts_little_anywhere() -> None:
-    assert trust(TrustInputs(True, 100.0, 60)) == 1.0
-    assert trust(TrustInputs(True, 100.0, 600)) == pytest.approx(0.1)
+    assert trust(True, 100.0, 60) == 1.0
+    assert trust(True, 100.0, 600) == pytest.approx(0.1)
 
 
 @given(st.booleans(), st.floats(-10, 1e4), st.integers(0, 10**6))
 def test_trust_is_above_nothing_and_at_most_one(signed_in: bool, age_days: float, recent: int) -> None:
-    assert 0 < trust(TrustInputs(signed_in, age_days, recent)) <= 1
+    assert 0 < trust(signed_in, age_days, recent) <= 1
 
 
 def test_people_are_as_many_as_would_count_the_same_at_every_half_life() -> None:

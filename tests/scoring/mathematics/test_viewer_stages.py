@@ -15,8 +15,8 @@ _COUNT = st.integers(0, 12)
     [
         (0, 0, 0, False, ViewerStage.NEW),
         (2, 0, 0, False, ViewerStage.NEW),
-        (3, 0, 0, False, ViewerStage.QUIZ),
-        (0, 0, 0, True, ViewerStage.QUIZ),
+        (3, 0, 0, False, ViewerStage.ONBOARDED),
+        (0, 0, 0, True, ViewerStage.ONBOARDED),
         (9, 1, 0, True, ViewerStage.LIGHT),
         (0, 9, 4, False, ViewerStage.LIGHT),
         (0, 10, 0, False, ViewerStage.HEAVY),
@@ -39,5 +39,5 @@ def test_who_becomes_better_known_never_falls_to_an_earlier_stage(
 
 
 def test_an_operator_may_ask_for_more_or_less():
-    assert stage(0, 2, 0, quiz=False, thresholds=Thresholds(interactions=2)) is ViewerStage.HEAVY
-    assert stage(3, 0, 0, quiz=False, thresholds=Thresholds(tags=4)) is ViewerStage.NEW
+    assert stage(0, 2, 0, has_answered=False, thresholds=Thresholds(interactions=2)) is ViewerStage.HEAVY
+    assert stage(3, 0, 0, has_answered=False, thresholds=Thresholds(interests=4)) is ViewerStage.NEW

@@ -1,6 +1,5 @@
 """The constants in service rank, come back from what is stored as they were, and nonsense never ranks."""
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,9 +11,9 @@ from db.interactions.activity_time import UNIFORM_CLOCK, WEEK_H, ActivityClock
 from db.trained_models.registry import activate_constants, active_constants, all_constants, store_constants
 from scoring.errors import InvalidModel
 from scoring.mathematics.velocity import DEFAULT_TREND_CONSTANTS
-from scoring.models.active_trend_constants import ActiveTrendConstants, as_data, from_data
+from scoring.models.active_model import ActiveTrendConstants, constants_as_data, constants_from_data
 
-OTHERS = {window: replace(one, gravity=0.125) for window, one in DEFAULT_TREND_CONSTANTS.items()}
+OTHERS = {window: one._replace(gravity=0.125) for window, one in DEFAULT_TREND_CONSTANTS.items()}
 CLOCK = ActivityClock(tuple((np.arange(1, WEEK_H + 1) / 84.5).tolist()))
 
 
@@ -26,8 +25,8 @@ async def keep(database: Database, data: dict[str, Any]) -> int:
 
 
 def test_what_is_written_is_read_again() -> None:
-    assert from_data(as_data(OTHERS, CLOCK)) == (OTHERS, CLOCK)
-    assert from_data(as_data(DEFAULT_TREND_CONSTANTS, UNIFORM_CLOCK))[1] is UNIFORM_CLOCK
+    assert constants_from_data(constants_as_data(OTHERS, CLOCK)) == (OTHERS, CLOCK)
+    assert constants_from_data(constants_as_data(DEFAULT_TREND_CONSTANTS, UNIFORM_CLOCK))[1] is UNIFORM_CLOCK
 
 
 @pytest.mark.parametrize(
@@ -43,23 +42,23 @@ def test_what_is_written_is_read_again() -> None:
     ],
 )
 def test_constants_that_cannot_rank_are_refused(place: str, value: object) -> None:
-    data = as_data(OTHERS, CLOCK)
+    data = constants_as_data(OTHERS, CLOCK)
     data["windows"]["day"][place] = value
     with pytest.raises(InvalidModel, match="train anew"):
-        from_data(data)
+        constants_from_data(data)
 
 
 @pytest.mark.parametrize("rates", [[1.0] * 167, [0.0] * 168, [float("nan")] * 168, "fast"])
 def test_a_clock_that_cannot_run_is_refused(rates: object) -> None:
     with pytest.raises(InvalidModel, match="train anew"):
-        from_data(as_data(OTHERS, CLOCK) | {"clock": rates})
+        constants_from_data(constants_as_data(OTHERS, CLOCK) | {"clock": rates})
 
 
 async def test_a_server_takes_up_what_is_put_in_service_without_a_restart(database: Database) -> None:
     time = [0.0]
     current = ActiveTrendConstants(database, refresh_s=30, clock=lambda: time[0])
     assert await current() == DEFAULT_TREND_CONSTANTS
-    kept = await keep(database, as_data(OTHERS, UNIFORM_CLOCK))
+    kept = await keep(database, constants_as_data(OTHERS, UNIFORM_CLOCK))
     assert await current() == DEFAULT_TREND_CONSTANTS
     time[0] = 31
     assert await current() == OTHERS
@@ -77,7 +76,7 @@ async def test_a_server_takes_up_what_is_put_in_service_without_a_restart(databa
 
 
 async def test_a_set_that_is_not_there_changes_nothing(database: Database) -> None:
-    kept = await keep(database, as_data(OTHERS, UNIFORM_CLOCK))
+    kept = await keep(database, constants_as_data(OTHERS, UNIFORM_CLOCK))
 
     async def put() -> None:
         async with database.write() as connection:

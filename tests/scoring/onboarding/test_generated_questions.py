@@ -12,7 +12,7 @@ from db.models import InteractionType, OnboardingQuestion, QuestionType, Term, n
 from db.onboarding.question_records import OptionRecord, QuestionRecord
 from db.onboarding.questions import MAX_ACTIVE_QUESTIONS, Question, active_questions, all_questions, upsert_questions
 from db.records import ProjectRecord, UserRecord
-from scoring import weights
+from scoring import tunables
 from scoring.onboarding.generated_questions import refresh_questions
 from tests.conftest import CountStatements
 
@@ -86,7 +86,7 @@ async def test_a_small_catalog_asks_only_the_free_questions(database: Database) 
 
 
 async def test_options_change_only_if_the_best_ones_are_clearly_better(database: Database) -> None:
-    await add_projects(database, {f"s{n:02}": 30 - n for n in range(weights.MAX_OPTIONS + 1)})
+    await add_projects(database, {f"s{n:02}": 30 - n for n in range(tunables.MAX_OPTIONS + 1)})
     await refresh_questions(database)
     assert await refresh_questions(database) == 0
     before = offered((await active_questions(database))[1])

@@ -16,8 +16,8 @@ from db.onboarding.questions import Question, active_questions
 from db.synchronization.index_writer import refresh_profile
 from db.vectors.base import VectorFilter
 from scoring.features import incidences
+from scoring.mathematics.signals import Signal
 from scoring.ranking import Page, Rule, Strategy
-from scoring.weights import Signal
 from tests.world import ANYTHING, World, demo_world, keys_of
 
 NEAR = 48

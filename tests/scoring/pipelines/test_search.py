@@ -14,9 +14,9 @@ from scoring.deadlines import PATIENT
 from scoring.errors import ForeignCursor, InvalidQuery
 from scoring.explanation.reasons import KeywordMatch, summary
 from scoring.feeds import Feeds
+from scoring.mathematics.signals import Signal
 from scoring.pipelines.search import SearchQuery
 from scoring.ranking import Page, Strategy
-from scoring.weights import Signal
 from tests.scoring.test_feeds import Away, Forgetful
 from tests.world import ANYTHING, World, keys_of, world_fixture
 

@@ -10,13 +10,13 @@ from db.actors.users import find_viewer
 from db.catalog.project_cards import ProjectFilter
 from db.models import FeedKind, InteractionType, TermKind
 from db.records import TagRecord
-from scoring import weights
+from scoring import tunables
 from scoring.deadlines import PATIENT
 from scoring.explanation.reasons import TrendingNow, summary
 from scoring.feeds import Feeds
+from scoring.mathematics.signals import MILLIONTHS, Signal
 from scoring.mathematics.velocity import Window
 from scoring.ranking import Page, Rule, Strategy
-from scoring.weights import Signal
 from tests.conftest import CountStatements
 from tests.scoring.test_feeds import Forgetful
 from tests.world import ANYTHING, MOMENT, World, keys_of, world_fixture
@@ -73,7 +73,7 @@ async def test_the_whole_catalogue_follows_and_a_walk_meets_each_once(world: Wor
     assert len(seen) == len(set(seen)) == 40
     assert seen[0] == "p0020"
     assert seen[1:] == sorted(seen[1:]), "the rest follows, newest first"
-    assert page.entries[-1].scored.adjustments[0].rule is Rule.REMAINDER
+    assert page.entries[-1].scored.adjustments[0].rule is Rule.UNRANKED
 
 
 async def test_two_friends_are_no_trend(world: World) -> None:
@@ -107,7 +107,7 @@ async def test_a_person_counts_once_whatever_they_do(world: World) -> None:
     await crowd(world, "p0020", 5, hours_ago=0.5, type_=InteractionType.LIKE)
     page = await trending(world)
     assert keys_of(page)[0] == "p0020"
-    come = page.entries[0].scored.contribution(Signal.TRENDING_DAY) / weights.MILLIONTHS
+    come = page.entries[0].scored.contribution(Signal.TRENDING_DAY) / MILLIONTHS
     left = [5 * 2 ** (-61 / 60 / half_life_h) for half_life_h in (1, 6, 36)]
     assert come == pytest.approx(sum(np.array([0.5, 0.25, 0.25]) * np.log1p(np.array(left) / 0.5)), rel=0.01)
     assert left[0] < page.entries[0].scored.values[0] < left[2]
@@ -121,7 +121,7 @@ async def test_interests_move_a_project_a_little_as_a_contribution(world: World)
     everybody, cook = keys_of(await trending(world)), await trending(world, "cook")
     places = {key: place for place, key in enumerate(everybody)}
     moved = [abs(places[key] - place) for place, key in enumerate(keys_of(cook))]
-    assert 0 < max(moved) <= weights.MAX_BOOST_PLACES
+    assert 0 < max(moved) <= tunables.MAX_BOOST_PLACES
     about_cooking = {"p0003", "p0009"}
     for entry in cook.entries[:12]:
         boost = entry.scored.contribution(Signal.EXPLICIT_PREFERENCES)
@@ -175,5 +175,5 @@ async def test_what_the_database_orders_is_what_the_ranking_orders(
     for number in range(25):
         await crowd(world, f"p{number:04}", int(chance.integers(4, 30)), hours_ago=float(chance.uniform(0, 60)))
     whole = keys_of(await trending(Fresh(world)))[:8]  # type: ignore[arg-type]
-    monkeypatch.setattr(weights, "SNAPSHOT_RANKS", 8)
+    monkeypatch.setattr(tunables, "SNAPSHOT_RANKS", 8)
     assert keys_of(await trending(Fresh(world)))[:8] == whole  # type: ignore[arg-type]

@@ -15,7 +15,7 @@ from db.database.engine import Database
 from db.interactions.engagement_by_term import EngagementByTerm
 from db.models import Actor, InteractionType, OutboxRow, TagSource, Term, TermKind
 from db.records import TagRecord
-from scoring import weights
+from scoring import tunables
 from scoring.profiles.interest_learning import learn_interests, learned
 from tests.conftest import CountStatements
 from tests.world import BEGIN, MOMENT, World, embedded_world
@@ -31,7 +31,7 @@ def did(*entries: tuple[int, int, float, int, float]) -> EngagementByTerm:
 def test_confidence_is_half_of_what_it_can_be_at_five_views_and_never_reaches_what_is_stated() -> None:
     found = learned(did((1, 7, 5.0, 5, 5.0), (1, 8, 1e9, 9, 1e9)), np.array([0.1, 0.1]))
     assert found == {(1, 8): 0.5, (1, 7): 0.25}
-    assert weights.MAX_LEARNED_CONFIDENCE < 1
+    assert tunables.MAX_LEARNED_CONFIDENCE < 1
 
 
 @pytest.mark.parametrize(

@@ -11,14 +11,13 @@ from db.actors.actor_preferences import Preferences, change_preferences
 from db.actors.users import find_viewer
 from db.models import EngagementKind, InteractionType, TermKind
 from db.records import TagRecord
-from scoring import weights
+from scoring import tunables
 from scoring.mathematics.additive_model import BASELINE, Model, order_by_score, scores
 from scoring.mathematics.behavior_signals import EVALUATION_ONLY
-from scoring.mathematics.signals import Incidence, novelty
+from scoring.mathematics.signals import Incidence, Signal, novelty
 from scoring.models.model_presets import DEFAULT, PRESETS
 from scoring.profiles.model_preferences import NEEDS, apply_preferences, learnable_kinds, novelty_weight, switched_off
 from scoring.ranking import Page, Strategy
-from scoring.weights import Signal
 from tests.world import ANYTHING, World, keys_of, world_fixture
 
 SWITCHES = ("use_topics", "learn_from_views", "learn_from_likes", "social_signals")
@@ -96,7 +95,11 @@ def test_novelty_is_the_share_of_terms_that_were_not_met() -> None:
 
 
 def test_the_weight_of_novelty_is_symmetric_about_the_middle() -> None:
-    assert [novelty_weight(at) for at in (0, 50, 100)] == [-weights.MAX_NOVELTY_WEIGHT, 0.0, weights.MAX_NOVELTY_WEIGHT]
+    assert [novelty_weight(at) for at in (0, 50, 100)] == [
+        -tunables.MAX_NOVELTY_WEIGHT,
+        0.0,
+        tunables.MAX_NOVELTY_WEIGHT,
+    ]
 
 
 @given(

@@ -9,14 +9,14 @@ import pytest
 from db.interactions.actor_history import impression_counts, last_dismissed
 from db.interactions.interactions import dismiss
 from db.models import InteractionType
-from scoring import weights
+from scoring import tunables
 from scoring.deadlines import PATIENT
 from scoring.feeds import Feeds
+from scoring.mathematics.signals import Signal
 from scoring.models.active_model import fixed_model
 from scoring.models.model_presets import DEFAULT
 from scoring.profiles.negative_feedback import impression_fatigue
 from scoring.ranking import Page
-from scoring.weights import Signal
 from tests.scoring.test_feeds import Forgetful
 from tests.world import ANYTHING, MOMENT, World, keys_of, world_fixture
 
@@ -46,7 +46,7 @@ def value(page: Page, signal: Signal, key: str) -> float:
 
 def test_fatigue_counts_what_was_seen_and_not_come_to_up_to_a_limit():
     shown, untouched = np.array([0, 3, 50, 3]), np.array([True, True, True, False])
-    assert impression_fatigue(shown, untouched).tolist() == [0, 3, weights.MAX_IMPRESSION_FATIGUE, 0]
+    assert impression_fatigue(shown, untouched).tolist() == [0, 3, tunables.MAX_IMPRESSION_FATIGUE, 0]
 
 
 async def test_what_is_seen_again_and_again_sinks_until_the_viewer_comes_to_it(world: World):
@@ -55,7 +55,7 @@ async def test_what_is_seen_again_and_again_sinks_until_the_viewer_comes_to_it(w
     for hours in range(8):
         await world.act("ada", InteractionType.IMPRESSION, first, at=MOMENT - timedelta(hours=1 + hours))
     await world.act(
-        "ada", InteractionType.IMPRESSION, first, at=MOMENT - timedelta(days=weights.IMPRESSION_FATIGUE_DAYS + 1)
+        "ada", InteractionType.IMPRESSION, first, at=MOMENT - timedelta(days=tunables.IMPRESSION_FATIGUE_DAYS + 1)
     )
     after = await page_of(world)
     assert value(after, Signal.IMPRESSION_FATIGUE, first) == 8
@@ -83,7 +83,7 @@ async def test_somebody_who_likes_as_much_of_a_kind_as_they_dismiss_has_nothing_
     (project,) = await world.ids(["p0003"])
     async with world.stores.database.write() as connection:
         await dismiss(connection, viewer.actor_id, project, MOMENT)
-    by_owner = 1 / weights.DISMISSALS_FOR_FULL
+    by_owner = 1 / tunables.DISMISSALS_FOR_FULL
     assert value(await page_of(world), Signal.SIMILAR_TO_DISMISSED, "p0021") == pytest.approx(by_owner)
 
 

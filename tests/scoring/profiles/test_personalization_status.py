@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from db.actors.actor_preferences import Preferences
 from db.actors.profile_counts import SignalCounts
-from scoring import weights
+from scoring import tunables
 from scoring.mathematics.additive_model import BASELINE, Curve, Model
+from scoring.mathematics.signals import Signal
 from scoring.mathematics.viewer_stages import Thresholds, ViewerStage
 from scoring.profiles.personalization_status import MissingKind, QualityPart, Status, status_of
 from scoring.ranking import Strategy
-from scoring.weights import Signal
 from tests.world import BEGIN
 
 ALL_ON = Preferences()
@@ -54,7 +54,7 @@ def test_any_of_the_plans_thresholds_is_enough(counts: SignalCounts, enough: boo
 
 
 def test_the_thresholds_are_the_operators() -> None:
-    strict = Thresholds(tags=30, interactions=100, likes=50)
+    strict = Thresholds(interests=30, interactions=100, likes=50)
     known = status(SignalCounts(interests=3, interactions=10, likes=5), thresholds=strict)
     assert (known.has_sufficient_data, known.stage) == (False, ViewerStage.LIGHT)
     assert {one.kind: one.remaining for one in known.missing}[MissingKind.LIKES] == 45
@@ -137,6 +137,6 @@ def test_quality_is_the_sum_of_its_parts_and_more_is_never_worse(
     here = known()
     assert 0 <= here.quality <= 1
     assert here.quality == pytest.approx(sum(here.parts.values()))
-    assert all(0 <= value <= weights.QUALITY_SHARES[part.value] for part, value in here.parts.items())
+    assert all(0 <= value <= tunables.QUALITY_SHARES[part.value] for part, value in here.parts.items())
     assert min(known(1).quality, known(0, 1).quality, known(0, 0, 1).quality) >= here.quality
     assert all(one.remaining > 0 for one in here.missing)

@@ -16,7 +16,7 @@ from db.database.engine import Database
 from db.errors import Store
 from db.models import Actor, Engagement, InteractionType, Like, Project
 from db.vectors.base import Hits
-from scoring import weights
+from scoring import tunables
 from scoring.collaborative.collaborative_training import train_collaborative_model
 from scoring.deadlines import PATIENT, Deadlines
 from scoring.mathematics.behavior_evidence import EventLog, LogEvidence
@@ -81,7 +81,7 @@ async def replayed(world: World, user: str) -> dict[CandidateSource, list[int]]:
     owners = [np.searchsorted(actors, row.owner) if row.owner else -1 for row in projects]
     created = np.array([row.created_at.timestamp() for row in projects])
     history = LogEvidence(events, created, np.array(owners))
-    history.use_model(build_collaborative_model(events, events.at_s.size))
+    history.model = build_collaborative_model(events, events.at_s.size)
     sources = LogCandidateSources(history, await log(Like.actor_id, Like.project_id, Like.created_at))
     found = sources.candidates_by_source(int(np.searchsorted(actors, viewer.actor_id)), MOMENT.timestamp())
     return {source: ids[rows].tolist() for source, rows in found.items()}
@@ -183,6 +183,6 @@ def test_neighbours_are_summed_over_touches_and_the_touched_are_none():
 
 
 def test_the_quotas_are_small_enough_to_score():
-    quotas = [value for name, value in vars(weights).items() if name.startswith("CANDIDATES_")]
+    quotas = [value for name, value in vars(tunables).items() if name.startswith("CANDIDATES_")]
     assert len(quotas) == len(CandidateSource)
     assert sum(quotas) <= 1_500

@@ -14,10 +14,10 @@ from db.cache.embedded import EmbeddedCache
 from db.catalog.project_cards import ProjectFilter
 from db.errors import Store, StoreUnavailable
 from db.models import FeedKind
-from scoring import weights
+from scoring import tunables
+from scoring.mathematics.signals import Signal
 from scoring.ranking import Ranking, Strategy
 from scoring.snapshots.snapshot_store import EXTEND_EVERY_S, POINTER_KEPT_S, RankingKey, RankingSnapshot, SnapshotStore
-from scoring.weights import Signal
 from tests.doubles.memory_cache import MemoryCache
 from tests.scoring.test_feeds import Away
 
@@ -97,9 +97,9 @@ async def test_what_was_made_without_a_store_is_not_kept_long():
     cache = MemoryCache(clock=lambda: clock[0])
     rankings, make = SnapshotStore(cache, clock=lambda: clock[0]), Making(degraded=(Store.VECTORS,))
     first = await rankings.find_or_make(SHARED, make)
-    clock[0] = weights.DEGRADED_FRESH_S - 0.1
+    clock[0] = tunables.DEGRADED_FRESH_S - 0.1
     assert (await rankings.find_or_make(SHARED, make)).id == first.id
-    clock[0] = weights.DEGRADED_FRESH_S + 0.1
+    clock[0] = tunables.DEGRADED_FRESH_S + 0.1
     assert (await rankings.find_or_make(SHARED, make)).id != first.id
 
 

@@ -10,9 +10,9 @@ from db.actors.users import Viewer
 from db.catalog.project_cards import ProjectFilter
 from db.errors import Store
 from db.models import FeedKind, Role
+from scoring.mathematics.signals import Signal
 from scoring.ranking import Adjustment, Ranking, Rule, Strategy
 from scoring.snapshots.snapshot_store import RankingSnapshot, decode, digest, encode, new_id, pointer
-from scoring.weights import Signal
 
 lists = st.lists(st.text(max_size=5), max_size=3).map(tuple)
 times = st.datetimes(datetime(2000, 1, 1), timezones=st.just(UTC))
@@ -41,8 +41,8 @@ def snapshots(draw: st.DrawFn) -> RankingSnapshot:
             np.array(numbers[:n], dtype=np.int64),
             np.array(values, dtype=np.float32).reshape(n, len(signals)),
             np.array(numbers[n:], dtype=np.int64).reshape(n, len(signals)),
-            draw(st.dictionaries(st.integers(0, max(n - 1, 0)), moved, max_size=n)),
             draw(times),
+            draw(st.dictionaries(st.integers(0, max(n - 1, 0)), moved, max_size=n)),
             tuple(draw(st.lists(st.sampled_from(Store), unique=True))),
         ),
     )
@@ -70,7 +70,6 @@ def test_five_hundred_ranks_of_five_signals_are_small():
         np.arange(n),
         np.zeros((n, 5), np.float32),
         np.zeros((n, 5), np.int64),
-        {},
         datetime.now(UTC),
     )
     assert len(encode(RankingSnapshot(new_id(), 1, "", ProjectFilter(), ranking))) < 36_000

@@ -12,16 +12,16 @@ from db.interactions.interactions import NewInteraction, record_interactions
 from db.interactions.served_pages import ServedPageLog
 from db.models import FeedKind, InteractionType, ServedPage, TermKind
 from db.records import TagRecord
-from scoring import weights
+from scoring import tunables
 from scoring.deadlines import PATIENT
 from scoring.feeds import Feeds
 from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS
+from scoring.mathematics.signals import Signal
 from scoring.models.active_model import fixed_model
 from scoring.models.model_presets import DEFAULT
 from scoring.training.model_training import MIN_SERVED_LISTS, fit_and_judge_model
 from scoring.training.served_lists import read_served_lists, served_candidate_lists
 from scoring.training.training_data import read_training_data
-from scoring.weights import Signal
 from tests.scoring.evaluation.test_replay import quiet
 from tests.world import ANYTHING, MOMENT, World, embedded_world
 
@@ -63,10 +63,10 @@ async def test_a_served_ranking_becomes_a_list_with_ranks_values_and_choices(dat
     by_id = dict(zip(truth.project_ids[one.projects].tolist(), range(one.projects.size), strict=True))
     rows = [by_id[id_] for id_ in ids]
     assert one.ranks[rows].tolist() == [1, 2, 3, 4, 5, 6, 0, 0, 0, 0, 0]
-    assert one.projects.size == 10 + weights.SAMPLED_CANDIDATES
+    assert one.projects.size == 10 + tunables.SAMPLED_CANDIDATES
     assert np.flatnonzero(one.relevant).tolist() == sorted([rows[2], rows[10]])
     others = one.weights > 1.0
-    assert others.sum() == weights.SAMPLED_CANDIDATES
+    assert others.sum() == tunables.SAMPLED_CANDIDATES
     assert one.weights.sum() == pytest.approx(90)  # each of the candidates counts once
     assert one.signals == DEFAULT.signals
 

@@ -1,70 +1,4 @@
-"""Signals and tunables of the ranking: value, unit, meaning and reason of each, defined once."""
-
-from enum import StrEnum
-
-
-class Signal(StrEnum):
-    """Signals of the ranking models. Snapshots, served pages and stored models hold the values."""
-
-    VECTOR_SIMILARITY = "vector_similarity"
-    EXPLICIT_PREFERENCES = "explicit_preferences"
-    BEHAVIORAL_SIGNALS = "behavioral_signals"
-    ANSWER_MATCHES = "answer_matches"
-    COLLABORATIVE = "collaborative"
-    POPULARITY = "popularity"
-    LIKES = "likes"
-    FRESHNESS = "freshness"
-    CREATED_AT = "created_at"
-    QUERY_SIMILARITY = "query_similarity"
-    KEYWORD_MATCH = "keyword_match"
-    PERSONAL_BOOST = "personal_boost"
-    PROJECT_SIMILARITY = "project_similarity"
-    AGE = "age"
-    ACTORS_1H = "actors_1h"
-    ACTORS_6H = "actors_6h"
-    ACTORS_3D = "actors_3d"
-    ACTORS_14D = "actors_14d"
-    RECENT_ACTORS = "recent_actors"
-    ACTOR_RATE = "actor_rate"
-    EVENTS_SINCE_CREATION = "events_since_creation"
-    USER_FACTORS_MEAN = "user_factors_mean"
-    USER_FACTORS_SUM = "user_factors_sum"
-    USER_FACTORS_RECENT = "user_factors_recent"
-    ACTORS_15M = "actors_15m"
-    ACTORS_1D = "actors_1d"
-    NEW_SINCE_VISIT = "new_since_visit"
-    TASTE_CLUSTER_MEAN = "taste_cluster_mean"
-    TASTE_CLUSTER_SUM = "taste_cluster_sum"
-    TASTE_CLUSTER_RECENT = "taste_cluster_recent"
-    ITEM_FACTORS = "item_factors"
-    OWNER_FACTORS = "owner_factors"
-    SAME_OWNER = "same_owner"
-    SESSION_NEIGHBORS = "session_neighbors"
-    ITEM_NEIGHBORS = "item_neighbors"
-    ITEM_NEIGHBORS_MEAN = "item_neighbors_mean"
-    RP3BETA = "rp3beta"
-    EASE = "ease"
-    USER_NEIGHBORS = "user_neighbors"
-    TRENDING_HOUR = "trending_hour"
-    TRENDING_DAY = "trending_day"
-    TRENDING_WEEK = "trending_week"
-    GRAVITY = "gravity"
-    RECENT_POPULARITY = "recent_popularity"
-    NOVELTY = "novelty"
-    IMPRESSION_FATIGUE = "impression_fatigue"
-    SIMILAR_TO_DISMISSED = "similar_to_dismissed"
-
-
-BASELINE_WEIGHTS: dict[Signal, float] = {
-    Signal.VECTOR_SIMILARITY: 0.30,
-    Signal.EXPLICIT_PREFERENCES: 0.25,
-    Signal.BEHAVIORAL_SIGNALS: 0.25,
-    Signal.COLLABORATIVE: 0.15,
-    Signal.POPULARITY: 0.05,
-}
-"""Baseline weights. The specification's text says 'equal', its code uses these values."""
-
-MILLIONTHS = 1_000_000  # contributions are whole millionths, so that their sum is exactly the score
+"""Tunable numbers of the ranking as it serves: value, unit, meaning and reason of each, defined once."""
 
 FIRST_PAGE_SIZE = 30  # ranks of the first page that counterfactuals and previews compare
 
@@ -72,7 +6,7 @@ FIRST_PAGE_SIZE = 30  # ranks of the first page that counterfactuals and preview
 TOOL_MATCH = 0.3
 CATEGORY_MATCH = 0.15
 TOPIC_MATCH = 0.1
-"""The specification gives topics no weight. A topic is free text, so it counts less than a category from a list."""
+"""The specification gives topics no weight. A topic is free text, so it counts less than a category of the catalog."""
 
 # --- behavior -------------------------------------------------------------------------------------------------------
 RECENT_VIEWS_DAYS = 7.0  # age up to which a view counts as recent
@@ -117,9 +51,9 @@ HISTORY_HALF_LIFE_DAYS = 60.0
 PROFILE_TEXT_SHARE = 0.5  # share of the stated interests in the profile's vector; the history's share is the rest
 
 # --- viewer stages: the specification's thresholds ------------------------------------------------------------------
-ENOUGH_TAGS = 3
-ENOUGH_INTERACTIONS = 10
-ENOUGH_LIKES = 5
+SUFFICIENT_INTERESTS = 3
+SUFFICIENT_INTERACTIONS = 10
+SUFFICIENT_LIKES = 5
 """Interests, projects engaged with, projects liked: reaching one of these counts is sufficient data."""
 
 # --- candidates: limit of each source -------------------------------------------------------------------------------
@@ -133,14 +67,15 @@ CANDIDATES_RECENT = 200
 CANDIDATES_ITEM_NEIGHBORS = 200
 CANDIDATES_SESSION_NEIGHBORS = 100
 CANDIDATES_OWNERS = 100
-"""Together at most 1,500, usually 500-750 distinct. Recall of the final 30: .96; with the nearest 200 alone: .11."""
+"""All sources together return at most 1,500 projects, usually 500-750 distinct ones, with a recall of .96 of the
+final 30 ranks. The 200 nearest vectors alone have a recall of .11."""
 RECENT_SOURCE_ENGAGEMENTS = 2_000
 """Number of latest first interactions on the platform in which the source of recent projects counts actors."""
 NEIGHBOR_SEEDS = 50  # latest projects of the history whose item neighbors are candidates
 SESSION_NEIGHBOR_COUNT = 200
-"""Session neighbors whose projects are candidates, those with most shared projects first."""
+"""Number of session neighbors whose projects are candidates: the neighbors with most shared projects."""
 SOURCE_DEADLINE_S = 1.0  # a slower source is left out of the ranking, and the feed is marked degraded
-VECTORS_DEADLINE_S = 0.4  # the same for each call to the vector store
+VECTORS_DEADLINE_S = 0.4  # deadline of each call to the vector store
 
 # --- diversity ------------------------------------------------------------------------------------------------------
 DIVERSITY_DEPTH = 300  # ranks that are diversified
@@ -155,14 +90,14 @@ OWNER_SIMILARITY, CATEGORY_SIMILARITY, TOOL_SIMILARITY = 1.0, 0.5, 0.25
 
 # --- exploration ----------------------------------------------------------------------------------------------------
 EXPLORATION_SHARE = 0.05  # share of For You's ranks for under-exposed projects: one or two on a page of 30
-MIN_EXPLORATION_RANK = 3  # first ranks, which exploration never changes
+MIN_EXPLORATION_RANK = 3  # number of first ranks that exploration never changes
 KNOWN_LIKES = 5  # likes from which a project is no longer under-exposed
 
 # --- snapshots ------------------------------------------------------------------------------------------------------
 PERSONAL_FRESH_S = 60.0  # age up to which a snapshot serves a first page
 POPULAR_FRESH_S = 300.0
 DEGRADED_FRESH_S = 5.0
-"""The same age for a ranking that was made while a store was unavailable."""
+"""Age up to which a snapshot that was made while a store was unavailable serves a first page."""
 SNAPSHOT_TTL_S = 1_800.0  # lifetime of a snapshot after its last use, so that its cursors stay valid
 RANKING_LOCK_S = 5.0  # longest wait for another request that makes the same ranking
 MODEL_FRESH_S = 30.0  # interval at which the active model is read from the database
@@ -187,18 +122,18 @@ TRENDING_FRESH_S = 2.0
 MIN_TRENDING_ACTORS = 3.0
 """Trust-weighted actors below which a project does not trend."""
 TRENDING_BOOST = 1.0
-"""Weight of a full match with the viewer's interests in trending. A tool is .3 of it and equals 35 % more actors."""
+"""Weight of a full match with the viewer's interests in trending. One matching tool (.3) equals 35 % more actors."""
 MAX_BOOST_PLACES = 5  # maximum ranks by which a viewer's interests move a project in trending
 
 # --- reasons --------------------------------------------------------------------------------------------------------
 MIN_REASON_SIMILARITY = 0.35
-"""Minimum cosine for the reason that two projects are similar. Two random demo projects have .12 with WordLlama."""
+"""Minimum cosine for the reason that two projects are similar. Random demo projects have .12 with WordLlama."""
 FRESH_DAYS = 7.0  # age up to which an explanation says that a project is new
 
 # --- log of served pages --------------------------------------------------------------------------------------------
-SAMPLED_CANDIDATES = 40  # candidates logged in addition to those of a first page: 2 KB with 12 signals
+SAMPLED_CANDIDATES = 40  # candidates logged in addition to a first page: 2 KB with 12 signals
 
-COUNTERFACTUAL_S = 0.3  # time for the counterfactuals of one request; one ranks the page up to seven times
+COUNTERFACTUAL_S = 0.3  # time for all counterfactuals of a request; each ranks the page up to seven times
 COUNTERFACTUAL_CAUSES = 3  # likeliest causes of a project that are tried
 
 # --- behavior of other actors ---------------------------------------------------------------------------------------
@@ -262,4 +197,4 @@ LEARNED_HALF_CONFIDENCE = 5.0
 MIN_LEARNED_PROJECTS = 3  # projects of a term that the actor engaged with at least
 MIN_LEARNED_LIFT = 1.5  # least ratio of the term's share in the history to its share in the catalog
 MIN_LEARNED_CONFIDENCE = 0.1  # confidence below which a learned interest is dropped
-MAX_LEARNED_INTERESTS = 10  # learned interests of one actor, those of highest confidence
+MAX_LEARNED_INTERESTS = 10  # learned interests of one actor, by highest confidence
