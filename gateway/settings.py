@@ -9,11 +9,10 @@ from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource, NoDecode,
 
 from db.private_files import DataFile
 from db.redaction import redact, remember_secrets
-from gateway.document_settings import DocumentSettings
 from gateway.errors import InvalidSettings
 from gateway.limit_settings import LimitSettings
-from gateway.subscription_settings import SubscriptionSettings
-from gateway.token_settings import TokenSettings, split
+from gateway.setting_fields import number, split
+from gateway.token_settings import TokenSettings
 from scoring.weights import ENOUGH_INTERACTIONS, ENOUGH_LIKES, ENOUGH_TAGS, EXPLORATION_SHARE, MAX_BOOST_PLACES
 
 RENAMED = {
@@ -48,7 +47,7 @@ def _lower(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
 
 
-class Settings(TokenSettings, DocumentSettings, LimitSettings, SubscriptionSettings):
+class Settings(TokenSettings, LimitSettings):
     """The settings of a gateway. Each is an environment variable of the same name in upper case."""
 
     model_config = SettingsConfigDict(
@@ -61,9 +60,7 @@ class Settings(TokenSettings, DocumentSettings, LimitSettings, SubscriptionSetti
         "explore.sqlite in VAR_DIR.",
         repr=False,  # may hold a password
     )
-    database_pool_size: int = Field(
-        5, ge=1, le=100, description="Open database connections of each server process, 1 to 100."
-    )
+    database_pool_size: int = number(5, 1, 100, "Maximum open database connections of each server process.")
     var_dir: Annotated[Path, AfterValidator(_absolute)] = Field(
         Path("var"),
         description="The data folder: embedded stores and the signing secret, readable by its owner only. A relative "
@@ -71,8 +68,8 @@ class Settings(TokenSettings, DocumentSettings, LimitSettings, SubscriptionSetti
         "create it.",
     )
     host: str = Field("127.0.0.1", description="The address to listen on; 0.0.0.0 or :: for all of this machine.")
-    port: int = Field(8000, ge=0, le=65535, description="The TCP port to listen on, 0 to 65535; 0 takes any free one.")
-    workers: int = Field(1, ge=1, le=64, description="Server processes, 1 to 64. Each holds the vectors in memory.")
+    port: int = number(8000, 0, 65535, "The TCP port to listen on; 0 takes any free one.")
+    workers: int = number(1, 1, 64, "Server processes. Each holds the vectors in memory.")
     worker_in_server: bool = Field(
         True,
         description="Whether each server process also drains the outbox and runs the periodic jobs: on or off. Off "
@@ -101,21 +98,15 @@ class Settings(TokenSettings, DocumentSettings, LimitSettings, SubscriptionSetti
         repr=False,  # may hold a password
     )
     weaviate_api_key: SecretStr | None = Field(None, description="Weaviate's API key, if it requires one.")
-    weaviate_batch_size: int = Field(100, ge=1, le=10_000, description="Objects in one write to Weaviate, 1 to 10000.")
-    weaviate_replicas: int = Field(
-        1, ge=1, le=100, description="Copies of each object in new Weaviate collections, 1 to 100."
-    )
-    weaviate_shards: int | None = Field(
-        None, ge=1, le=1_000, description="Shards of each new Weaviate collection, 1 to 1000. Unset: one per node."
-    )
+    weaviate_batch_size: int = number(100, 1, 10_000, "Maximum objects in one write to Weaviate.")
+    weaviate_replicas: int = number(1, 1, 100, "Copies of each object in new Weaviate collections.")
+    weaviate_shards: int | None = number(None, 1, 1_000, "Shards of each new Weaviate collection. Unset: one per node.")
     weaviate_embedding_model: str = Field(
         "text-embedding-3-small",
         min_length=1,
         description="The embedding model behind OPENAI_API_KEY or OPENAI_BASE_URL. Without them WordLlama embeds.",
     )
-    embedding_dimension: int = Field(
-        1536, ge=1, le=65_535, description="Dimensions of the vectors of WEAVIATE_EMBEDDING_MODEL, 1 to 65535."
-    )
+    embedding_dimension: int = number(1536, 1, 65_535, "Dimensions of the vectors of WEAVIATE_EMBEDDING_MODEL.")
     embedding_dollars_per_million: float = Field(
         0.02, ge=0, description="Dollars per million tokens of WEAVIATE_EMBEDDING_MODEL, for the metric of the cost."
     )
@@ -132,51 +123,92 @@ class Settings(TokenSettings, DocumentSettings, LimitSettings, SubscriptionSetti
     redis_url: SecretStr = Field(
         SecretStr(""), description="Redis or Redis Cluster, as in redis://redis:6379/0. Empty: a cache file in VAR_DIR."
     )
-    trending_max_shift: int = Field(
+    trending_max_shift: int = number(
         MAX_BOOST_PLACES,
-        ge=0,
-        le=100,
-        description="Maximum number of ranks by which a viewer's interests may move a project in trending, 0 to 100. "
-        "0: everybody gets the same order.",
+        0,
+        100,
+        "Maximum ranks by which a viewer's interests may move a project in trending. 0: everybody gets the same order.",
     )
     trending_requires_impression: bool = Field(
         False,
         description="Whether an interaction counts for trending only if this gateway has shown the project to the "
         "actor in the last days: on or off. Turn it on where every visit to a project begins on an explore page.",
     )
-    exploration_share: float = Field(
+    exploration_share: float = number(
         EXPLORATION_SHARE,
-        ge=0,
-        le=0.5,
-        description="Share of ranks in For You that are given to projects with few impressions, drawn anew for each "
-        "viewer and day, 0 to 0.5. 0 turns exploration off.",
+        0,
+        0.5,
+        "Share of ranks in For You that are given to projects with few impressions, drawn anew for each viewer and "
+        "day. 0 turns exploration off.",
     )
-    personalization_min_interests: int = Field(
-        ENOUGH_TAGS, ge=1, le=1_000, description="Minimum number of interests for a personal feed, 1 to 1000."
+    personalization_min_interests: int = number(
+        ENOUGH_TAGS, 1, 1_000, "Minimum number of interests for a personal feed."
     )
-    personalization_min_projects: int = Field(
-        ENOUGH_INTERACTIONS,
-        ge=1,
-        le=10_000,
-        description="Minimum number of projects with interactions for a personal feed, 1 to 10000.",
+    personalization_min_projects: int = number(
+        ENOUGH_INTERACTIONS, 1, 10_000, "Minimum number of projects with interactions for a personal feed."
     )
-    personalization_min_likes: int = Field(
-        ENOUGH_LIKES,
-        ge=1,
-        le=10_000,
-        description="Minimum number of liked projects for a personal feed, 1 to 10000.",
+    personalization_min_likes: int = number(
+        ENOUGH_LIKES, 1, 10_000, "Minimum number of liked projects for a personal feed."
     )
     network_cap: bool = Field(
         True,
         description="Whether the contribution of one network (a keyed hash of /24 or /48, valid for a day) to trending "
         "is capped: on or off. Turn it off where everybody comes from one office.",
     )
-    event_retention_days: int = Field(
-        400,
-        ge=31,
-        le=36500,
-        description="Days for which raw events are kept, 31 to 36500; likes, saves and engagement are kept for ever.",
+    event_retention_days: int = number(
+        400, 31, 36500, "Days for which raw events are kept; likes, saves and engagement are kept for ever."
     )
+    introspection: bool = Field(
+        True,
+        description="Whether clients may query the schema (`__schema`, `__type`) and errors suggest names of fields: "
+        "on or off. GraphiQL shows no documentation while it is off.",
+    )
+    persisted_queries: bool = Field(
+        True,
+        description="Whether a client may register a document and send only its hash from then on (automatic "
+        "persisted queries): on or off.",
+    )
+    persisted_query_ttl_s: int = number(
+        86_400, 60, 31_536_000, "Seconds for which a registered document is kept after its last use."
+    )
+    persisted_query_max_kb: int = number(32, 1, 1_024, "Maximum kilobytes of a document that can be registered.")
+    trusted_documents: Path | None = Field(
+        None,
+        description="A manifest of documents that clients name by id: persisted-documents.json of graphql-codegen, "
+        "the file of relay-compiler, or Apollo's persisted-query-manifest.json. Unset: none.",
+    )
+    trusted_documents_only: bool = Field(
+        False,
+        description="Whether viewers may run only the documents of TRUSTED_DOCUMENTS: on or off. The roles service and "
+        "administrator may run any.",
+    )
+    public_cache_s: int = number(
+        0,
+        0,
+        86_400,
+        "Seconds for which a cache or CDN may serve an answer that is the same for everybody. 0: it must revalidate "
+        "the answer each time, so that deleted projects never show.",
+    )
+    subscriptions: bool = Field(
+        True, description="Whether clients may subscribe, over WebSockets and event streams: on or off."
+    )
+    max_streams: int = number(
+        1_000,
+        1,
+        100_000,
+        "Maximum open WebSockets and event streams of each server process; one takes about 20 KB (bench/README.md).",
+    )
+    max_streams_viewer: int = number(
+        10, 1, 1_000, "Maximum open streams of one caller in each server process; a tab uses one."
+    )
+    max_streams_address: int = number(
+        200,
+        1,
+        100_000,
+        "Maximum open streams of one address in each server process. Behind a proxy set TRUSTED_PROXIES; otherwise all "
+        "callers share the proxy's limit.",
+    )
+    stream_idle_s: float = number(60.0, 1, 3_600, "Seconds for which a WebSocket without subscriptions stays open.")
     graphiql: bool = Field(True, description="Whether a browser that opens /graphql gets the GraphiQL page: on or off.")
     explore_page: bool = Field(
         True, description="Whether / serves the explore page, if it is built: on or off. Off serves a page of links."
