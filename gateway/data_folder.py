@@ -7,7 +7,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from db.private_files import DataFile, make_private_folder
-from gateway.errors import CannotStart
+from gateway.errors import CannotStart, os_reason
 from gateway.settings import Settings
 
 _ADVICE = "run this in the folder where the server was started, or set VAR_DIR (in the environment or a file .env)"
@@ -25,8 +25,9 @@ def make_var_dir(settings: Settings) -> Path:
         probe.touch()
         probe.unlink(missing_ok=True)
     except OSError as error:
-        reason = (error.strerror or "unknown reason").lower()
-        message = f"{folder} cannot be written ({reason}); make it writable, or set VAR_DIR to a folder that is"
+        message = (
+            f"{folder} cannot be written ({os_reason(error)}); make it writable, or set VAR_DIR to a folder that is"
+        )
         raise CannotStart(message) from None
     return folder
 

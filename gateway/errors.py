@@ -100,3 +100,8 @@ class OverLimit(RequestRefused):
 def format_amount(number: int) -> str:
     """Format a number for a message; a number above `MAX_STATED_AMOUNT` is given as a bound."""
     return f"{number:,}" if number < MAX_STATED_AMOUNT else f"over {MAX_STATED_AMOUNT:,}"
+
+
+def os_reason(error: OSError) -> str:
+    """Return the reason of a failed system call for the middle of a sentence."""
+    return (error.strerror or str(error) or type(error).__name__).lower()

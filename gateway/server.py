@@ -15,7 +15,7 @@ from uvicorn.supervisors import Multiprocess
 from gateway.connections.connection_caps import RESERVE, ConnectionCaps
 from gateway.connections.connection_limits import DEFAULT_CONNECTION_LIMITS, ConnectionLimits
 from gateway.connections.http_protocol import LimitedHttpProtocol, LimitedWebSocketProtocol
-from gateway.errors import CannotStart
+from gateway.errors import CannotStart, os_reason
 from gateway.settings import Settings
 from gateway.telemetry import share_between_processes
 
@@ -124,4 +124,4 @@ def _sentence(error: OSError, settings: Settings) -> str:
         return f"{address} is in use; stop what listens there, or choose another with --port or PORT"
     if error.errno == errno.EACCES:
         return f"{address} may not be opened by this user; choose one above 1023 with --port or PORT"
-    return f"{address} cannot be opened: {(error.strerror or str(error)).lower()}"
+    return f"{address} cannot be opened: {os_reason(error)}"

@@ -9,7 +9,7 @@ from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource, NoDecode,
 
 from db.private_files import DataFile
 from db.redaction import redact, remember_secrets
-from gateway.errors import InvalidSettings
+from gateway.errors import InvalidSettings, os_reason
 from gateway.limit_settings import LimitSettings
 from gateway.setting_fields import number, split
 from gateway.token_settings import TokenSettings
@@ -265,7 +265,8 @@ def load_settings(**overrides: Any) -> Settings:
         lines = {str(detail["loc"][0]): _sentence(detail, options) for detail in error.errors(include_url=False)}
         raise InvalidSettings("\n".join(lines.values())) from None
     except (UnicodeDecodeError, OSError) as error:
-        raise InvalidSettings(f"the file .env cannot be read: {_reason(error)}; fix it or move it away") from None
+        reason = os_reason(error) if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise InvalidSettings(f"the file .env cannot be read: {reason}; fix it or move it away") from None
     remember_secrets(secrets=_secrets(settings), urls=_urls(settings))
     return settings
 
@@ -296,7 +297,3 @@ def _sentence(detail: ErrorDetails, options: dict[str, Any]) -> str:
     if name.endswith("_url") or isinstance(detail["input"], SecretStr):
         return f"{display_name} cannot be used. {field.description}"
     return f"{display_name} is {redact(str(detail['input']))[:100]!r}, which cannot be used. {field.description}"
-
-
-def _reason(error: OSError | UnicodeDecodeError) -> str:
-    return (error.strerror or "unknown reason").lower() if isinstance(error, OSError) else "it is not UTF-8 text"

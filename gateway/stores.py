@@ -29,7 +29,7 @@ from db.stores import Stores
 from db.vectors.base import VectorStore
 from db.vectors.embedded import EmbeddedVectorStore
 from gateway.data_folder import make_var_dir
-from gateway.errors import CannotStart
+from gateway.errors import CannotStart, os_reason
 from gateway.settings import Settings
 from gateway.telemetry import count_embedding_cost, observe_store_call, record_circuit_state
 
@@ -68,8 +68,8 @@ def connect_database(settings: Settings) -> Database:
     try:
         return Database(settings.effective_database_url, settings.database_pool_size)
     except OSError as error:
-        reason = (error.strerror or "unknown reason").lower()
-        raise CannotStart(f"the folder that DATABASE_URL names cannot be made ({reason}); name another") from None
+        message = f"the folder that DATABASE_URL names cannot be made ({os_reason(error)}); name another"
+        raise CannotStart(message) from None
 
 
 @asynccontextmanager

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from db.redaction import display_url
 from db.time_units import DAY_S
-from gateway.errors import IssuerUnavailable
+from gateway.errors import IssuerUnavailable, os_reason
 
 REFRESH_AFTER_S = 300.0
 """Age from which keys are refreshed in the background. Keys of twice this age are refreshed before the request
@@ -149,8 +149,12 @@ class IssuerKeys:
         try:
             async with asyncio.timeout(DEADLINE_S):
                 keys = _parse_key_set(await self._fetch())
-        except (OSError, _UnusableKeySet) as error:  # TimeoutError is an OSError
-            self._record_fault(_reason(error))
+        except TimeoutError:
+            self._record_fault(f"no answer within {DEADLINE_S:.0f} s")
+        except _UnusableKeySet as error:
+            self._record_fault(str(error))
+        except OSError as error:
+            self._record_fault(os_reason(error))
         else:
             self._keys, self._fetched_at = keys, self._clock()
             self._record_fault(None)
@@ -237,11 +241,3 @@ def _parse_key(jwk: Any) -> IssuerKey | None:
 def _is_for_signatures(jwk: Mapping[str, Any]) -> bool:
     operations = jwk.get("key_ops", ["verify"])
     return jwk.get("use", "sig") == "sig" and isinstance(operations, list) and "verify" in operations
-
-
-def _reason(error: OSError | _UnusableKeySet) -> str:
-    if isinstance(error, TimeoutError):
-        return f"no answer within {DEADLINE_S:.0f} s"
-    if isinstance(error, _UnusableKeySet):
-        return str(error)
-    return (error.strerror or type(error).__name__).lower()

@@ -17,7 +17,7 @@ from gateway.callers.issuer_keys import IssuerKeys
 from gateway.callers.token_claims import RoleClaim, TokenClaims, parse_claims
 from gateway.callers.token_rules import ADVICE, PreviousSecret, TokenRules
 from gateway.data_folder import make_var_dir
-from gateway.errors import CannotStart, Unauthenticated
+from gateway.errors import CannotStart, Unauthenticated, os_reason
 from gateway.settings import Settings
 from gateway.token_settings import MIN_SECRET_BYTES
 from scoring.use_cases.platform_keys import MAX_KEY_LENGTH, is_valid_key
@@ -235,9 +235,7 @@ def signing_secret(settings: Settings) -> bytes:
             _make_secret(path)
         secret = path.read_bytes().strip()
     except OSError as error:
-        raise CannotStart(
-            f"{path} cannot be read: {(error.strerror or '').lower()}; fix it or set TOKEN_SECRET"
-        ) from None
+        raise CannotStart(f"{path} cannot be read: {os_reason(error)}; fix it or set TOKEN_SECRET") from None
     if len(secret) < MIN_SECRET_BYTES:
         raise CannotStart(
             f"{path} holds fewer than {MIN_SECRET_BYTES} bytes; delete it, and the next start creates a new one"

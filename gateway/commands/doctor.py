@@ -1,5 +1,6 @@
 """`explore doctor`: checks Python, the settings and the stores, and prints how to fix problems. It changes nothing."""
 
+import asyncio
 import os
 import platform
 import shutil
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+import typer
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy.exc import SQLAlchemyError
@@ -23,9 +25,10 @@ from db.synchronization.reindex import Reindex
 from gateway.callers.token_authority import signing_secret, token_authority
 from gateway.commands.console import plain
 from gateway.commands.reindex_command import describe_counts
+from gateway.commands.shared import output
 from gateway.data_folder import require_data
-from gateway.errors import GatewayError
-from gateway.settings import Settings
+from gateway.errors import GatewayError, os_reason
+from gateway.settings import Settings, load_settings
 from gateway.stores import driver_message, open_stores, require_reachable
 
 MAX_LAG_S = 60.0
@@ -59,6 +62,14 @@ class Finding:
 
 
 _Result = tuple[Verdict, str]
+
+
+def doctor() -> None:
+    """Check Python, the settings and the stores, and print how to fix faults; exit code 1 if something is broken.
+
+    Changes nothing, not even the data folder (VAR_DIR).
+    """
+    raise typer.Exit(print_findings(output, asyncio.run(run_checks(load_settings()))))
 
 
 async def run_checks(settings: Settings) -> list[Finding]:
@@ -131,8 +142,7 @@ async def _check(subject: str, check: Awaitable[_Result]) -> Finding:
     except (DatabaseLayerError, GatewayError) as error:
         message = str(error)
     except OSError as error:
-        reason = (error.strerror or "no reason given").lower()
-        message = f"{error.filename}: {reason}; run this as its owner, or change its permissions"
+        message = f"{error.filename}: {os_reason(error)}; run this as its owner, or change its permissions"
     except SQLAlchemyError as error:
         message = f"the database rejects a statement: {driver_message(error)}"
     return Finding(subject, Verdict.BROKEN, message)

@@ -1,8 +1,11 @@
 """`explore import`: prints progress, refused lines, a table and the next step, and returns an exit code."""
 
+import asyncio
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -11,15 +14,39 @@ from sqlalchemy.exc import SQLAlchemyError
 from db import outbox
 from db.database.engine import Database
 from db.errors import InvalidRecord, StoreUnavailable
-from db.imports.importer import FileProgress, ImportReport, import_directory
+from db.imports.importer import FileProgress, ImportReport, find_files, import_directory
 from db.private_files import open_private
-from gateway.commands.console import console, print_plain
+from gateway.commands.console import print_plain
 from gateway.commands.import_errors import ImportErrors
+from gateway.commands.prepare import make_data_folder
 from gateway.commands.progress import progress
+from gateway.commands.shared import errors, output, output_file, read_settings, say
+from gateway.settings import Settings
+from gateway.stores import open_migrated
 
 CLEAN = 0
 SOME_REFUSED = 1
 NOTHING_READ = 2
+
+
+def import_(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with the .jsonl or .jsonl.gz files.")],
+    strict: Annotated[bool, typer.Option("--strict", help="Write nothing at all if one line is bad.")] = False,
+    refused: Annotated[Path | None, output_file("Write each refused line's error here.")] = None,
+) -> None:
+    """Import projects, users and interactions from a folder; a repeated import changes nothing.
+
+    Creates a missing data folder (VAR_DIR). Exit code 0: all lines were imported; 1: some were refused; 2: nothing
+    could be read or written.
+    """
+
+    async def run(settings: Settings) -> int:
+        find_files(directory)  # before anything is created
+        await make_data_folder(settings, say)
+        async with open_migrated(settings) as stores:
+            return await run_import(stores.database, directory, strict=strict, refused=refused)
+
+    raise typer.Exit(asyncio.run(run(read_settings())))
 
 
 async def run_import(
@@ -28,26 +55,14 @@ async def run_import(
     *,
     strict: bool = False,
     refused: Path | None = None,
-    output: Console | None = None,
-    errors: Console | None = None,
+    output: Console = output,
+    errors: Console = errors,
 ) -> int:
-    """Import a folder. The table goes to standard output, everything else to standard error.
+    """Import a folder, and return the exit code. The table goes to `output`, everything else to `errors`.
 
-    Parameters
-    ----------
-    strict
-        Write nothing if any line is wrong.
-    refused
-        A file for every refused line, as ``file:line: message``.
-    output, errors
-        Consoles; tests pass their own.
-
-    Returns
-    -------
-    int
-        The exit code: 0 if all lines were imported, 1 if some were refused, 2 if nothing could be read or written.
+    With `strict` nothing is written if any line is wrong. `refused` is the file for the errors of refused lines, each
+    as ``file:line: message``.
     """
-    output, errors = output or console(), errors or console(stderr=True)
     try:
         report = await _import(database, directory, strict, refused, errors)
     except InvalidRecord as error:

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 from graphql import GraphQLError, parse
 
-from gateway.errors import CannotStart
+from gateway.errors import CannotStart, os_reason
 from gateway.settings import Settings
 
 APOLLO = "apollo-persisted-query-manifest"
@@ -61,7 +61,7 @@ def read_manifest(path: Path | None) -> TrustedDocuments:
             raise _manifest_error(path, f"is larger than {MAX_BYTES // 1024**2} MB")
         data = orjson.loads(path.read_bytes())
     except OSError as error:
-        raise _manifest_error(path, f"cannot be read ({(error.strerror or 'unknown reason').lower()})") from None
+        raise _manifest_error(path, f"cannot be read ({os_reason(error)})") from None
     except orjson.JSONDecodeError as error:
         raise _manifest_error(path, f"is not JSON (line {error.lineno}, column {error.colno})") from None
     texts: dict[str, str] = {}
