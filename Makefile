@@ -24,7 +24,7 @@ define install
 	    $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r $(1); } || \
 	  $(PIP) --require-hashes -r $(1))
 	$(call step,Installing explore-gateway,\
-	  $(PIP) --no-deps --no-build-isolation -e . && $(BIN)/python -c "import gateway.app, gateway.commands.serve_commands")
+	  $(PIP) --no-deps --no-build-isolation -e . && $(BIN)/python -c "import gateway.app; import gateway.commands.serve_commands")
 endef
 
 # A step that takes Node.js is left out where that is not there, with a line that says so; a step that fails, fails.

@@ -1,5 +1,6 @@
 """Private parts of uvicorn, websockets and Strawberry that the gateway uses.
 
+`resolvers.common.compat` has the other private parts of Strawberry, and those of graphql-core.
 `tests/gateway/test_compat.py` fails with a sentence for each part that a new version has changed.
 """
 
@@ -9,11 +10,15 @@ from inspect import getsource
 import strawberry
 from graphql import GraphQLSchema
 from strawberry.execution import optimized_is_awaitable
+from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
+from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 __all__ = [
     "HttpToolsProtocol",
+    "MaybeNullValidationRule",
+    "OneOfInputValidationRule",
     "RequestResponseCycle",
     "WebSocketsSansIOProtocol",
     "graphql_schema",

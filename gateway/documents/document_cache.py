@@ -9,9 +9,8 @@ from collections.abc import Callable
 
 from graphql import DocumentNode, GraphQLError, GraphQLSchema, parse, specified_rules, validate
 from graphql.validation import ASTValidationRule, NoSchemaIntrospectionCustomRule
-from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
-from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
+from gateway.compat import MaybeNullValidationRule, OneOfInputValidationRule
 from gateway.documents.document import Document, DocumentRefused
 from gateway.documents.text_bounded_cache import TextBoundedCache
 from gateway.masking import PARSING

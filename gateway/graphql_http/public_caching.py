@@ -25,6 +25,7 @@ from starlette.responses import Response
 
 from gateway.documents.document import Document
 from gateway.graphql_http.request_parsing import READ_METHODS
+from resolvers.common.compat import field_definition
 from resolvers.common.field_costs import SHARED
 
 VARY = "Accept, Authorization, X-Session-Id"
@@ -90,7 +91,5 @@ class _SharedFields(Visitor):
 
 def _is_shared_field(field: GraphQLField | None) -> bool:
     """Return whether a field is declared as shared. Fields of introspection are not."""
-    definition = None if field is None else field.extensions.get("strawberry-definition")
-    if definition is None:
-        return False
-    return definition.base_resolver is None or bool(definition.metadata.get(SHARED))
+    definition = None if field is None else field_definition(field)
+    return definition is not None and (definition.base_resolver is None or bool(definition.metadata.get(SHARED)))

@@ -19,6 +19,7 @@ from graphql import (
     is_list_type,
 )
 
+from resolvers.common.compat import field_definition
 from resolvers.common.field_costs import ATTRIBUTE_COST, COST, Cost
 
 
@@ -74,7 +75,7 @@ def _field_cost(field: GraphQLField) -> FieldCost:
 
 
 def _cost(field: GraphQLField) -> Cost:
-    definition = field.extensions.get("strawberry-definition")
+    definition = field_definition(field)
     declared = None if definition is None else definition.metadata.get(COST)
     return declared if isinstance(declared, Cost) else ATTRIBUTE_COST
 
