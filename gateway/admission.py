@@ -73,10 +73,7 @@ class Admission:
     ) -> AdmittedOperation:
         """Admit an operation that is valid, and within the limits and the budget of the caller.
 
-        Raises
-        ------
-        RequestRefused, DocumentRefused
-            If the operation may not run. The message says why.
+        Raises `RequestRefused` or `DocumentRefused` if the operation may not run. The message says why.
         """
         is_privileged, store = authentication.is_privileged, _rate_limit_store(request)
         try:

@@ -92,18 +92,10 @@ def build(
     frontend: Path = FRONTEND,
     clock: Clock = Clock(),  # noqa: B008 (it has no state)
 ) -> Starlette:
-    """Create the application.
+    """Create the application, which serves `graph` and the builds in the folder `frontend`.
 
-    Parameters
-    ----------
-    graph
-        The schema behind `/graphql`.
-    runtime
-        Opens the runtime when the server starts and closes it when the server stops.
-    frontend
-        The folder of the npm packages whose builds are served.
-    clock
-        The clock for the times of tokens.
+    `runtime` opens the runtime when the server starts, and closes it when the server stops. `clock` gives the time for
+    tokens.
     """
     components = _components(settings, graph, clock)
     explore_page = read_explore_page(frontend) if settings.explore_page else {}

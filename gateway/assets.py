@@ -99,10 +99,7 @@ class StaticFiles:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or the handshake of a WebSocket with 404.
 
-        Raises
-        ------
-        HTTPException
-            404 for an unknown path, 405 for other methods than GET and HEAD.
+        Raises `HTTPException`: 404 for an unknown path, 405 for other methods than GET and HEAD.
         """
         if scope["type"] == "websocket":
             await not_found()(scope, receive, send)

@@ -36,26 +36,17 @@ log = structlog.get_logger(__name__)
 
 
 class ClientAddresses:
-    """Finds the address of a client.
+    """Finds the address of a client behind the proxies in the networks `trusted`.
 
-    Parameters
-    ----------
-    trusted
-        The networks of the proxies whose header is trusted.
-    on_untrusted
-        Called for each forwarding header from an untrusted address. The argument is whether that address is public.
-
-    Attributes
-    ----------
-    has_unknown_proxy
-        Whether an untrusted private address has sent a forwarding header: most likely a proxy that is missing in
-        TRUSTED_PROXIES, whose clients share one budget.
+    For each forwarding header from another address, `on_untrusted` is called with whether that address is public.
     """
 
     def __init__(self, trusted: Sequence[Network] = (), on_untrusted: Callable[[bool], None] = lambda _: None) -> None:
-        self._trusted = tuple(trusted)
+        self._trusted = trusted
         self._on_untrusted = on_untrusted
         self.has_unknown_proxy = False
+        """Whether an untrusted private address has sent a forwarding header: most likely a proxy that is missing in
+        TRUSTED_PROXIES, whose clients share one budget."""
 
     def find(self, connection: HTTPConnection) -> Address | None:
         """Return the client's address; None for a connection without one, such as a Unix socket."""

@@ -45,18 +45,9 @@ class InvalidSettings(CannotStart):
 
 
 class RequestRefused(GatewayError):
-    """A request that never reaches the graph.
+    """A request that never reaches the graph. The message states the fault and the fix.
 
-    Parameters
-    ----------
-    status
-        The HTTP status.
-    code
-        Machine-readable code, in `extensions.code`.
-    message
-        What is wrong and how to fix it.
-    headers, extensions
-        Further response headers, and further entries of `extensions`.
+    `code` is the value of `extensions.code`. `headers` and `extensions` are added to those of the response.
     """
 
     def __init__(

@@ -24,20 +24,9 @@ _OUTPUT = re.compile(r"(Int|Float|String|Boolean|ID|Enum '\w+') cannot represent
 
 
 def error_for_client(error: GraphQLError, request_id: str, default_code: str = INPUT) -> dict[str, Any]:
-    """Return the entry of `errors` for one error, and log it if it is internal.
+    """Return the entry of `errors` for an error of graphql-core, and log the error if it is internal.
 
-    Parameters
-    ----------
-    error
-        An error of graphql-core.
-    request_id
-        Shown to the client for an internal error.
-    default_code
-        The code of a client's error that has no code of its own.
-
-    Returns
-    -------
-    The entry, always with `extensions.code`.
+    The entry always has `extensions.code`: `default_code` for a client's error that has no code of its own.
     """
     cause = _root(error)
     match cause:

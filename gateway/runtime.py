@@ -56,12 +56,8 @@ OpenRuntime = Callable[[], AbstractAsyncContextManager[Runtime]]
 async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
     """Open everything that a server process needs, and run its background tasks.
 
-    Raises
-    ------
-    MigrationPending
-        If the database schema is older than this code.
-    StoreMisconfigured
-        If the vector store can never serve these settings.
+    Raises `MigrationPending` if the database schema is older than this code. Raises `StoreMisconfigured` if the vector
+    store can never serve these settings.
     """
     async with open_stores(settings) as stores:
         await require_current(stores.database)

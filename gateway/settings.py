@@ -251,10 +251,8 @@ class Settings(TokenSettings, LimitSettings):
 def load_settings(**overrides: Any) -> Settings:
     """Read the settings; an override (a command line option) wins unless it is None.
 
-    Raises
-    ------
-    InvalidSettings
-        One line for each wrong setting: its name, the fault, and the accepted values or the new name.
+    Raises `InvalidSettings`: One line for each wrong setting: its name, the fault, and the accepted values or the new
+    name.
     """
     options = {name: value for name, value in overrides.items() if value is not None}
     try:

@@ -58,12 +58,8 @@ _PING = text("SELECT 1")
 def connect_database(settings: Settings) -> Database:
     """Create the database object, without a connection.
 
-    Raises
-    ------
-    CannotStart
-        If the folder of an SQLite file cannot be created.
-    InvalidRecord
-        If the URL cannot be parsed.
+    Raises `CannotStart` if the folder of an SQLite file cannot be created. Raises `InvalidRecord` if the URL cannot be
+    parsed.
     """
     try:
         return Database(settings.effective_database_url, settings.database_pool_size)

@@ -22,10 +22,7 @@ log = structlog.get_logger(__name__)
 async def run_worker(settings: Settings) -> None:
     """Work until SIGINT or SIGTERM. The worker waits for an unavailable index or embedder.
 
-    Raises
-    ------
-    CannotStart
-        If the database cannot be reached, or a store is misconfigured. The message names the setting.
+    Raises `CannotStart` if the database cannot be reached, or a store is misconfigured. The message names the setting.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -32,13 +32,8 @@ class SessionId:
 class SessionIds:
     """Signs and verifies session ids.
 
-    Parameters
-    ----------
-    secret
-        The gateway's signing secret. The key is derived from it, so that the signature of a session id is
-        never valid for a token, or the reverse.
-    previous
-        The replaced secret, while its signatures are still accepted.
+    The key is derived from the signing secret, so that the signature of a session id is never valid for a token, or the
+    reverse.
     """
 
     def __init__(

@@ -44,22 +44,7 @@ class TokenAuthority:
 
     Each algorithm has keys of its own kind: HS256 the signing secret, all others the issuer's public keys. A
     token selects its key only by its header's `alg` and `kid`, so that no signature is checked with a key of another
-    algorithm.
-
-    Parameters
-    ----------
-    secret
-        The signing secret, at least 32 bytes.
-    issuer, audience
-        Required values of the claims `iss` and `aud`.
-    keys
-        The public keys of the issuer; None if there is only the secret.
-    algorithms
-        The accepted signature algorithms.
-    role, rules
-        The claim of the role, and the rules for the content of a token.
-    previous
-        The replaced secret, while its signatures are still accepted.
+    algorithm. `issuer` and `audience` are the required values of the claims `iss` and `aud`.
     """
 
     def __init__(
@@ -118,12 +103,8 @@ class TokenAuthority:
     async def read(self, header: str | None) -> TokenClaims | None:
         """Verify the token of an `Authorization` header; None without a header.
 
-        Raises
-        ------
-        Unauthenticated
-            If it does not hold a valid bearer token. The message states the fix.
-        IssuerUnavailable
-            If the keys of the issuer are unknown and cannot be fetched.
+        Raises `Unauthenticated` if it does not hold a valid bearer token. The message states the fix. Raises
+        `IssuerUnavailable` if the keys of the issuer are unknown and cannot be fetched.
         """
         if header is None:
             return None

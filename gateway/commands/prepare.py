@@ -29,13 +29,7 @@ Say = Callable[[str], None]
 
 
 async def prepare(settings: Settings, *, demo: bool, say: Say) -> bool:
-    """Migrate, and with `demo` fill an empty store and its index.
-
-    Returns
-    -------
-    bool
-        Whether this call loaded the demo data.
-    """
+    """Migrate, and with `demo` fill an empty store and its index. Return whether this call loaded the demo data."""
     await make_data_folder(settings, say)
     token_authority(settings)  # a missing secret is reported now, and not by each worker
     load_trusted_documents(settings)

@@ -42,16 +42,9 @@ class _Step:
 def progress(
     output: Console, unit: str = "", *, every_s: float = LINE_EVERY_S, clock: Callable[[], float] = time.monotonic
 ) -> Iterator[ReportProgress]:
-    """Show progress while the block runs.
+    """Show progress while the block runs; `unit` is the plural of the counted things, as in "lines".
 
-    Parameters
-    ----------
-    unit
-        The plural of the counted things, as in "lines".
-    every_s
-        Seconds between two lines where the output is no terminal.
-    clock
-        Seconds; a step begins with the block, or with the last report of the step before.
+    A step begins with the block, or with the last report of the step before.
     """
     with _bars(output, unit, clock) if output.is_terminal else _lines(output, unit, every_s, clock) as report_progress:
         yield report_progress

@@ -49,12 +49,8 @@ def reindex(
 async def rebuild(settings: Settings, errors: Console) -> list[str]:
     """Rebuild the index from the database beside the active one, activate it, and return the sentences of the report.
 
-    Raises
-    ------
-    CannotStart
-        If another process rebuilds the index, or a store becomes unavailable. The message states the progress.
-    IndexIncomplete
-        If the new index differs from the database; the old one stays active.
+    Raises `CannotStart` if another process rebuilds the index, or a store becomes unavailable. The message states the
+    progress. Raises `IndexIncomplete` if the new index differs from the database; the old one stays active.
     """
     report: list[str] = []
     async with open_migrated(settings) as stores:

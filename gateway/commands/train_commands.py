@@ -85,10 +85,7 @@ async def models_report(database: Database) -> str:
 async def run_models(database: Database, output: Console, use: str | None = None, back: bool = False) -> None:
     """List the models, activate a model, or activate the previously active model.
 
-    Raises
-    ------
-    InvalidRecord, InvalidModel
-        If there is no such model, or it cannot rank; the active model stays.
+    Raises `InvalidRecord` or `InvalidModel` if there is no such model, or it cannot rank; the active model stays.
     """
     if back:
         print_plain(output, f"{await activate_previous_model(database)} is active")
@@ -126,10 +123,7 @@ async def run_train_trends(database: Database, seed: int, output: Console) -> No
 async def run_trends(database: Database, use: int | None, output: Console) -> None:
     """List the sets of trend constants, or activate one; 0 for the built-in constants.
 
-    Raises
-    ------
-    InvalidRecord, InvalidModel
-        If there is no such set, or it cannot be used; the active constants stay.
+    Raises `InvalidRecord` or `InvalidModel` if there is no such set, or it cannot be used; the active constants stay.
     """
     if use is not None:
         await activate_trends(database, use)

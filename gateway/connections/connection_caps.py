@@ -54,11 +54,9 @@ class ConnectionCaps:
         self._excess: dict[object, Callable[[], None]] = {}
 
     def enter(self, connection: object, host: str | None, close: Callable[[], None]) -> JsonResponse | None:
-        """Count a connection until `leave`; a Unix socket has no host and no cap per client.
+        """Count a connection until `leave`. Return None, or for a connection over a cap the answer to its requests.
 
-        Returns
-        -------
-        None if the connection is admitted, else the answer to all its requests except requests to `HEALTH`.
+        A Unix socket has no host and no cap per client.
         """
         if len(self._admitted) >= self._limit:
             return self._exceed(connection, close, _full())

@@ -15,12 +15,7 @@ _MAX_NAMES = 10
 class DocumentRefused(Exception):
     """A document that cannot run: a request error in GraphQL's terms, before any field is executed.
 
-    Parameters
-    ----------
-    errors
-        The errors, with locations.
-    default_code
-        The code of errors that have no code of their own, as in `gateway.masking.error_for_client`.
+    `default_code` is the code of errors that have no code of their own (see `gateway.masking.error_for_client`).
     """
 
     def __init__(self, errors: list[GraphQLError], default_code: str = VALIDATING) -> None:

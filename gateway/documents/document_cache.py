@@ -32,12 +32,7 @@ MAX_SEEN = 4_096
 class DocumentCache:
     """Parses and validates documents against one schema.
 
-    Parameters
-    ----------
-    introspection
-        Whether documents may query the schema, and errors may suggest names.
-    parse
-        Parses a text; raises GraphQLError for wrong syntax.
+    Without `introspection`, documents may not query the schema, and errors suggest no names.
     """
 
     def __init__(

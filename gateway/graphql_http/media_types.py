@@ -36,10 +36,7 @@ class MediaRange:
 def negotiate_media_type(accept: str | None) -> str:
     """Return the media type of the answer: `application/json` for an old client without `Accept`, or with ``*/*``.
 
-    Raises
-    ------
-    RequestRefused
-        406, if the client accepts neither type.
+    Raises `RequestRefused`: 406, if the client accepts neither type.
     """
     if not accept or not accept.strip():
         return JSON

@@ -78,10 +78,8 @@ class Budgets:
 
         While the shared store is unavailable, this process counts on its own.
 
-        Raises
-        ------
-        OverBudget
-            If too few points are left. Nothing is charged then; if only the address lacks points, the session is.
+        Raises `OverBudget` if too few points are left. Nothing is charged then; if only the address lacks points, the
+        session is.
         """
         return await self._charge(self._accounts(authentication), points, store)
 

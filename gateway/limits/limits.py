@@ -54,12 +54,8 @@ class Limits:
     def parse(self, text: str) -> DocumentNode:
         """Parse a document that is not too long.
 
-        Raises
-        ------
-        OverLimit
-            If it has too many characters (64,000 blanks take 3 ms), tokens or comments.
-        GraphQLSyntaxError
-            If it breaks GraphQL's grammar, or is nested too deep for a parser.
+        Raises `OverLimit` if it has too many characters (64,000 blanks take 3 ms), tokens or comments. Raises
+        `GraphQLSyntaxError` if it breaks GraphQL's grammar, or is nested too deep for a parser.
         """
         characters, tokens = self._settings.max_document_kb * CHARACTERS_PER_KB, self._settings.max_tokens
         if len(text) > characters:

@@ -8,10 +8,7 @@ from gateway.errors import OverLimit, format_amount
 def check_variables(variables: dict[str, Any] | None, *, depth: int, values: int) -> int:
     """Count the values of variables, lists and objects included, without recursion.
 
-    Raises
-    ------
-    OverLimit
-        If there are more than `values`, or they are nested deeper than `depth`.
+    Raises `OverLimit` if there are more than `values`, or they are nested deeper than `depth`.
     """
     level: list[Any] = list((variables or {}).values())
     levels = count = 0

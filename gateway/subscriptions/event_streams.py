@@ -33,16 +33,9 @@ _TOKEN_EXPIRED = b"event: next\ndata: %s\n\n" % orjson.dumps(
 
 
 class EventStream(Response):
-    """An answer that lasts until the subscription ends, the client disconnects, or its token expires.
+    """An answer until the subscription ends, the client disconnects, the token expires, or the server stops.
 
-    Parameters
-    ----------
-    held_counts
-        The counts of `StreamLimits` that the stream releases at its end.
-    token_end
-        Waits until the token expires.
-    shutting_down
-        Set when the server stops.
+    At its end it releases `held_counts`, its counts of `StreamLimits`. `token_end` waits until the token expires.
     """
 
     media_type = EVENTS
@@ -124,12 +117,7 @@ class EventStreams:
     async def begin(self, request: Request, authentication: Authentication, prepared: Prepared) -> EventStream:
         """Start an admitted subscription.
 
-        Raises
-        ------
-        TooManyStreams
-            If too many are open.
-        DocumentRefused
-            If its variables are wrong.
+        Raises `TooManyStreams` if too many are open. Raises `DocumentRefused` if its variables are wrong.
         """
         with ExitStack() as stack:
             stack.enter_context(self._stream_limits.for_address(str(self._authenticator.client_address(request))))
