@@ -93,7 +93,9 @@ class StaticFiles:
     """
 
     def __init__(self, explore_page: Build, graphiql: Build) -> None:
-        self._assets = {path: asset for path, asset in {**explore_page, **graphiql}.items() if not _is_index(path)}
+        self._assets = {
+            path: asset for path, asset in {**explore_page, **graphiql}.items() if not path.endswith("/index.html")
+        }
         self._index = explore_page.get("/index.html")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -148,10 +150,6 @@ def _not_built() -> Response:
         "The endpoint itself is at this address: POST a query to it.</p></html>"
     )
     return HTMLResponse(text, 404, {"Cache-Control": "no-store"})
-
-
-def _is_index(path: str) -> bool:
-    return path.endswith("/index.html")
 
 
 def _read_build(folder: Path, prefix: str, policy: str) -> dict[str, Asset]:

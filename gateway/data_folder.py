@@ -1,6 +1,5 @@
 """The data folder (VAR_DIR): some commands create a missing one, all others require it."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from sqlalchemy.engine import make_url
@@ -13,11 +12,8 @@ from gateway.settings import Settings
 _ADVICE = "run this in the folder where the server was started, or set VAR_DIR (in the environment or a file .env)"
 
 
-def make_var_dir(settings: Settings) -> Path:
-    """Create the data folder.
-
-    Raises `CannotStart` if it cannot be created or written.
-    """
+def make_var_dir(settings: Settings) -> None:
+    """Create the data folder. Raises `CannotStart` if it cannot be created or written."""
     folder = settings.var_dir
     try:
         make_private_folder(folder)
@@ -29,15 +25,6 @@ def make_var_dir(settings: Settings) -> Path:
             f"{folder} cannot be written ({os_reason(error)}); make it writable, or set VAR_DIR to a folder that is"
         )
         raise CannotStart(message) from None
-    return folder
-
-
-def create_data_folder(settings: Settings, say: Callable[[str], None]) -> None:
-    """Create the data folder if it is missing, and report its path. Raises `CannotStart` if that fails."""
-    is_missing = not settings.var_dir.is_dir()
-    folder = make_var_dir(settings)
-    if is_missing:
-        say(f"created the data folder {folder}")
 
 
 def require_data(settings: Settings) -> None:

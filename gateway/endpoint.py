@@ -57,8 +57,8 @@ class Endpoint:
         """Authenticate, read, admit and run an operation, and answer it."""
         authentication = await self._admission.authenticate(request)
         limits = self._admission.limits
-        max_body = limits.max_body(is_privileged=authentication.is_privileged)
-        parameters = await read_request(request, max_body, limits.body_timeout_s)
+        max_body_bytes = limits.max_body_bytes(is_privileged=authentication.is_privileged)
+        parameters = await read_request(request, max_body_bytes, limits.body_timeout_s)
         admitted = await self._admission.admit(request, authentication, parameters)
         if admitted.kind is OperationType.SUBSCRIPTION:
             return await self._stream(request, authentication, admitted)

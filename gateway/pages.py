@@ -35,17 +35,17 @@ _POLICY = f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; frame-ancestor
 log = structlog.get_logger(__name__)
 
 
-async def start_page(_request: Request) -> Response:
+async def answer_start_page(_request: Request) -> Response:
     """Answer with the start page."""
     return HTMLResponse(_START_PAGE, headers={"Content-Security-Policy": _POLICY})
 
 
-async def alive(_request: Request) -> Response:
+async def answer_alive(_request: Request) -> Response:
     """Answer that the process is alive, without a call to a store."""
     return JsonResponse({"status": "ok"})
 
 
-async def ready(request: Request) -> Response:
+async def answer_ready(request: Request) -> Response:
     """Answer with the state of each store; 503 without the database, which everything needs.
 
     The token issuer is not called: its last known state is reported, so that health checks cause no requests to it.

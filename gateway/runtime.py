@@ -61,9 +61,9 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
     """
     async with open_stores(settings) as stores:
         await require_current(stores.database)
-        served = ServedPageLog(stores.database)
+        served_page_log = ServedPageLog(stores.database)
         tasks: dict[str, Task] = {
-            "served page log": lambda stop: _write_served(served, stop),
+            "served page log": lambda stop: _write_served_pages(served_page_log, stop),
             "index loading": lambda stop: _preload(stores, stop),
         }
         if not await _try_prepare(stores):
@@ -82,8 +82,8 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             listeners.append(notifier.notify)
 
         def wake() -> None:
-            for listener in listeners:
-                listener()
+            for notify in listeners:
+                notify()
 
         open_context = partial(
             Context,
@@ -91,7 +91,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             feeds=Feeds(
                 stores,
                 model,
-                served,
+                served_page_log,
                 velocity=ActiveTrendConstants(stores.database),
                 max_boost_places=settings.trending_max_shift,
                 exploration=settings.exploration_share,
@@ -149,8 +149,8 @@ async def _preload(stores: Stores, stop: asyncio.Event) -> None:
         await pause(stop, LOAD_AHEAD_EVERY_S)
 
 
-async def _write_served(served: ServedPageLog, stop: asyncio.Event) -> None:
+async def _write_served_pages(served_page_log: ServedPageLog, stop: asyncio.Event) -> None:
     while not stop.is_set():
-        await served.flush()
+        await served_page_log.flush()
         await pause(stop, FLUSH_EVERY_S)
-    await served.flush()
+    await served_page_log.flush()

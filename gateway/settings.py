@@ -15,7 +15,7 @@ from gateway.setting_fields import number, split
 from gateway.token_settings import TokenSettings
 from scoring.weights import ENOUGH_INTERACTIONS, ENOUGH_LIKES, ENOUGH_TAGS, EXPLORATION_SHARE, MAX_BOOST_PLACES
 
-RENAMED = {
+NEW_NAMES = {
     "BOUND_NETWORKS": "NETWORK_CAP",
     "ENOUGH_INTERACTIONS": "PERSONALIZATION_MIN_PROJECTS",
     "ENOUGH_LIKES": "PERSONALIZATION_MIN_LIKES",
@@ -260,33 +260,28 @@ def load_settings(**overrides: Any) -> Settings:
         settings = Settings(**options)
     except ValidationError as error:
         # A list setting has one error for each wrong entry; one line per setting is enough.
-        lines = {str(detail["loc"][0]): _sentence(detail, options) for detail in error.errors(include_url=False)}
+        lines = {str(detail["loc"][0]): _describe_fault(detail, options) for detail in error.errors(include_url=False)}
         raise InvalidSettings("\n".join(lines.values())) from None
     except (UnicodeDecodeError, OSError) as error:
         reason = os_reason(error) if isinstance(error, OSError) else "it is not UTF-8 text"
         raise InvalidSettings(f"the file .env cannot be read: {reason}; fix it or move it away") from None
-    remember_secrets(secrets=_secrets(settings), urls=_urls(settings))
+    remember_secrets(
+        secrets=[
+            v.get_secret_value() for name, v in settings if isinstance(v, SecretStr) and not name.endswith("_url")
+        ],
+        urls=[v.get_secret_value() if isinstance(v, SecretStr) else v for name, v in settings if name.endswith("_url")],
+    )
     return settings
 
 
 def _refuse_old_names() -> None:
     variables = {**DotEnvSettingsSource(Settings).env_vars, **EnvSettingsSource(Settings).env_vars}
-    old_names = [name for name in RENAMED if variables.get(name.lower())]
+    old_names = [name for name in NEW_NAMES if variables.get(name.lower())]
     if old_names:
-        raise InvalidSettings("\n".join(f"{name} is now named {RENAMED[name]}; rename it" for name in old_names))
+        raise InvalidSettings("\n".join(f"{name} is now named {NEW_NAMES[name]}; rename it" for name in old_names))
 
 
-def _secrets(settings: Settings) -> list[str]:
-    values = [getattr(settings, name) for name in Settings.model_fields if not name.endswith("_url")]
-    return [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
-
-
-def _urls(settings: Settings) -> list[str]:
-    values = [getattr(settings, name) for name in Settings.model_fields if name.endswith("_url")]
-    return [value.get_secret_value() if isinstance(value, SecretStr) else value for value in values]
-
-
-def _sentence(detail: ErrorDetails, options: dict[str, Any]) -> str:
+def _describe_fault(detail: ErrorDetails, options: dict[str, Any]) -> str:
     name = str(detail["loc"][0])
     field = Settings.model_fields[name]
     display_name = f"--{name}" if name in options else name.upper()

@@ -4,7 +4,7 @@ import asyncio
 import time
 
 MAX_SLEEP_S = 15.0
-"""Longest time between two readings of the wall clock: it may have been set, or the machine suspended."""
+"""Longest time between two readings of the wall clock: somebody may set the clock, or suspend the machine."""
 
 
 class Clock:

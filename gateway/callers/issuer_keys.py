@@ -33,7 +33,7 @@ RETRY_AFTER_S = 10.0
 """Shortest pause between two fetches, whatever tokens arrive."""
 
 DEADLINE_S = 3.0
-"""Deadline of a fetch. Only the first request and requests with an unknown key wait for it."""
+"""Time limit of a fetch. Only the first request and requests with an unknown key wait for a fetch."""
 
 MAX_BYTES = 256 * 1024
 """Bytes of the largest accepted key set; a key has about 500 bytes."""
@@ -73,9 +73,9 @@ class IssuerKey:
 class IssuerKeys:
     """Keys of one issuer, at a URL or in a file; `fetch` replaces the download, and `clock` the monotonic clock."""
 
-    def __init__(self, where: str, fetch: Fetch | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        self.where = display_url(where) if "://" in where else where
-        self._fetch = fetch or _fetch_from(where)
+    def __init__(self, location: str, fetch: Fetch | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self.location = display_url(location) if "://" in location else location
+        self._fetch = fetch or _fetch_from(location)
         self._clock = clock
         self._keys: tuple[IssuerKey, ...] = ()
         self._fetched_at: float | None = None
@@ -161,16 +161,16 @@ class IssuerKeys:
 
     def _record_fault(self, fault: str | None) -> None:
         if fault is not None and self.fault is None:
-            log.warning("token issuer unavailable", where=self.where, reason=fault)
+            log.warning("token issuer unavailable", where=self.location, reason=fault)
         elif fault is None and self.fault is not None:
-            log.info("token issuer available again", where=self.where)
+            log.info("token issuer available again", where=self.location)
         self.fault = fault
 
 
-def _fetch_from(where: str) -> Fetch:
-    if "://" not in where:
-        return lambda: asyncio.to_thread(Path(where).read_bytes)
-    return lambda: _download(where)
+def _fetch_from(location: str) -> Fetch:
+    if "://" not in location:
+        return lambda: asyncio.to_thread(Path(location).read_bytes)
+    return lambda: _download(location)
 
 
 async def _download(url: str) -> bytes:

@@ -12,7 +12,7 @@ from db.models import now
 from gateway.client_addresses import read_address
 
 PREFIX_BITS = {4: 24, 6: 48}
-"""Bits of the prefix by IP version: one household or office, and the unit in which addresses are rented."""
+"""Bits of the prefix by IP version. Addresses with one prefix usually belong to one household, office or customer."""
 
 
 class NetworkHash:

@@ -32,7 +32,7 @@ MAX_TOKEN = 8_192
 # Some issuers pad each part of a token with "=".
 _BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/=-]+)", re.IGNORECASE)
 
-_SENTENCES: dict[type[Exception], str] = {
+_MESSAGES: dict[type[Exception], str] = {
     jwt.InvalidIssuerError: "The token has another issuer: its claim iss must be the gateway's TOKEN_ISSUER.",
     jwt.InvalidAudienceError: "The token has another audience: its claim aud must be the gateway's TOKEN_AUDIENCE.",
     jwt.InvalidSignatureError: f"The token was altered, or signed with another secret. {ADVICE}",
@@ -64,7 +64,7 @@ class TokenAuthority:
         self._audience = audience
         self._algorithms = tuple(name for name in algorithms if name == ALGORITHM or keys is not None)
         self._role = role
-        self._previous = previous
+        self._previous_secret = previous
         self.rules = rules
         self.keys = keys
 
@@ -113,13 +113,13 @@ class TokenAuthority:
             algorithm, key = await self._select_key(token)
             return self._claims(token, algorithm, key)
         except (jwt.PyJWTError, RecursionError, ValueError) as error:
-            raise Unauthenticated(self._sentence(error)) from None
+            raise Unauthenticated(self._describe_error(error)) from None
 
     def _claims(self, token: str, algorithm: str, key: Any) -> TokenClaims:
         try:
             return parse_claims(self._decode(token, algorithm, key), self._role, self.rules)
         except jwt.InvalidSignatureError:
-            previous = self._previous
+            previous = self._previous_secret
             if algorithm != ALGORITHM or previous is None or previous.valid_until <= self.rules.clock.now():
                 raise
             claims = parse_claims(self._decode(token, algorithm, previous.secret), self._role, self.rules)
@@ -155,12 +155,12 @@ class TokenAuthority:
             },
         )
 
-    def _sentence(self, error: Exception) -> str:
+    def _describe_error(self, error: Exception) -> str:
         if isinstance(error, jwt.MissingRequiredClaimError):
             return f"The token lacks the claim {error.claim}; exp, iss, aud and sub are needed."
         if isinstance(error, jwt.InvalidAlgorithmError):
             return f"The token must be signed with {' or '.join(self._algorithms)}."
-        return _SENTENCES.get(type(error), f"The token cannot be read. {ADVICE}")
+        return _MESSAGES.get(type(error), f"The token cannot be read. {ADVICE}")
 
 
 def bearer_token(header: str) -> str:

@@ -74,15 +74,15 @@ def doctor() -> None:
 
 async def run_checks(settings: Settings) -> list[Finding]:
     """Run every check, also after a failed check."""
-    findings = [_python(), await _check("folder", _folder(settings))]
+    findings = [_check_python(), await _run_check(settings, "folder", _check_folder(settings))]
     if findings[1].verdict is Verdict.BROKEN:
         return findings
-    findings.append(await _check("secret", _secret(settings)))
+    findings.append(await _run_check(settings, "secret", _check_secret(settings)))
     if settings.token_jwks_url and findings[2].verdict is not Verdict.BROKEN:
-        findings.append(await _check("token keys", _token_keys(settings)))
+        findings.append(await _run_check(settings, "token keys", _check_token_keys(settings)))
     try:
         async with open_stores(settings) as stores:
-            findings += await _stores(settings, stores)
+            findings += await _check_stores(settings, stores)
     except StoreMisconfigured as error:
         findings.append(Finding(error.store.value, Verdict.BROKEN, error.reason))
     except (DatabaseLayerError, GatewayError) as error:
@@ -100,19 +100,21 @@ def print_findings(console: Console, findings: list[Finding]) -> int:
     return int(any(finding.verdict is Verdict.BROKEN for finding in findings))
 
 
-async def _stores(settings: Settings, stores: Stores) -> list[Finding]:
-    database = await _check("database", _ok(stores.database.where, require_reachable(stores.database)))
-    findings, is_current = [database], False
-    if database.verdict is not Verdict.BROKEN:
-        findings.append(await _check("schema", _ok("up to date", schema.require_current(stores.database))))
-        is_current = findings[-1].verdict is Verdict.OK
-        if is_current:
-            findings.append(await _check("outbox", _outbox(stores.database)))
+async def _check_stores(settings: Settings, stores: Stores) -> list[Finding]:
+    database = stores.database
+    findings = [await _run_check(settings, "database", _report(database.where, require_reachable(database)))]
+    is_current = False
+    if findings[0].verdict is not Verdict.BROKEN:
+        is_up_to_date = _report("up to date", schema.require_current(database))
+        findings.append(await _run_check(settings, "schema", is_up_to_date))
+        is_current = findings[1].verdict is Verdict.OK
+    if is_current:
+        findings.append(await _run_check(settings, "outbox", _check_outbox(database)))
     model = f"{stores.embedder.model}, {stores.embedder.dimension} dimensions"
     checks: dict[str, Callable[[], Awaitable[_Result]]] = {
-        "vectors": lambda: _vectors(stores, is_current),
-        "embeddings": lambda: _ok(model, stores.embedder.embed(["a project about music"])),
-        "cache": lambda: _ok("can be written", stores.cache.put("doctor", b"1", ttl_s=1)),
+        "vectors": lambda: _check_vectors(stores, is_current),
+        "embeddings": lambda: _report(model, stores.embedder.embed(["a project about music"])),
+        "cache": lambda: _report("can be written", stores.cache.put("doctor", b"1", ttl_s=1)),
     }
     missing = _missing_files(settings)
     for subject, check in checks.items():
@@ -120,7 +122,7 @@ async def _stores(settings: Settings, stores: Stores) -> list[Finding]:
             message = f"{missing[subject]} is not there yet; it is created when needed"
             findings.append(Finding(subject, Verdict.OK, message))
         else:
-            findings.append(await _check(subject, _with_fix(settings, check())))
+            findings.append(await _run_check(settings, subject, check()))
     return findings
 
 
@@ -134,11 +136,13 @@ def _missing_files(settings: Settings) -> dict[str, Path]:
     return {subject: file for subject, file in files.items() if not file.exists()}
 
 
-async def _check(subject: str, check: Awaitable[_Result]) -> Finding:
+async def _run_check(settings: Settings, subject: str, check: Awaitable[_Result]) -> Finding:
     try:
         return Finding(subject, *await check)
     except StoreMisconfigured as error:
         message = error.reason  # names the setting
+    except StoreUnavailable as error:
+        message = f"{error.reason}; {_fix(settings, error.store)}"
     except (DatabaseLayerError, GatewayError) as error:
         message = str(error)
     except OSError as error:
@@ -148,19 +152,9 @@ async def _check(subject: str, check: Awaitable[_Result]) -> Finding:
     return Finding(subject, Verdict.BROKEN, message)
 
 
-async def _ok(message: str, work: Awaitable[object]) -> _Result:
+async def _report(message: str, work: Awaitable[object]) -> _Result:
     await work
     return Verdict.OK, message
-
-
-async def _with_fix(settings: Settings, check: Awaitable[_Result]) -> _Result:
-    """Run the check of a store, and add the fix if the store is unavailable."""
-    try:
-        return await check
-    except StoreMisconfigured:
-        raise
-    except StoreUnavailable as unavailable:
-        return Verdict.BROKEN, f"{unavailable.reason}; {_fix(settings, unavailable.store)}"
 
 
 def _fix(settings: Settings, store: Store) -> str:
@@ -186,14 +180,14 @@ def _fix(settings: Settings, store: Store) -> str:
     return server_fix if is_server else file_fix
 
 
-def _python() -> Finding:
+def _check_python() -> Finding:
     version = platform.python_version()
     if sys.version_info < _OLDEST_PYTHON:
         return Finding("python", Verdict.BROKEN, f"{version}; install 3.11 or newer")
     return Finding("python", Verdict.OK, version)
 
 
-async def _folder(settings: Settings) -> _Result:
+async def _check_folder(settings: Settings) -> _Result:
     require_data(settings)
     folder = settings.var_dir
     if not folder.is_dir():
@@ -207,7 +201,7 @@ async def _folder(settings: Settings) -> _Result:
     return Verdict.OK, f"{folder} can be written"
 
 
-async def _secret(settings: Settings) -> _Result:
+async def _check_secret(settings: Settings) -> _Result:
     path = settings.data_file(DataFile.TOKEN_SECRET)
     if settings.token_secret is None and not path.exists():
         return Verdict.OK, f"{path} is not there yet; the first start of a server creates it"
@@ -215,22 +209,22 @@ async def _secret(settings: Settings) -> _Result:
     return Verdict.OK, f"in {path}" if settings.token_secret is None else "from TOKEN_SECRET"
 
 
-async def _token_keys(settings: Settings) -> _Result:
+async def _check_token_keys(settings: Settings) -> _Result:
     keys = token_authority(settings).keys
     assert keys is not None  # noqa: S101 (the caller has checked the setting; for the type checker)
     known_keys = await keys.refresh()
     if keys.fault is not None:
-        return Verdict.BROKEN, f"{keys.where}: {keys.fault}; correct TOKEN_JWKS_URL, or check the issuer"
+        return Verdict.BROKEN, f"{keys.location}: {keys.fault}; correct TOKEN_JWKS_URL, or check the issuer"
     usable = [key for key in known_keys if key.algorithms & set(settings.accepted_algorithms)]
     if not usable:
         message = (
-            f"none of the {len(known_keys)} keys at {keys.where} fits TOKEN_ALGORITHMS; add the issuer's algorithm"
+            f"none of the {len(known_keys)} keys at {keys.location} fits TOKEN_ALGORITHMS; add the issuer's algorithm"
         )
         return Verdict.BROKEN, message
-    return Verdict.OK, f"{len(usable)} at {keys.where}"
+    return Verdict.OK, f"{len(usable)} at {keys.location}"
 
 
-async def _outbox(database: Database) -> _Result:
+async def _check_outbox(database: Database) -> _Result:
     waiting = await outbox.backlog(database)
     if waiting.dead:
         return Verdict.WARNING, f"{waiting.dead:,} rows are dead; see: explore outbox"
@@ -239,7 +233,7 @@ async def _outbox(database: Database) -> _Result:
     return Verdict.OK, f"{waiting.rows:,} rows wait"
 
 
-async def _vectors(stores: Stores, is_current: bool) -> _Result:
+async def _check_vectors(stores: Stores, is_current: bool) -> _Result:
     await stores.vectors.prepare(stores.embedder.model, stores.embedder.dimension)
     counts = await stores.vectors.counts()
     if not is_current or (await outbox.backlog(stores.database)).rows:  # missing objects cannot be counted yet

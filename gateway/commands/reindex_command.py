@@ -91,12 +91,12 @@ class IndexComparison:
     """Differences between index and database, and the number of rows in the outbox."""
 
     differences: Differences
-    waiting: int
+    waiting_rows: int
 
     @property
     def is_clean(self) -> bool:
         """Whether the index matches the database, and no row waits."""
-        return not self.differences and not self.waiting
+        return not self.differences and not self.waiting_rows
 
     def summary(self, *, repaired: bool) -> str:
         """Return the report in one sentence."""
@@ -105,9 +105,9 @@ class IndexComparison:
         sentences = []
         if self.differences:
             sentences.append(f"{len(self.differences):,} differ" + ("ed and were repaired" if repaired else ""))
-        if self.waiting:
+        if self.waiting_rows:
             sentences.append(
-                f"{self.waiting:,} rows wait in the outbox; explore serve or explore worker writes them, "
+                f"{self.waiting_rows:,} rows wait in the outbox; explore serve or explore worker writes them, "
                 "explore reindex --check writes those that are due"
             )
         return "; ".join(sentences)

@@ -32,7 +32,7 @@ _UPGRADE_HEADERS = frozenset({b"upgrade", b"connection", b"proxy-connection", b"
 
 
 class LimitedWebSocketProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's WebSocket protocol with limits; the `LimitedHttpProtocol` that hands over sets its attributes."""
+    """uvicorn's WebSocket protocol with limits. The `LimitedHttpProtocol` before it sets its attributes."""
 
     reader: StalledReader
     caps: ConnectionCaps

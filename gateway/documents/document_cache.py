@@ -25,7 +25,7 @@ MAX_DOCUMENT_CHARACTERS = 30_000
 MAX_ERRORS = 20
 """Errors after which validation stops."""
 
-MAX_SEEN = 4_096
+MAX_SEEN_HASHES = 4_096
 """Number of stored hashes of texts, by which a second arrival is recognized."""
 
 
@@ -52,12 +52,12 @@ class DocumentCache:
             OneOfInputValidationRule,
             *([] if introspection else [NoSchemaIntrospectionCustomRule]),
         ]
-        self._cached: TextBoundedCache[Document] = TextBoundedCache(max_characters)
-        self._seen: OrderedDict[int, None] = OrderedDict()
+        self._documents: TextBoundedCache[Document] = TextBoundedCache(max_characters)
+        self._seen_hashes: OrderedDict[int, None] = OrderedDict()
 
     def read(self, text: str) -> Document:
         """Parse a document, or return the cached one. Raises `DocumentRefused` for wrong syntax."""
-        cached = self._cached.get(text)
+        cached = self._documents.get(text)
         if cached is not None:
             return cached
         try:
@@ -80,13 +80,13 @@ class DocumentCache:
             raise DocumentRefused(errors)
         document.is_valid = True
         if len(document.text) <= MAX_DOCUMENT_CHARACTERS and self._has_seen(document.text):
-            self._cached.put(document.text, document, len(document.text))
+            self._documents.put(document.text, document, len(document.text))
 
     def _has_seen(self, text: str) -> bool:
         key = hash(text)
-        if key in self._seen:
+        if key in self._seen_hashes:
             return True
-        self._seen[key] = None
-        if len(self._seen) > MAX_SEEN:
-            self._seen.popitem(last=False)
+        self._seen_hashes[key] = None
+        if len(self._seen_hashes) > MAX_SEEN_HASHES:
+            self._seen_hashes.popitem(last=False)
         return False

@@ -15,7 +15,7 @@ from graphql import GraphQLError, parse
 from gateway.errors import CannotStart, os_reason
 from gateway.settings import Settings
 
-APOLLO = "apollo-persisted-query-manifest"
+APOLLO_FORMAT = "apollo-persisted-query-manifest"
 
 MAX_BYTES = 64 * 1024 * 1024
 """Size of the largest manifest: 20,000 documents of 3,000 characters."""
@@ -77,8 +77,8 @@ def read_manifest(path: Path | None) -> TrustedDocuments:
 def _entries(path: Path, data: Any) -> Iterator[tuple[str, str]]:
     match data:
         case {"format": str(format_), "operations": list(operations)}:
-            if format_ != APOLLO or data.get("version") != 1:
-                raise _manifest_error(path, f"has an unknown format; {APOLLO} 1 is supported")
+            if format_ != APOLLO_FORMAT or data.get("version") != 1:
+                raise _manifest_error(path, f"has an unknown format; {APOLLO_FORMAT} 1 is supported")
             yield from (_operation(path, operation) for operation in operations)
         case dict() if all(isinstance(text, str) for text in data.values()):
             yield from data.items()

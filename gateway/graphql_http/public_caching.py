@@ -35,11 +35,11 @@ DIGEST_BYTES = 12
 
 
 class PublicCaching:
-    """Decides which answers may be cached; a cache may serve them for `fresh_s` seconds without revalidation."""
+    """Decides which answers may be cached; a cache may serve them for `max_age_s` seconds without revalidation."""
 
-    def __init__(self, schema: GraphQLSchema, fresh_s: int = 0) -> None:
+    def __init__(self, schema: GraphQLSchema, max_age_s: int = 0) -> None:
         self._schema = schema
-        self._control = f"public, max-age={fresh_s}" if fresh_s else "public, no-cache"
+        self._control = f"public, max-age={max_age_s}" if max_age_s else "public, no-cache"
 
     def is_shared(self, request: Request, document: Document) -> bool:
         """Return whether all anonymous callers get the same answer to a valid document."""

@@ -14,7 +14,7 @@ from gateway.client_addresses import Address, client_network
 from gateway.errors import RequestRefused
 from gateway.limit_settings import LimitSettings
 from gateway.limits.rate_limits import MemoryRateLimitStore, RateLimitStore
-from gateway.telemetry import count_local_charge
+from gateway.telemetry import local_charges
 
 REQUEST_POINTS = 10
 """Points of any request: authentication, HTTP and JSON take about 0.1 ms."""
@@ -36,7 +36,10 @@ class BudgetAccount:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Cost of a request, and the charged budget with the fewest points left; that budget is full in `resets_in_s`."""
+    """Cost of a request, and of the charged budgets the one with the fewest points left.
+
+    That budget is full again after `resets_in_s` seconds.
+    """
 
     asked: int
     limit: int
@@ -99,7 +102,7 @@ class Budgets:
         try:
             return await _spend(account, points, store)
         except StoreUnavailable:
-            count_local_charge()
+            local_charges.inc()
             return await _spend(account, points, self._local_store)
 
     def _accounts(self, authentication: Authentication) -> list[BudgetAccount]:

@@ -88,8 +88,8 @@ def _default(field: GraphQLField, cost: Cost) -> int:
 def _mean_introspection_entries(schema: GraphQLSchema) -> dict[tuple[str, str], float]:
     """Return the mean number of entries of each list of introspection, by type and field."""
     types = list(schema.type_map.values())
-    fielded = [type_ for type_ in types if isinstance(type_, GraphQLObjectType | GraphQLInterfaceType)]
-    fields = [field for type_ in fielded for field in type_.fields.values()]
+    types_with_fields = [type_ for type_ in types if isinstance(type_, GraphQLObjectType | GraphQLInterfaceType)]
+    fields = [field for type_ in types_with_fields for field in type_.fields.values()]
     inputs = [type_ for type_ in types if isinstance(type_, GraphQLInputObjectType)]
     enums = [type_ for type_ in types if isinstance(type_, GraphQLEnumType)]
     interfaces = [type_ for type_ in types if isinstance(type_, GraphQLInterfaceType)]
@@ -98,7 +98,7 @@ def _mean_introspection_entries(schema: GraphQLSchema) -> dict[tuple[str, str], 
         ("__Schema", "types"): len(types),
         ("__Schema", "directives"): len(directives),
         ("__Type", "fields"): len(fields) / len(types),
-        ("__Type", "interfaces"): sum(len(type_.interfaces) for type_ in fielded) / len(types),
+        ("__Type", "interfaces"): sum(len(type_.interfaces) for type_ in types_with_fields) / len(types),
         ("__Type", "possibleTypes"): sum(len(schema.get_possible_types(type_)) for type_ in interfaces) / len(types),
         ("__Type", "enumValues"): sum(len(type_.values) for type_ in enums) / len(types),
         ("__Type", "inputFields"): sum(len(type_.fields) for type_ in inputs) / len(types),

@@ -7,11 +7,10 @@ from graphql import DocumentNode, GraphQLSchema, GraphQLSyntaxError, OperationDe
 
 from gateway.errors import OverLimit, format_amount
 from gateway.limit_settings import LimitSettings
-from gateway.limits.cost import Analysis, sizing_variables
+from gateway.limits.cost import Analysis
 from gateway.limits.document_size import DocumentSize, measure, pairs_to_merge
 from gateway.limits.field_costs import FieldCosts
-from gateway.limits.selections import SelectionOutline, outline
-from gateway.limits.variables import check_variables
+from gateway.limits.selections import outline
 
 CHARACTERS_PER_KB = 1_000
 
@@ -37,7 +36,7 @@ class Limits:
         self._field_costs = FieldCosts(schema)
         self._settings = settings
 
-    def max_body(self, *, is_privileged: bool) -> int:
+    def max_body_bytes(self, *, is_privileged: bool) -> int:
         """Return the bytes of the largest request body."""
         return 1024 * (self._settings.max_body_kb_service if is_privileged else self._settings.max_body_kb)
 
@@ -71,16 +70,17 @@ class Limits:
     def check_variables(self, variables: dict[str, Any] | None, *, is_privileged: bool) -> int:
         """Check the size of the variables as they were sent; returns the points for coercing them, 0 for few."""
         allowed = self._settings.max_values_service if is_privileged else self._settings.max_values
-        values = check_variables(variables, depth=self._settings.max_nesting, values=allowed)
+        values = count_values(variables, depth=self._settings.max_nesting, values=allowed)
         return values // VALUES_PER_POINT if values > FREE_VALUES else 0
 
     def analyze(self, document: DocumentNode) -> Analysis:
         """Measure a document that has been parsed and not yet validated."""
         outlined = outline(document, self._field_costs)
-        self._check(measure(document, outlined))
-        self._check_merging(outlined)
+        self._check_size(measure(document, outlined))
+        # Counting the pairs expands fragments, so their number is checked before.
+        _require("TOO_MANY_MERGES", _MERGES, pairs_to_merge(outlined), self._settings.max_merges)
         operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
-        return Analysis(outlined, operations, sizing_variables(outlined))
+        return Analysis(outlined, operations)
 
     def cost(
         self,
@@ -95,27 +95,51 @@ class Limits:
         check_cost(cost, self._settings.max_cost_service if is_privileged else self._settings.max_cost)
         return cost
 
-    def _check(self, sizes: DocumentSize) -> None:
+    def _check_size(self, sizes: DocumentSize) -> None:
         settings, largest = self._settings, sizes.largest
         repeats, name = sizes.repeats
         for code, asked, allowed, sentence in (
             ("TOO_MANY_OPERATIONS", sizes.operations, settings.max_operations, _OPERATIONS),
             ("TOO_MANY_FIELDS", largest.fields, settings.max_fields, _FIELDS),
             ("TOO_MANY_FRAGMENTS", largest.fragments, settings.max_fragments, _FRAGMENTS),
-            ("TOO_MANY_FRAGMENTS", sizes.definitions, settings.max_named_fragments, _NAMED_FRAGMENTS),
+            ("TOO_MANY_FRAGMENTS", sizes.named_fragments, settings.max_named_fragments, _NAMED_FRAGMENTS),
             ("TOO_DEEP", largest.depth, settings.max_depth, _DEPTH),
             ("TOO_DEEP", largest.introspection_depth, settings.max_introspection_depth, _INTROSPECTION),
             ("TOO_DEEP", largest.nested_type_lists, MAX_NESTED_TYPE_LISTS, _TYPES),
             ("TOO_MANY_ALIASES", largest.aliases, settings.max_aliases, _ALIASES),
             ("TOO_MANY_REPEATS", repeats, settings.max_root_repeats, _REPEATS),
             ("TOO_MANY_DIRECTIVES", sizes.directives, settings.max_directives, _DIRECTIVES),
-            ("TOO_MANY_VALUES", sizes.members, MAX_OBJECT_FIELDS, _MEMBERS),
+            ("TOO_MANY_VALUES", sizes.object_fields, MAX_OBJECT_FIELDS, _MEMBERS),
             ("VALUES_TOO_DEEP", sizes.nesting, settings.max_nesting, _NESTING),
         ):
             _require(code, sentence, asked, allowed, name[:50])
 
-    def _check_merging(self, outlined: SelectionOutline) -> None:
-        _require("TOO_MANY_MERGES", _MERGES, pairs_to_merge(outlined), self._settings.max_merges)
+
+def count_values(variables: dict[str, Any] | None, *, depth: int, values: int) -> int:
+    """Count the values of variables, lists and objects included, without recursion.
+
+    Raises `OverLimit` if there are more than `values`, or they are nested deeper than `depth`.
+    """
+    level: list[Any] = list((variables or {}).values())
+    levels = count = 0
+    while level:
+        count += len(level)
+        if count > values:
+            message = f"The variables hold more than {format_amount(values)} values. Use several requests."
+            raise OverLimit("TOO_MANY_VALUES", message, asked=count, allowed=values)
+        next_level: list[Any] = []
+        for value in level:
+            if isinstance(value, dict):
+                next_level += value.values()
+            elif isinstance(value, list):
+                next_level += value
+        if any(isinstance(value, dict | list) for value in level):
+            levels += 1
+        if levels > depth:
+            message = f"The variables are nested more than {depth} deep. Send flatter values."
+            raise OverLimit("VALUES_TOO_DEEP", message, asked=levels, allowed=depth)
+        level = next_level
+    return count
 
 
 def check_cost(asked: int, allowed: int) -> None:

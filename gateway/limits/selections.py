@@ -49,7 +49,7 @@ class SelectionOutline:
 
     blocks: list[SelectionBlock]
     operations: list[int]  # the index of each operation's block, in the order of the document's operations
-    definitions: list[int]  # the indices of the blocks of named fragments
+    named_fragments: list[int]  # the indices of the blocks of named fragments
 
 
 @dataclass(slots=True)
@@ -76,14 +76,14 @@ class _Builder:
         self._index_by_node: dict[int, int] = {}  # by the `id` of the node, which the document keeps alive
 
     def run(self) -> SelectionOutline:
-        operations, definitions = [], []
+        operations, named_fragments = [], []
         for node in self._document.definitions:
             if isinstance(node, OperationDefinitionNode):
                 root_type = self._costs.roots.get(node.operation.value)
                 operations.append(self._add(_PendingBlock(node.selection_set, root_type)))
             elif isinstance(node, FragmentDefinitionNode):  # an unused fragment too: it is validated
-                definitions.append(self._add(_open_fragment(node)))
-        return SelectionOutline(self._blocks, operations, definitions)
+                named_fragments.append(self._add(_open_fragment(node)))
+        return SelectionOutline(self._blocks, operations, named_fragments)
 
     def _add(self, root: _PendingBlock) -> int:
         """Add a selection set after all selection sets that it refers to, and return its index."""

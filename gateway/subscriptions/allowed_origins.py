@@ -13,18 +13,18 @@ class AllowedOrigins:
 
     def __init__(self, allowed: Iterable[str]) -> None:
         origins = tuple(allowed)
-        self._any = "*" in origins
-        self._allowed = {_parse(origin) for origin in origins}
+        self._allows_any = "*" in origins
+        self._allowed_origins = {_parse(origin) for origin in origins}
 
     def allow(self, connection: HTTPConnection) -> bool:
         """Return whether this connection may be opened. A client that sends no origin is no browser."""
         origins = connection.headers.getlist("origin")
-        if not origins or self._any:
+        if not origins or self._allows_any:
             return True
         if len(origins) > 1:
             return False
         origin = _parse(origins[0])
-        return origin is not None and (origin in self._allowed or origin[1:] == _host(connection, origin[0]))
+        return origin is not None and (origin in self._allowed_origins or origin[1:] == _host(connection, origin[0]))
 
 
 def _parse(origin: str) -> tuple[str, str, int] | None:

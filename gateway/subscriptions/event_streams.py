@@ -62,7 +62,7 @@ class EventStream(Response):
             await send({"type": "http.response.body", "body": b":\n\n", "more_body": True})
             sending = asyncio.create_task(self._send_events(send))
             token_end = asyncio.create_task(self._token_end())
-            ends = [token_end, *map(asyncio.create_task, (_disconnected(receive), self._shutting_down.wait()))]
+            ends = [token_end, *map(asyncio.create_task, (_wait_for_disconnect(receive), self._shutting_down.wait()))]
             try:
                 await asyncio.wait({sending, *ends}, return_when=asyncio.FIRST_COMPLETED)
                 has_expired = token_end.done()
@@ -98,7 +98,7 @@ async def _events(results: AsyncGenerator[ResponsePayload, None]) -> AsyncGenera
                 await next_result
 
 
-async def _disconnected(receive: Receive) -> None:
+async def _wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
 

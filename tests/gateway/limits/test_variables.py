@@ -1,7 +1,7 @@
 import pytest
 
 from gateway.errors import OverLimit
-from gateway.limits.variables import check_variables
+from gateway.limits.limits import count_values
 
 
 def nested(depth):
@@ -13,13 +13,13 @@ def nested(depth):
 
 def code_of(variables, **limits):
     with pytest.raises(OverLimit) as refused:
-        check_variables(variables, **{"depth": 20, "values": 1_000, **limits})
+        count_values(variables, **{"depth": 20, "values": 1_000, **limits})
     return refused.value.code
 
 
 @pytest.mark.parametrize("variables", [None, {}, {"a": None, "b": [], "c": {}}, nested(20), {"x": [1] * 999}])
 def test_variables_within_the_limits_pass(variables):
-    check_variables(variables, depth=20, values=1_000)
+    count_values(variables, depth=20, values=1_000)
 
 
 def test_variables_beyond_a_limit_are_refused():
