@@ -64,7 +64,7 @@ class Asset:
     def answer(self, request: Request) -> Response:
         """Return the file in the smallest coding that the client accepts, or 304 if the client has it."""
         tag = self.headers["ETag"]
-        if tag in _comma_separated(request.headers.get("if-none-match", "")):
+        if has_tag(request, tag):
             return Response(status_code=304, headers=self.headers)
         accepted = _accepted_codings(request.headers)
         coding = next((name for name in ("br", "gzip") if name in accepted and name in self.bodies), "identity")
@@ -130,6 +130,12 @@ class GraphiqlOrEndpoint:
             await page(scope, receive, send)
         else:
             await self._endpoint(scope, receive, send)
+
+
+def has_tag(request: Request, tag: str) -> bool:
+    """Return whether the client has the body with this entity tag (weak comparison of RFC 9110, section 8.8.3.2)."""
+    tags = _comma_separated(request.headers.get("if-none-match", ""))
+    return tags == ["*"] or tag.removeprefix("W/") in (entry.removeprefix("W/") for entry in tags)
 
 
 def accepts_html(request: Request) -> bool:

@@ -4,6 +4,8 @@ A command's module is imported when the command runs: all modules together take 
 `explore --help` does not need.
 """
 
+from collections.abc import Callable
+from keyword import iskeyword
 from pkgutil import resolve_name
 from typing import Any
 
@@ -14,46 +16,37 @@ from gateway.commands.console import console, print_plain, program_name
 
 COMMANDS = {
     "serve": (
-        "serve_commands:serve",
+        "serve_commands",
         "Migrate the database and serve until Ctrl-C. Creates a missing data folder (VAR_DIR).",
     ),
-    "migrate": ("serve_commands:migrate", "Migrate the database. Creates a missing data folder (VAR_DIR)."),
-    "demo": (
-        "serve_commands:demo",
-        "Load the demo data into an empty store. Creates a missing data folder (VAR_DIR).",
-    ),
+    "migrate": ("serve_commands", "Migrate the database. Creates a missing data folder (VAR_DIR)."),
+    "demo": ("serve_commands", "Load the demo data into an empty store. Creates a missing data folder (VAR_DIR)."),
     "import": (
-        "import_command:import_",
+        "import_command",
         "Import projects, users and interactions from a folder; a repeated import changes nothing.",
     ),
-    "token": ("token_command:token", "Print a bearer token for a user. Standard output has nothing else."),
-    "schema": ("schema_command:schema", "Print the GraphQL schema (SDL)."),
+    "token": ("token_command", "Print a bearer token for a user. Standard output has nothing else."),
+    "schema": ("schema_command", "Print the GraphQL schema (SDL)."),
     "doctor": (
-        "doctor:doctor",
+        "doctor",
         "Check Python, the settings and the stores, and print how to fix faults; exit code 1 if something is broken.",
     ),
-    "worker": (
-        "serve_commands:worker",
-        "Drain the outbox and run the periodic jobs in a process of its own, until Ctrl-C.",
-    ),
-    "reindex": ("reindex_command:reindex", "Rebuild the vector index from the database and activate it."),
+    "worker": ("serve_commands", "Drain the outbox and run the periodic jobs in a process of its own, until Ctrl-C."),
+    "reindex": ("reindex_command", "Rebuild the vector index from the database and activate it."),
     "outbox": (
-        "outbox_command:outbox",
+        "outbox_command",
         "Show the backlog of the vector index and its dead rows; exit code 1 if there are dead rows.",
     ),
-    "evaluate": (
-        "evaluate_command:evaluate",
-        "Evaluate the ranking on a folder of data, with baselines for comparison.",
-    ),
+    "evaluate": ("evaluate_command", "Evaluate the ranking on a folder of data, with baselines for comparison."),
     "train": (
-        "train_commands:train",
+        "train_commands",
         "Train a ranking model and trend constants on this log; each is activated if it wins on a held-out window.",
     ),
-    "models": ("train_commands:models", "List the ranking models, activate one, or plot their curves."),
-    "trends": ("train_commands:trends", "List the fitted trend constants, or activate a set."),
+    "models": ("train_commands", "List the ranking models, activate one, or plot their curves."),
+    "trends": ("train_commands", "List the fitted trend constants, or activate a set."),
 }
-"""The function in `gateway.commands` that is the command, and the first paragraph of its docstring, by the command's
-name."""
+"""By the name of each command: the module in `gateway.commands` with its function, and the first paragraph of the
+function's docstring."""
 
 STOPPED = 130
 """Exit code after Ctrl-C, as in shells: 128 and the number of SIGINT."""
@@ -67,16 +60,23 @@ _AFTER_STOP = {
 """End of the message of a stopped command: the state of the data, and the next step."""
 
 
+def find_function(module: str, name: str) -> Callable[..., None]:
+    """Import the function of a command."""
+    function_name = f"{name}_" if iskeyword(name) else name
+    function: Callable[..., None] = resolve_name(f"gateway.commands.{module}:{function_name}")
+    return function
+
+
 class _LazyCommand(TyperCommand):
     """A command in the list of `explore --help`. The command with its options takes its place when it runs."""
 
-    def __init__(self, name: str, function: str, summary: str) -> None:
+    def __init__(self, name: str, module: str, summary: str) -> None:
         super().__init__(name, help=summary)
-        self._function = function
+        self._module = module
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
         command = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-        command.command(self.name)(resolve_name(f"gateway.commands.{self._function}"))
+        command.command(self.name)(find_function(self._module, info_name or ""))
         return typer.main.get_command(command).make_context(info_name, args, parent, **extra)
 
 

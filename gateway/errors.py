@@ -1,17 +1,4 @@
-"""Errors of the gateway layer.
-
-```
-GatewayError
-├── CannotStart            a command cannot do its work: one sentence that says how to fix it, and an exit code
-│   └── InvalidSettings    a setting is wrong (exit code 2)
-└── RequestRefused         a request that never reaches the graph
-    ├── Unauthenticated    401: the bearer token is invalid
-    ├── IssuerUnavailable  503: the token cannot be checked, because its issuer's keys are unavailable
-    ├── OverLimit          400: the request exceeds a limit
-    ├── OverBudget         429: the caller has spent the points of this minute (`gateway.limits.budget`)
-    └── TooManyStreams     429 or 503: too many open streams (`gateway.subscriptions.stream_limits`)
-```
-"""
+"""Errors of the gateway layer. Some modules define further subclasses beside their limits."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

@@ -23,6 +23,7 @@ from graphql import (
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gateway.assets import has_tag
 from gateway.documents.document import Document
 from gateway.graphql_http.request_parsing import READ_METHODS
 from resolvers.common.compat import field_definition
@@ -53,16 +54,10 @@ class PublicCaching:
         """Allow caches to keep an answer; a client that has it gets 304 without a body."""
         tag = f'W/"{blake2b(response.body, digest_size=DIGEST_BYTES).hexdigest()}"'
         response.headers.update({"Cache-Control": self._control, "ETag": tag, "Vary": VARY})
-        if not _has_tag(request, tag):
+        if not has_tag(request, tag):
             return response
         headers = {name: response.headers[name] for name in ("Cache-Control", "ETag", "Vary")}
         return Response(status_code=304, headers=headers)
-
-
-def _has_tag(request: Request, tag: str) -> bool:
-    header = request.headers.get("if-none-match", "")
-    tags = {part.strip().removeprefix("W/") for part in header.split(",")}
-    return header.strip() == "*" or tag.removeprefix("W/") in tags
 
 
 def _is_shared(schema: GraphQLSchema, document: Document) -> bool:

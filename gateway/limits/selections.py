@@ -6,6 +6,7 @@ measure, so the time is linear in the length of the document. Nothing here is re
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from graphql import (
     DocumentNode,
@@ -52,8 +53,7 @@ class SelectionOutline:
     named_fragments: list[int]  # the indices of the blocks of named fragments
 
 
-@dataclass(slots=True)
-class _PendingBlock:
+class _PendingBlock(NamedTuple):
     """A selection set that is not yet a block."""
 
     node: SelectionSetNode

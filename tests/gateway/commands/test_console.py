@@ -5,13 +5,12 @@ import io
 import subprocess
 import sys
 from pathlib import Path
-from pkgutil import resolve_name
 
 import pytest
 from rich.console import Console
 
 from db.redaction import remember_secrets
-from gateway.cli import COMMANDS
+from gateway.cli import COMMANDS, find_function
 from gateway.commands.console import print_plain, program_name
 
 
@@ -56,8 +55,8 @@ def test_what_is_printed_holds_no_secret_and_no_markup() -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_list_of_commands_has_the_first_paragraph_of_each_docstring(name: str) -> None:
-    function, summary = COMMANDS[name]
-    docstring = inspect.getdoc(resolve_name(f"gateway.commands.{function}"))
+    module, summary = COMMANDS[name]
+    docstring = inspect.getdoc(find_function(module, name))
     assert docstring is not None
     assert docstring.partition("\n\n")[0] == summary
 
