@@ -27,7 +27,7 @@ MAX_LOGGED_NAME = 100
 """Characters of an operation's name in the log."""
 
 Prepared = Executor[Any] | list[GraphQLError]
-"""An executor with coerced variables, whose context is not set yet; or the errors of the variables."""
+"""An executor with coerced variables and no context yet, or the list of errors in the variables."""
 
 
 @dataclass(frozen=True, slots=True)

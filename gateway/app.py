@@ -55,8 +55,8 @@ MIN_COMPRESSED_BYTES = 1_000
 """Minimum size of a compressed answer. A smaller answer fits into one packet."""
 
 COMPRESSION_LEVEL = 3
-"""Level of gzip: level 3 compresses a page of 30 projects from 33 KB to 9.3 KB in 0.18 ms; level 9 to 8.6 KB in
-0.75 ms."""
+"""Level of gzip. Level 3 compresses a page of 30 projects from 33 KB to 9.3 KB in 0.18 ms. Level 9 compresses it to
+8.6 KB in 0.75 ms."""
 
 
 def create() -> Starlette:

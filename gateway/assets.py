@@ -58,7 +58,7 @@ _MEDIA_TYPES = {
 class Asset:
     """One file of a build."""
 
-    bodies: Mapping[str, bytes]  # the content by content coding; always with "identity"
+    bodies: Mapping[str, bytes]  # the content by content coding, always with "identity"
     headers: Mapping[str, str]  # headers of every response with this file
 
     def answer(self, request: Request) -> Response:

@@ -49,7 +49,7 @@ class ClientAddresses:
         TRUSTED_PROXIES, whose clients share one budget."""
 
     def find(self, connection: HTTPConnection) -> Address | None:
-        """Return the client's address; None for a connection without one, such as a Unix socket."""
+        """Return the client's address, or None for a connection without one, such as a Unix socket."""
         peer = read_address(connection.client.host) if connection.client else None
         forwarded = connection.headers.getlist(HEADER)
         if not forwarded:
@@ -76,7 +76,7 @@ class ClientAddresses:
 
 
 def read_address(text: str | None) -> Address | None:
-    """Parse an address; None for other text. An IPv4-mapped IPv6 address becomes an IPv4 address."""
+    """Parse an address. Return None for other text. An IPv4-mapped IPv6 address becomes an IPv4 address."""
     try:
         address = ip_address((text or "").partition("%")[0])
     except ValueError:

@@ -1,6 +1,6 @@
 """Private parts of uvicorn, websockets and Strawberry that the gateway uses.
 
-`resolvers.common.compat` has the other private parts of Strawberry, and those of graphql-core.
+`resolvers.common.compat` has the other private parts of Strawberry, and the private parts of graphql-core.
 `tests/gateway/test_compat.py` fails with a sentence for each part that a new version has changed.
 """
 

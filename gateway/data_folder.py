@@ -51,7 +51,7 @@ def require_secret(settings: Settings) -> None:
 
 
 def database_file(settings: Settings) -> Path | None:
-    """Return the SQLite file of the database; None for a server, or for a URL that cannot be parsed."""
+    """Return the SQLite file of the database, or None for a server, or for a URL that cannot be parsed."""
     try:
         url = make_url(settings.effective_database_url)
     except (ArgumentError, ValueError):  # opening the database reports it in full

@@ -34,7 +34,7 @@ class InvalidSettings(CannotStart):
 class RequestRefused(GatewayError):
     """A request that never reaches the graph. The message states the fault and the fix.
 
-    `code` is the value of `extensions.code`. `headers` and `extensions` are added to those of the response.
+    `code` is the value of `extensions.code`. `headers` go to the response, `extensions` to the entry of `errors`.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class OverLimit(RequestRefused):
 
 
 def format_amount(number: int) -> str:
-    """Format a number for a message; a number above `MAX_STATED_AMOUNT` is given as a bound."""
+    """Format a number for a message. A number above `MAX_STATED_AMOUNT` becomes "over 1,000,000,000"."""
     return f"{number:,}" if number < MAX_STATED_AMOUNT else f"over {MAX_STATED_AMOUNT:,}"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 import structlog
-from graphql import GraphQLError
+from graphql import ExecutionResult, GraphQLError
 
 from db.errors import InvalidRecord, StoreUnavailable, UnknownReference
 
@@ -30,6 +30,13 @@ _INPUT = re.compile(r"(Variable '\$\w+'|Argument '[\w.(:)]+'|Expected value of t
 _QUOTED = re.compile(r"(?P<before>.*?)(?P<link>, found: | Found: |(?<!invalid) value: )(?P<value>.*?)\.?", re.DOTALL)
 _ENCOUNTERED = re.compile(r", but encountered error .*", re.DOTALL)
 _OUTPUT = re.compile(r"(Int|Float|String|Boolean|ID|Enum '\w+') cannot represent ")
+
+
+def result_payload(result: ExecutionResult, request_id: str) -> dict[str, Any]:
+    """Return `data`, and `errors` if there are any, for the client of an executed operation."""
+    if not result.errors:
+        return {"data": result.data}
+    return {"data": result.data, "errors": [error_for_client(error, request_id) for error in result.errors]}
 
 
 def error_for_client(error: GraphQLError, request_id: str, default_code: str = INPUT) -> dict[str, Any]:
@@ -80,7 +87,7 @@ def _is_bad_output(error: GraphQLError) -> bool:
 
 
 def _message(error: GraphQLError) -> str:
-    """Return the gateway's own messages unchanged, and those of graphql-core in plain words."""
+    """Return a message of the gateway unchanged, and a message of graphql-core in plain words."""
     return error.message if (error.extensions or {}).get("code") else plain_message(error.message)
 
 
@@ -97,7 +104,7 @@ def plain_message(message: str) -> str:
 
 
 def _as_json(quote: str) -> str | None:
-    """Return the value as JSON; None if graphql-core has truncated it, or it is long."""
+    """Return the value as JSON, or None if graphql-core has truncated it, or it is long."""
     try:
         value = orjson.dumps(ast.literal_eval(quote)).decode()
     except (ValueError, SyntaxError, TypeError):  # TypeError: an integer of more than 64 bits

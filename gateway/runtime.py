@@ -44,9 +44,9 @@ class Runtime:
     """The objects of one server process, from its start to its end."""
 
     stores: Stores
-    open_context: Callable[..., Context]  # creates the context of one request; takes `caller`
+    open_context: Callable[..., Context]  # creates the context of one request from its `caller`
     rate_limits: RateLimitStore  # store of the points that callers have spent
-    changes: FeedChangeWatcher | None = None  # source of feed change notifications; None without subscriptions
+    changes: FeedChangeWatcher | None = None  # source of feed change notifications, or None without subscriptions
 
 
 OpenRuntime = Callable[[], AbstractAsyncContextManager[Runtime]]

@@ -11,5 +11,5 @@ def number(default: float | None, lowest: float, highest: float, description: st
 
 
 def split(value: Any) -> Any:
-    """Split a comma-separated text; return other values unchanged."""
+    """Split a comma-separated text, and return any other value unchanged."""
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value

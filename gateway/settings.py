@@ -1,4 +1,4 @@
-"""Settings, read once from the environment or a file `.env`; every one has a default."""
+"""Settings, which are read once from the environment or a file `.env`. Each has a default."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -249,7 +249,7 @@ class Settings(TokenSettings, LimitSettings):
 
 
 def load_settings(**overrides: Any) -> Settings:
-    """Read the settings; an override (a command line option) wins unless it is None.
+    """Read the settings. An override (an option of the command line) replaces a setting unless it is None.
 
     Raises `InvalidSettings`: One line for each wrong setting: its name, the fault, and the accepted values or the new
     name.
@@ -259,7 +259,7 @@ def load_settings(**overrides: Any) -> Settings:
         _refuse_old_names()
         settings = Settings(**options)
     except ValidationError as error:
-        # A list setting has one error for each wrong entry; one line per setting is enough.
+        # A list setting has one error for each wrong entry, but one line per setting is enough.
         lines = {str(detail["loc"][0]): _describe_fault(detail, options) for detail in error.errors(include_url=False)}
         raise InvalidSettings("\n".join(lines.values())) from None
     except (UnicodeDecodeError, OSError) as error:

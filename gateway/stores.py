@@ -34,7 +34,7 @@ from gateway.settings import Settings
 from gateway.telemetry import count_embedding_cost, observe_store_call, record_circuit_state
 
 READ_VECTORS_S, WRITE_VECTORS_S = 2.0, 30.0
-"""Deadlines of the vector store in seconds. Feeds have shorter ones; a bulk write of 100 objects may have to wait."""
+"""Deadlines of the vector store in seconds. Feeds have shorter ones. A bulk write of 100 objects may have to wait."""
 
 READ_CACHE_S, SCAN_CACHE_S = 1.0, 30.0
 """Deadlines of the cache in seconds. Only deletions of accounts scan all keys."""

@@ -34,7 +34,7 @@ async def run_worker(settings: Settings) -> None:
         if unavailable := await prepare_index(stores):
             log.warning("store unavailable, waiting", store=unavailable.store.value, reason=unavailable.reason)
         _, tasks = worker_tasks(stores, settings)
-        if settings.var_dir.is_dir():  # missing if all stores are servers; then nothing reads the file
+        if settings.var_dir.is_dir():  # missing if all stores are servers: then nothing reads the file
             tasks["heartbeat"] = partial(_update_heartbeat, settings.data_file(DataFile.WORKER_ALIVE))
         async with run_alongside(tasks):
             log.info("worker started")

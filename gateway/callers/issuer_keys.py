@@ -41,7 +41,7 @@ MAX_BYTES = 256 * 1024
 MAX_KEYS = 100
 
 RSA_BITS = range(2_048, 8_192 + 1)
-"""RFC 7518, section 3.3, requires 2,048 at least; above 8,192 a check costs more than a millisecond."""
+"""RFC 7518, section 3.3, requires at least 2,048 bits. A check with more than 8,192 takes more than a millisecond."""
 
 KEY_TYPES: Mapping[str, tuple[str, str | None]] = {
     **dict.fromkeys(("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"), ("RSA", None)),
@@ -58,7 +58,7 @@ Fetch = Callable[[], Awaitable[bytes]]
 
 
 class _UnusableKeySet(Exception):
-    """The issuer's answer holds no usable key; the text is the reason."""
+    """The issuer's answer holds no usable key. The message is the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class IssuerKey:
 
 
 class IssuerKeys:
-    """Keys of one issuer, at a URL or in a file; `fetch` replaces the download, and `clock` the monotonic clock."""
+    """Keys of one issuer, at a URL or in a file. Tests pass `fetch` instead of the download, and a `clock`."""
 
     def __init__(self, location: str, fetch: Fetch | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self.location = display_url(location) if "://" in location else location
@@ -84,7 +84,7 @@ class IssuerKeys:
         self.fault: str | None = None
 
     async def find(self, algorithm: str, kid: str | None) -> IssuerKey | None:
-        """Return the key that a token's header names; None if the issuer has no such key for this algorithm.
+        """Return the key that a token's header names, or None if the issuer has no such key for this algorithm.
 
         Raises `IssuerUnavailable` if no keys are known, or all are older than `MAX_KEY_AGE_S`.
         """
@@ -98,7 +98,7 @@ class IssuerKeys:
         return key
 
     async def refresh(self) -> tuple[IssuerKey, ...]:
-        """Fetch the keys now, and return those known afterwards; `fault` holds the error, if any."""
+        """Fetch the keys now, and return the valid keys. After a failure, `fault` holds the reason."""
         await self._fetch_now()
         return self._keys
 

@@ -22,7 +22,7 @@ class NetworkHash:
         self._key = hmac.digest(secret, b"explore-gateway networks, version 1", sha256)
 
     def hash(self, host: str | None, moment: datetime | None = None) -> str | None:
-        """Return the network's hash; None for an address that is not public, such as that of a local proxy."""
+        """Return the network's hash, or None for an address that is not public, such as that of a local proxy."""
         address = read_address(host)
         if address is None or not address.is_global:
             return None

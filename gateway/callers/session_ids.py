@@ -56,7 +56,7 @@ class SessionIds:
         return f"s1.{key}.{_signature(self._signing_key, key)}"
 
     def read(self, header: str | None) -> SessionId | None:
-        """Verify an id; None if the gateway has not signed it."""
+        """Verify an id. Return None if the gateway has not signed it."""
         match = _SHAPE.fullmatch(header or "")
         if match is None:
             return None

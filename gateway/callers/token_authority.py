@@ -26,7 +26,7 @@ ALGORITHM = "HS256"
 """The algorithm of tokens that the gateway signs."""
 
 MAX_TOKEN = 8_192
-"""Characters of the longest accepted token; tokens of `explore token` have about 250."""
+"""Characters of the longest accepted token. Tokens of `explore token` have about 250."""
 
 # RFC 6750, section 2.1: one scheme, spaces, one token. Two tokens, joined with a comma by a proxy, are refused.
 # Some issuers pad each part of a token with "=".
@@ -42,7 +42,7 @@ _MESSAGES: dict[type[Exception], str] = {
 class TokenAuthority:
     """Issues and verifies bearer tokens.
 
-    Each algorithm has keys of its own kind: HS256 the signing secret, all others the issuer's public keys. A
+    HS256 uses the signing secret, and all other algorithms use the issuer's public keys. A
     token selects its key only by its header's `alg` and `kid`, so that no signature is checked with a key of another
     algorithm. `issuer` and `audience` are the required values of the claims `iss` and `aud`.
     """
@@ -101,7 +101,7 @@ class TokenAuthority:
         return jwt.encode(claims, self._secret, ALGORITHM)
 
     async def read(self, header: str | None) -> TokenClaims | None:
-        """Verify the token of an `Authorization` header; None without a header.
+        """Verify the token of an `Authorization` header. Return None without a header.
 
         Raises `Unauthenticated` if it does not hold a valid bearer token. The message states the fix. Raises
         `IssuerUnavailable` if the keys of the issuer are unknown and cannot be fetched.

@@ -72,7 +72,7 @@ class TokenRules:
 
 
 def _time(payload: Mapping[str, Any], name: str) -> float | None:
-    """Parse a NumericDate (RFC 7519, section 2); None without the claim."""
+    """Parse a NumericDate (RFC 7519, section 2). Return None without the claim."""
     if name not in payload:
         return None
     value = payload[name]

@@ -91,7 +91,7 @@ async def run_checks(settings: Settings) -> list[Finding]:
 
 
 def print_findings(console: Console, findings: list[Finding]) -> int:
-    """Print the findings as a table; returns the exit code, 1 if something is broken."""
+    """Print the findings as a table, and return the exit code: 1 if something is broken."""
     table = Table(box=None, show_header=False, pad_edge=False)
     for finding in findings:
         verdict = f"[{_COLORS[finding.verdict]}]{finding.verdict}[/]"

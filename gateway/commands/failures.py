@@ -16,7 +16,7 @@ WRONG_USAGE = 2
 
 
 def describe_failure(error: Exception) -> tuple[str, int] | None:
-    """Return the message and the exit code for an error; None for an error that nobody expected."""
+    """Return the message and the exit code for an error, or None for an error that nobody expected."""
     match error:
         case CannotStart():
             return error.message, error.exit_code

@@ -18,7 +18,7 @@ from gateway.commands.shared import output, say, settings_of_data
 from gateway.stores import open_database
 
 MAX_ROWS = 100
-"""Maximum number of dead rows that are listed; the printed count includes all."""
+"""Maximum number of dead rows that are listed. The printed count includes all."""
 
 
 def outbox(
@@ -47,7 +47,7 @@ def outbox(
 
 
 async def show(database: Database, console: Console) -> int:
-    """Print the backlog and the dead rows; returns the exit code, 1 if a row is dead."""
+    """Print the backlog and the dead rows, and return the exit code: 1 if a row is dead."""
     backlog = await read_backlog(database)
     console.print(f"{backlog.rows} rows wait, the oldest for {backlog.lag_s:.1f} s; {backlog.dead} are dead")
     if backlog.dead:

@@ -121,7 +121,7 @@ async def run_train_trends(database: Database, seed: int, output: Console) -> No
 
 
 async def run_trends(database: Database, use: int | None, output: Console) -> None:
-    """List the sets of trend constants, or activate one; 0 for the built-in constants.
+    """List the sets of trend constants, or activate set `use`; 0 stands for the built-in constants.
 
     Raises `InvalidRecord` or `InvalidModel` if there is no such set, or it cannot be used; the active constants stay.
     """

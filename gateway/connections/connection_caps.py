@@ -27,7 +27,7 @@ class ClientCap:
         self._counts: Counter[str] = Counter()
 
     def try_acquire(self, client: str) -> bool:
-        """Add one to the count of a client, and return True; return False if the count is at the limit."""
+        """Add one to the count of a client and return True, or return False if the count is at the limit."""
         if self._counts[client] >= self.limit:
             return False
         self._counts[client] += 1

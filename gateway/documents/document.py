@@ -31,8 +31,8 @@ class Document:
     text: str
     node: DocumentNode  # the syntax tree, which requests with the same text share: never modify it
     is_valid: bool = False  # whether it has been validated against the schema
-    analysis: Analysis | None = None  # its analysis by `gateway.limits`; None before the first request
-    # Whether all anonymous callers get the same answer (`graphql_http.public_caching`); None before the first check.
+    analysis: Analysis | None = None  # its analysis by `gateway.limits`, or None before the first request
+    # Whether all anonymous callers get the same answer (`graphql_http.public_caching`), or None before the first check.
     is_shared: bool | None = None
     operations: list[OperationDefinitionNode] = field(init=False)
 

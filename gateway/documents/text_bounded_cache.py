@@ -25,7 +25,7 @@ class TextBoundedCache(Generic[V]):
         return self._values[key][0]
 
     def put(self, key: str, value: V, characters: int) -> None:
-        """Add a value and evict the least recent ones; an existing value stays."""
+        """Add a value and evict the least recent values. An existing value is not replaced."""
         if key in self._values or characters > self._max_characters:
             return
         self._values[key] = (value, characters)

@@ -53,7 +53,7 @@ def load_trusted_documents(settings: Settings) -> TrustedDocuments:
 
 
 def read_manifest(path: Path | None) -> TrustedDocuments:
-    """Read a manifest; None gives no trusted documents. Raises `CannotStart` if it cannot be used."""
+    """Read a manifest. Without a path there are no trusted documents. Raises `CannotStart` if it cannot be used."""
     if path is None:
         return TrustedDocuments({})
     try:

@@ -1,7 +1,7 @@
 """Caching of answers that are the same for all anonymous callers. No other answer may be cached by proxies.
 
 Three conditions must hold. The request is a GET without token and session. Each selected field is shared
-(`resolvers.common.field_costs`): a field with a resolver declares that; an attribute is always shared. The answer is
+(`resolvers.common.field_costs`): a field with a resolver declares it, and an attribute is always shared. The answer is
 complete: an error, or the lack of an unavailable store, is temporary.
 """
 
@@ -36,7 +36,7 @@ DIGEST_BYTES = 12
 
 
 class PublicCaching:
-    """Decides which answers may be cached; a cache may serve them for `max_age_s` seconds without revalidation."""
+    """Decides which answers may be cached. A cache may serve them for `max_age_s` seconds without revalidation."""
 
     def __init__(self, schema: GraphQLSchema, max_age_s: int = 0) -> None:
         self._schema = schema
@@ -51,7 +51,7 @@ class PublicCaching:
         return document.is_shared
 
     def mark(self, response: Response, request: Request) -> Response:
-        """Allow caches to keep an answer; a client that has it gets 304 without a body."""
+        """Allow caches to keep an answer. A client that has the answer already gets 304 without a body."""
         tag = f'W/"{blake2b(response.body, digest_size=DIGEST_BYTES).hexdigest()}"'
         response.headers.update({"Cache-Control": self._control, "ETag": tag, "Vary": VARY})
         if not has_tag(request, tag):

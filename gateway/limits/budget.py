@@ -77,12 +77,12 @@ class Budgets:
         self._local_store = MemoryRateLimitStore()
 
     async def charge(self, authentication: Authentication, points: int, store: RateLimitStore) -> Budget | None:
-        """Charge a request to its caller, and return the budget; None if this caller has no limit.
+        """Charge a request to its caller, and return the budget, or None if this caller has no limit.
 
-        While the shared store is unavailable, this process counts on its own.
+        While the shared store is unavailable, this process counts in its memory.
 
-        Raises `OverBudget` if too few points are left. Nothing is charged then; if only the address lacks points, the
-        session is.
+        Raises `OverBudget` if too few points are left. Then nothing is charged, except that the session is charged if
+        only the address lacks points.
         """
         return await self._charge(self._accounts(authentication), points, store)
 
@@ -123,7 +123,7 @@ class Budgets:
 
 
 async def _spend(account: BudgetAccount, points: int, store: RateLimitStore) -> Budget:
-    """Spend points; a request that costs more than a minute's budget costs all of it."""
+    """Spend points. A request that costs more than a minute's budget spends the whole budget."""
     points = min(points, account.limit)
     has_spent = await store.spend(account.name, points, account.limit)
     spent = await store.spent(account.name)

@@ -18,7 +18,7 @@ class OperationTimeout(RequestRefused):
 
 
 async def run_within(seconds: float, operation: Awaitable[T], cancel: Callable[[], None]) -> T:
-    """Wait for an operation; `cancel` stops the tasks that it has started. Raises `OperationTimeout`."""
+    """Wait for an operation, then call `cancel` to stop the tasks that it has started. Raises `OperationTimeout`."""
     try:
         async with asyncio.timeout(seconds) as deadline:
             return await operation

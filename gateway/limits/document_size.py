@@ -58,7 +58,7 @@ def measure(document: DocumentNode, outline: SelectionOutline) -> DocumentSize:
 
 
 def pairs_to_merge(outline: SelectionOutline) -> int:
-    """Count the pairs of fields with the same response name, fragments expanded; validation compares each pair."""
+    """Count the pairs of fields with the same response name, fragments expanded. Validation compares each pair."""
     spread_blocks = {index for block in outline.blocks for index in block.fragments}
     pending = [[root] for root in (*outline.operations, *outline.named_fragments) if root not in spread_blocks]
     pairs = 0

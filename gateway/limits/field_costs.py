@@ -28,7 +28,7 @@ class FieldCost:
     """Cost of one field of the schema."""
 
     cost: Cost = ATTRIBUTE_COST  # the declared cost
-    type: str | None = None  # the type of its value; None for a scalar or an enum value
+    type: str | None = None  # the type of its value, or None for a scalar or an enum value
     is_list: bool = False  # whether its value is a list of objects
     entries: float = 1.0  # expected entries of the list if no argument gives its size
     # Number of entries if the argument `cost.by` is omitted: its default in the schema, else the maximum.

@@ -25,8 +25,8 @@ MAX_NESTED_TYPE_LISTS = 1
 by the size of the schema."""
 
 MAX_OBJECT_FIELDS = 50
-"""Fields of an object literal in a document; no input type has 20. The error of each unknown field quotes the whole
-object: 400 unknown fields took 0.7 s."""
+"""Maximum number of fields of an object literal in a document. No input type has 20. The error of each unknown field
+quotes the whole object: 400 unknown fields took 0.7 s."""
 
 
 class Limits:
@@ -68,7 +68,7 @@ class Limits:
         raise OverLimit("TOO_MANY_TOKENS", _TOKENS.format(tokens), asked=tokens + 1, allowed=tokens)
 
     def check_variables(self, variables: dict[str, Any] | None, *, is_privileged: bool) -> int:
-        """Check the size of the variables as they were sent; returns the points for coercing them, 0 for few."""
+        """Check the size of the sent variables, and return the points for coercing them: 0 for few values."""
         allowed = self._settings.max_values_service if is_privileged else self._settings.max_values
         values = count_values(variables, depth=self._settings.max_nesting, values=allowed)
         return values // VALUES_PER_POINT if values > FREE_VALUES else 0
@@ -90,7 +90,7 @@ class Limits:
         *,
         is_privileged: bool,
     ) -> int:
-        """Return the cost of an operation in points; `variables` are the coerced values that it runs with."""
+        """Return the cost of an operation in points. `variables` are the coerced values with which it runs."""
         cost = analysis.cost(operation, variables)
         check_cost(cost, self._settings.max_cost_service if is_privileged else self._settings.max_cost)
         return cost

@@ -31,15 +31,15 @@ class SelectedField:
     key: str  # its response name
     is_aliased: bool
     field_cost: FieldCost
-    size: ValueNode | None  # the value of the argument that determines the number of entries; None without one
-    block: int | None  # the index of its block; None for a leaf
+    size: ValueNode | None  # the value of the argument that determines the number of entries, or None without one
+    block: int | None  # the index of its block, or None for a leaf
 
 
 @dataclass(frozen=True, slots=True)
 class SelectionBlock:
     """A selection set: its fields, and the indices of the blocks of its fragments."""
 
-    type: str | None  # the type whose fields it selects; None for an unknown type
+    type: str | None  # the type whose fields it selects, or None for an unknown type
     fields: list[SelectedField] = field(default_factory=list)
     fragments: list[int] = field(default_factory=list)
 

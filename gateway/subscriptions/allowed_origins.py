@@ -9,7 +9,7 @@ _PORTS = {"http": 80, "https": 443}
 
 
 class AllowedOrigins:
-    """The pages of this host, and those of the origins in ALLOW_ORIGINS (``*`` for any)."""
+    """The origins of pages that may connect: this host, and the origins in ALLOW_ORIGINS (``*`` for any)."""
 
     def __init__(self, allowed: Iterable[str]) -> None:
         origins = tuple(allowed)
@@ -28,7 +28,7 @@ class AllowedOrigins:
 
 
 def _parse(origin: str) -> tuple[str, str, int] | None:
-    """Return scheme, host and port; None for an opaque origin, such as ``null`` of a sandboxed page."""
+    """Return scheme, host and port, or None for an opaque origin, such as ``null`` of a sandboxed page."""
     try:
         parts = urlsplit(origin.strip())
         if parts.scheme not in _PORTS or not parts.hostname:

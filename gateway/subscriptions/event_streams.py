@@ -104,7 +104,7 @@ async def _wait_for_disconnect(receive: Receive) -> None:
 
 
 class EventStreams:
-    """Answers subscriptions over HTTP; `shutting_down` is set when the server stops."""
+    """Answers subscriptions over HTTP. `shutting_down` is set when the server stops."""
 
     def __init__(
         self, authenticator: Authenticator, stream_limits: StreamLimits, shutting_down: asyncio.Event, clock: Clock

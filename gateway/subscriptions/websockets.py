@@ -47,7 +47,7 @@ MAX_REASON_BYTES = 120
 """Bytes of the longest close reason; a close frame has room for 123."""
 
 _PAYLOAD_HEADERS = ("authorization", "x-session-id")
-"""Headers that a browser's WebSocket cannot send; the first message may contain them instead."""
+"""Headers that a browser's WebSocket cannot send. The first message may contain them instead."""
 
 log = structlog.get_logger(__name__)
 
