@@ -126,7 +126,6 @@ class TokenAuthority:
             return replace(claims, expires_at=min(claims.expires_at, previous.valid_until))
 
     async def _select_key(self, token: str) -> tuple[str, Any]:
-        """Select the algorithm and the key for a token's signature."""
         if self.keys is None and self._algorithms:
             return ALGORITHM, self._secret
         header = jwt.get_unverified_header(token)

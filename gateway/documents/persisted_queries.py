@@ -9,7 +9,7 @@ from hashlib import sha256
 
 from db.cache.base import Cache
 from db.errors import StoreUnavailable
-from gateway.documents.text_bounded_cache import TextBoundedCache
+from gateway.documents.document_cache import TextBoundedCache
 
 MAX_LOCAL_CHARACTERS = 1_000_000
 """Characters of documents that each process keeps in memory: about a hundred documents."""

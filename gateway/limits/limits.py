@@ -1,11 +1,12 @@
 """Limits of operations, which depend on the role of the caller."""
 
-from collections.abc import Mapping
-from typing import Any
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
 
 from graphql import DocumentNode, GraphQLSchema, GraphQLSyntaxError, OperationDefinitionNode, parse
 
-from gateway.errors import OverLimit, format_amount
+from gateway.errors import OverLimit, RequestRefused, format_amount
 from gateway.limit_settings import LimitSettings
 from gateway.limits.cost import Analysis
 from gateway.limits.document_size import DocumentSize, measure, pairs_to_merge
@@ -27,6 +28,8 @@ by the size of the schema."""
 MAX_OBJECT_FIELDS = 50
 """Maximum number of fields of an object literal in a document. No input type has 20. The error of each unknown field
 quotes the whole object: 400 unknown fields took 0.7 s."""
+
+T = TypeVar("T")
 
 
 class Limits:
@@ -151,6 +154,27 @@ def _require(code: str, sentence: str, asked: int, allowed: int, name: str = "")
     if asked > allowed:
         message = sentence.format(asked=format_amount(asked), allowed=format_amount(allowed), name=name)
         raise OverLimit(code, message, asked=asked, allowed=allowed)
+
+
+class OperationTimeout(RequestRefused):
+    """An operation took too long. Committed writes remain; a mutation is one transaction."""
+
+    def __init__(self, within_s: float) -> None:
+        message = f"The operation did not end within {within_s:g} s and was stopped. Select fewer things at a time."
+        super().__init__(503, "TIMEOUT", message, extensions={"seconds": within_s})
+
+
+async def run_within(seconds: float, operation: Awaitable[T], cancel: Callable[[], None]) -> T:
+    """Wait for an operation, then call `cancel` to stop the tasks that it has started. Raises `OperationTimeout`."""
+    try:
+        async with asyncio.timeout(seconds) as deadline:
+            return await operation
+    except TimeoutError:
+        if not deadline.expired():
+            raise  # the timeout of a resolver
+        raise OperationTimeout(seconds) from None
+    finally:
+        cancel()
 
 
 _CHARACTERS = (
