@@ -52,7 +52,7 @@ STOPPED = 130
 """Exit code after Ctrl-C, as in shells: 128 and the number of SIGINT."""
 
 _AFTER_STOP = {
-    "import": "; whole batches are in, run it again to continue",
+    "import": "; complete batches are stored, run it again to continue",
     "demo": "; if the data folder is new, delete it and run this again",
     "reindex": "; the active index has not changed, run it again to continue",
     "train": "; nothing has changed",

@@ -119,9 +119,9 @@ def browser_url(listening: socket.socket) -> str:
 def _describe_bind_error(error: OSError, settings: Settings) -> str:
     address = f"port {settings.port} of {settings.host}"
     if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
-        return f"HOST is {settings.host!r}, which is no address of this machine; 127.0.0.1 always is"
+        return f"HOST is {settings.host!r}, which is not an address of this machine; use 127.0.0.1, for example"
     if error.errno == errno.EADDRINUSE:
-        return f"{address} is in use; stop what listens there, or choose another with --port or PORT"
+        return f"{address} is in use; stop the program that listens there, or choose another with --port or PORT"
     if error.errno == errno.EACCES:
         return f"{address} may not be opened by this user; choose one above 1023 with --port or PORT"
     return f"{address} cannot be opened: {os_reason(error)}"

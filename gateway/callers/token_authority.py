@@ -83,9 +83,10 @@ class TokenAuthority:
                 f"name {ALGORITHM} in TOKEN_ALGORITHMS"
             )
         if role is Role.ADMINISTRATOR and hours > self.rules.administrator_hours:
+            max_hours = f"{self.rules.administrator_hours:g}"
             raise CannotStart(
-                f"an administrator's token lives at most {self.rules.administrator_hours:g} hours, not {hours:g}; give "
-                f"--hours {self.rules.administrator_hours:g} or less, or raise TOKEN_ADMINISTRATOR_HOURS",
+                f"an administrator's token is valid for at most {max_hours} hours, not {hours:g}; give --hours "
+                f"{max_hours} or less, or raise TOKEN_ADMINISTRATOR_HOURS",
                 exit_code=2,
             )
         now = int(self.rules.clock.now())
@@ -136,7 +137,7 @@ class TokenAuthority:
             return ALGORITHM, self._secret
         issuer_key = await self.keys.find(algorithm, kid)
         if issuer_key is None:
-            raise Unauthenticated(f"The token names no key of its issuer (kid, {algorithm}). {ADVICE}")
+            raise Unauthenticated(f"The token's issuer has no key with this kid for {algorithm}. {ADVICE}")
         return algorithm, issuer_key.key
 
     def _decode(self, token: str, algorithm: str, key: Any) -> dict[str, Any]:

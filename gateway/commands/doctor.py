@@ -119,7 +119,7 @@ async def _check_stores(settings: Settings, stores: Stores) -> list[Finding]:
     missing = _missing_files(settings)
     for subject, check in checks.items():
         if subject in missing:  # opening the file would create it
-            message = f"{missing[subject]} is not there yet; it is created when needed"
+            message = f"{missing[subject]} does not exist yet; it is created when needed"
             findings.append(Finding(subject, Verdict.OK, message))
         else:
             findings.append(await _run_check(settings, subject, check()))
@@ -191,7 +191,7 @@ async def _check_folder(settings: Settings) -> _Result:
     require_data(settings)
     folder = settings.var_dir
     if not folder.is_dir():
-        return Verdict.OK, f"{folder} is not there, and no store needs it"
+        return Verdict.OK, f"{folder} does not exist, and no store needs it"
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         return Verdict.BROKEN, f"{folder} cannot be written by this user; make it writable, or run as its owner"
     if shutil.disk_usage(folder).free < MIN_FREE_BYTES:
@@ -204,7 +204,7 @@ async def _check_folder(settings: Settings) -> _Result:
 async def _check_secret(settings: Settings) -> _Result:
     path = settings.data_file(DataFile.TOKEN_SECRET)
     if settings.token_secret is None and not path.exists():
-        return Verdict.OK, f"{path} is not there yet; the first start of a server creates it"
+        return Verdict.OK, f"{path} does not exist yet; the first start of a server creates it"
     signing_secret(settings)
     return Verdict.OK, f"in {path}" if settings.token_secret is None else "from TOKEN_SECRET"
 

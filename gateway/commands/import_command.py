@@ -103,7 +103,7 @@ async def run_import(
     except (SQLAlchemyError, StoreUnavailable) as error:
         first_line = str(error).partition("\n")[0] or type(error).__name__
         print_plain(errors, f"the database failed: {first_line}")
-        print_plain(errors, "whole batches are in; run the import again to continue")
+        print_plain(errors, "complete batches are stored; run the import again to continue")
         return NOTHING_READ
     output.print(_table(report))
     for line in await _next_steps(database, report):

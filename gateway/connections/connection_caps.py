@@ -123,10 +123,10 @@ class ClientLimit:
 
 
 def _client_full(limit: int) -> JsonResponse:
-    message = f"Your address has {limit} connections or requests open, the most allowed. Close some and try again."
+    message = f"Your address has {limit} connections or requests open, which is the maximum. Close some and try again."
     return error_response(429, REFUSAL_CODE, message, headers={"Retry-After": "5"})
 
 
 def _server_full() -> JsonResponse:
-    message = "The server holds as many connections as it can. Try again in a few seconds."
+    message = "The server has reached its maximum number of connections. Try again in a few seconds."
     return error_response(503, REFUSAL_CODE, message, headers={"Retry-After": "5"})

@@ -270,7 +270,9 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         """
         method = self.parser.get_method()
         if method == b"CONNECT":
-            self._refuse(ConnectionRefusal(405, "METHOD_NOT_ALLOWED", "This is no proxy: CONNECT is not served."))
+            self._refuse(
+                ConnectionRefusal(405, "METHOD_NOT_ALLOWED", "CONNECT is not supported: this server is no proxy.")
+            )
         elif not remainder and method == b"GET" and self._is_websocket():
             self.scope["method"] = "GET"
             self.handle_websocket_upgrade()

@@ -50,7 +50,7 @@ class Document:
 
     def _selection_message(self, name: str | None) -> str:
         if not self.operations:
-            return "The document holds fragments only. Add a query or a mutation."
+            return "The document contains only fragments. Add a query or a mutation."
         names = [node.name.value[:100] for node in self.operations[:_MAX_NAMES] if node.name]
         offered = f" It has: {', '.join(names)}." if names else ""
         if name is None:

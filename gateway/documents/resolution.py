@@ -100,8 +100,8 @@ _NOT_TRUSTED = (
     "This gateway runs only the documents of its manifest. Name one of them by documentId, or by "
     "extensions.persistedQuery.sha256Hash."
 )
-_MISMATCH = "The SHA-256 in extensions.persistedQuery is not that of the query. Hash the text as it is sent, in UTF-8."
-_UNKNOWN = "No document has this documentId here. Send the query itself, or add it to the gateway's manifest."
+_MISMATCH = "The SHA-256 in extensions.persistedQuery is not the hash of the query. Hash the sent text in UTF-8."
+_UNKNOWN = "This gateway has no document with this documentId. Send the query itself, or add it to the manifest."
 
 
 def _apollo_error(message: str, code: str) -> DocumentRefused:

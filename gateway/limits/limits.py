@@ -160,7 +160,7 @@ class OperationTimeout(RequestRefused):
     """An operation took too long. Committed writes remain; a mutation is one transaction."""
 
     def __init__(self, within_s: float) -> None:
-        message = f"The operation did not end within {within_s:g} s and was stopped. Select fewer things at a time."
+        message = f"The operation did not end within {within_s:g} s and was stopped. Request less data at a time."
         super().__init__(503, "TIMEOUT", message, extensions={"seconds": within_s})
 
 
@@ -201,6 +201,6 @@ _REPEATS = "An operation selects `{name}` {asked} times; {allowed} are allowed. 
 _DIRECTIVES = "A place in the document has {asked} directives; {allowed} are allowed. Remove the repeated ones."
 _NESTING = "A value in the document is nested {asked} deep; {allowed} are allowed. Send a flatter value."
 _COST = (
-    "The operation costs {asked} points; {allowed} are allowed. Select fewer things at a time: a smaller `first`, no "
+    "The operation costs {asked} points; {allowed} are allowed. Request less data at a time: a smaller `first`, no "
     "list within a list, or fewer of the fields whose description states a cost."
 )

@@ -27,8 +27,8 @@ class StreamLimits:
     @contextmanager
     def for_address(self, address: str) -> Iterator[None]:
         """Count an open stream for its address, before its caller is authenticated."""
-        full = TooManyStreams(503, "This server holds as many streams as it can. Try again in half a minute.")
-        message = f"Your address has {self._max_per_address} streams open, the most allowed."
+        full = TooManyStreams(503, "The server has reached its maximum number of streams. Try again in half a minute.")
+        message = f"Your address has {self._max_per_address} streams open, which is the maximum."
         with (
             self._count("all streams", self._max_total, full),
             self._count(f"address {address}", self._max_per_address, TooManyStreams(429, message)),
@@ -39,7 +39,7 @@ class StreamLimits:
     def for_caller(self, caller: Caller) -> Iterator[None]:
         """Count an open stream for its caller."""
         name = f"user {caller.user_key}" if caller.user_key is not None else f"session {caller.session_key}"
-        message = f"You have {self._max_per_caller} streams open, the most allowed. Close one."
+        message = f"You have {self._max_per_caller} streams open, which is the maximum. Close one."
         with self._count(name, self._max_per_caller, TooManyStreams(429, message)):
             yield
 

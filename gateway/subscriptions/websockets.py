@@ -216,7 +216,7 @@ class _Connection:
         if id_ in self._subscriptions:
             raise ConnectionClosed(4409, f"Subscriber for {id_} already exists")
         if len(self._subscriptions) >= MAX_SUBSCRIPTIONS:
-            text = f"A socket carries {MAX_SUBSCRIPTIONS} subscriptions at once. Complete one first."
+            text = f"A WebSocket can have {MAX_SUBSCRIPTIONS} subscriptions at once. Complete one first."
             await self._send_errors(id_, [error_entry("TOO_MANY_STREAMS", text)])
             return
         task = asyncio.create_task(self._run(id_, message.get("payload"), self._authentication))
@@ -250,7 +250,7 @@ class _Connection:
     ) -> AsyncGenerator[ResponsePayload, None]:
         admitted = await self._endpoint.admission.admit(self._socket, authentication, parameters)
         if admitted.kind is not OperationType.SUBSCRIPTION:
-            message = f"A socket carries subscriptions only. Send a {admitted.kind.value} over HTTP."
+            message = f"A WebSocket accepts only subscriptions. Send a {admitted.kind.value} over HTTP."
             raise RequestRefused(400, "BAD_REQUEST", message)
         return await begin_subscription(self._socket, authentication, admitted.prepared)
 

@@ -186,7 +186,8 @@ def test_a_port_in_use_is_one_sentence_before_any_work_is_done(tmp_path):
         failed = explore(tmp_path, "serve", "--port", str(port))
     assert failed.returncode == 1
     assert failed.stderr.strip() == (
-        f"explore: port {port} of 127.0.0.1 is in use; stop what listens there, or choose another with --port or PORT"
+        f"explore: port {port} of 127.0.0.1 is in use; stop the program that listens there, or choose another with "
+        "--port or PORT"
     )
     assert not (tmp_path / "var").exists()
 
