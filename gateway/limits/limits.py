@@ -50,8 +50,8 @@ class Limits:
 
     def timeout_s(self, *, is_privileged: bool) -> float:
         """Return the seconds that an operation may run."""
-        allowed = self._settings
-        return allowed.operation_timeout_service_s if is_privileged else allowed.operation_timeout_s
+        settings = self._settings
+        return settings.operation_timeout_service_s if is_privileged else settings.operation_timeout_s
 
     def parse(self, text: str) -> DocumentNode:
         """Parse a document that is not too long.
@@ -60,9 +60,7 @@ class Limits:
         `GraphQLSyntaxError` if it breaks GraphQL's grammar, or is nested too deep for a parser.
         """
         characters, tokens = self._settings.max_document_kb * CHARACTERS_PER_KB, self._settings.max_tokens
-        if len(text) > characters:
-            message = _CHARACTERS.format(asked=format_amount(len(text)), allowed=format_amount(characters))
-            raise OverLimit("DOCUMENT_TOO_LONG", message, asked=len(text), allowed=characters)
+        _require("DOCUMENT_TOO_LONG", _CHARACTERS, len(text), characters)
         try:
             return parse(text, max_lexical_tokens=tokens, max_comments=tokens)
         except GraphQLSyntaxError as error:
@@ -72,9 +70,9 @@ class Limits:
 
     def check_variables(self, variables: dict[str, Any] | None, *, is_privileged: bool) -> int:
         """Check the size of the sent variables, and return the points for coercing them: 0 for few values."""
-        allowed = self._settings.max_values_service if is_privileged else self._settings.max_values
-        values = count_values(variables, depth=self._settings.max_nesting, values=allowed)
-        return values // VALUES_PER_POINT if values > FREE_VALUES else 0
+        max_values = self._settings.max_values_service if is_privileged else self._settings.max_values
+        value_count = count_values(variables, max_nesting=self._settings.max_nesting, max_values=max_values)
+        return value_count // VALUES_PER_POINT if value_count > FREE_VALUES else 0
 
     def analyze(self, document: DocumentNode) -> Analysis:
         """Measure a document that has been parsed and not yet validated."""
@@ -118,18 +116,18 @@ class Limits:
             _require(code, sentence, asked, allowed, name[:50])
 
 
-def count_values(variables: dict[str, Any] | None, *, depth: int, values: int) -> int:
+def count_values(variables: dict[str, Any] | None, *, max_nesting: int, max_values: int) -> int:
     """Count the values of variables, lists and objects included, without recursion.
 
-    Raises `OverLimit` if there are more than `values`, or they are nested deeper than `depth`.
+    Raises `OverLimit` if there are more than `max_values`, or they are nested deeper than `max_nesting`.
     """
     level: list[Any] = list((variables or {}).values())
     levels = count = 0
     while level:
         count += len(level)
-        if count > values:
-            message = f"The variables hold more than {format_amount(values)} values. Use several requests."
-            raise OverLimit("TOO_MANY_VALUES", message, asked=count, allowed=values)
+        if count > max_values:
+            message = f"The variables hold more than {format_amount(max_values)} values. Use several requests."
+            raise OverLimit("TOO_MANY_VALUES", message, asked=count, allowed=max_values)
         next_level: list[Any] = []
         for value in level:
             if isinstance(value, dict):
@@ -138,9 +136,9 @@ def count_values(variables: dict[str, Any] | None, *, depth: int, values: int) -
                 next_level += value
         if any(isinstance(value, dict | list) for value in level):
             levels += 1
-        if levels > depth:
-            message = f"The variables are nested more than {depth} deep. Send flatter values."
-            raise OverLimit("VALUES_TOO_DEEP", message, asked=levels, allowed=depth)
+        if levels > max_nesting:
+            message = f"The variables are nested more than {max_nesting} deep. Send flatter values."
+            raise OverLimit("VALUES_TOO_DEEP", message, asked=levels, allowed=max_nesting)
         level = next_level
     return count
 
@@ -157,11 +155,11 @@ def _require(code: str, sentence: str, asked: int, allowed: int, name: str = "")
 
 
 class OperationTimeout(RequestRefused):
-    """An operation took too long. Committed writes remain; a mutation is one transaction."""
+    """An operation took too long. Its committed writes remain; each mutation is one transaction."""
 
-    def __init__(self, within_s: float) -> None:
-        message = f"The operation did not end within {within_s:g} s and was stopped. Request less data at a time."
-        super().__init__(503, "TIMEOUT", message, extensions={"seconds": within_s})
+    def __init__(self, timeout_s: float) -> None:
+        message = f"The operation did not end within {timeout_s:g} s and was stopped. Request less data at a time."
+        super().__init__(503, "TIMEOUT", message, extensions={"seconds": timeout_s})
 
 
 async def run_within(seconds: float, operation: Awaitable[T], cancel: Callable[[], None]) -> T:
