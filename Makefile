@@ -14,7 +14,7 @@ define step
 endef
 
 # `venv --without-pip` and `pip --python` need neither ensurepip nor root: a bare Debian lacks the first.
-# `explore --help` compiles the modules that the first start imports.
+# The import compiles the modules that the first start needs.
 # uv installs ten times faster than pip; where it cannot (an index that only pip's settings name), pip does it.
 PIP := $(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check
 define install
@@ -24,7 +24,7 @@ define install
 	    $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r $(1); } || \
 	  $(PIP) --require-hashes -r $(1))
 	$(call step,Installing explore-gateway,\
-	  $(PIP) --no-deps --no-build-isolation -e . && $(BIN)/explore --help >/dev/null)
+	  $(PIP) --no-deps --no-build-isolation -e . && $(BIN)/python -c "import gateway.app; import gateway.commands.serve_commands")
 endef
 
 # A step that takes Node.js is left out where that is not there, with a line that says so; a step that fails, fails.

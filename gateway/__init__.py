@@ -1,6 +1,6 @@
 """The top layer: HTTP and WebSockets, authentication, limits, pages, background jobs and the command line.
 
-It parses requests and commands and answers them; types of the graph are in `resolvers`, rankings in `scoring`.
+It parses requests and commands and answers them. The types of the graph are in `resolvers`, rankings in `scoring`.
 """
 
 import os

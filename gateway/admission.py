@@ -19,7 +19,7 @@ from gateway.limits.budget import REFUSED_POINTS, REQUEST_POINTS, UNAUTHENTICATE
 from gateway.limits.limits import Limits
 from gateway.limits.rate_limits import RateLimitStore
 
-MAX_VARIABLE_ERRORS, MAX_ERRORS_OF_MANY = 50, 10
+MAX_VARIABLE_ERRORS, MAX_VARIABLE_ERRORS_OF_MANY_VALUES = 50, 10
 """Maximum number of reported variable errors: with up to `limits.FREE_VALUES` values, and with more. Each error quotes
 the whole value: 50 errors of an object with 9,000 unknown fields take 100 ms of CPU, 10 errors take 25 ms."""
 
@@ -27,7 +27,7 @@ MAX_LOGGED_NAME = 100
 """Characters of an operation's name in the log."""
 
 Prepared = Executor[Any] | list[GraphQLError]
-"""An executor with coerced variables, whose context is not set yet; or the errors of the variables."""
+"""An executor with coerced variables and no context yet, or the list of errors in the variables."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +73,7 @@ class Admission:
     ) -> AdmittedOperation:
         """Admit an operation that is valid, and within the limits and the budget of the caller.
 
-        Raises
-        ------
-        RequestRefused, DocumentRefused
-            If the operation may not run. The message says why.
+        Raises `RequestRefused` or `DocumentRefused` if the operation may not run. The message says why.
         """
         is_privileged, store = authentication.is_privileged, _rate_limit_store(request)
         try:
@@ -99,9 +96,8 @@ class Admission:
         await self._resolver.register(resolved)
         if isinstance(prepared, list):
             # The points have been charged, so the errors of the variables may be returned.
-            prepared = self._prepare(
-                document, parameters, MAX_ERRORS_OF_MANY if coercion_points else MAX_VARIABLE_ERRORS
-            )
+            max_errors = MAX_VARIABLE_ERRORS_OF_MANY_VALUES if coercion_points else MAX_VARIABLE_ERRORS
+            prepared = self._prepare(document, parameters, max_errors)
         remaining = {} if budget is None else budget.extension
         return AdmittedOperation(
             document, operation.operation, {**remaining, "asked": coercion_points + points}, prepared
@@ -133,7 +129,7 @@ class Admission:
     def _price(
         self, document: Document, operation: OperationDefinitionNode, prepared: Prepared, *, is_privileged: bool
     ) -> int:
-        """Return the points of an operation; `REFUSED_POINTS` with wrong variables, with which it does not run."""
+        """Return the points of an operation. With wrong variables it does not run, and costs `REFUSED_POINTS`."""
         if isinstance(prepared, list):
             return REFUSED_POINTS
         assert document.analysis is not None  # noqa: S101 (for the type checker)

@@ -58,13 +58,13 @@ _MEDIA_TYPES = {
 class Asset:
     """One file of a build."""
 
-    bodies: Mapping[str, bytes]  # the content by content coding; always with "identity"
+    bodies: Mapping[str, bytes]  # the content by content coding, always with "identity"
     headers: Mapping[str, str]  # headers of every response with this file
 
     def answer(self, request: Request) -> Response:
         """Return the file in the smallest coding that the client accepts, or 304 if the client has it."""
         tag = self.headers["ETag"]
-        if tag in _comma_separated(request.headers.get("if-none-match", "")):
+        if has_tag(request, tag):
             return Response(status_code=304, headers=self.headers)
         accepted = _accepted_codings(request.headers)
         coding = next((name for name in ("br", "gzip") if name in accepted and name in self.bodies), "identity")
@@ -93,16 +93,15 @@ class StaticFiles:
     """
 
     def __init__(self, explore_page: Build, graphiql: Build) -> None:
-        self._assets = {path: asset for path, asset in {**explore_page, **graphiql}.items() if not _is_index(path)}
+        self._assets = {
+            path: asset for path, asset in {**explore_page, **graphiql}.items() if not path.endswith("/index.html")
+        }
         self._index = explore_page.get("/index.html")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or the handshake of a WebSocket with 404.
 
-        Raises
-        ------
-        HTTPException
-            404 for an unknown path, 405 for other methods than GET and HEAD.
+        Raises `HTTPException`: 404 for an unknown path, 405 for other methods than GET and HEAD.
         """
         if scope["type"] == "websocket":
             await not_found()(scope, receive, send)
@@ -133,6 +132,12 @@ class GraphiqlOrEndpoint:
             await self._endpoint(scope, receive, send)
 
 
+def has_tag(request: Request, tag: str) -> bool:
+    """Return whether the client has the body with this entity tag (weak comparison of RFC 9110, section 8.8.3.2)."""
+    tags = _comma_separated(request.headers.get("if-none-match", ""))
+    return tags == ["*"] or tag.removeprefix("W/") in (entry.removeprefix("W/") for entry in tags)
+
+
 def accepts_html(request: Request) -> bool:
     """Return whether a browser has opened the address: programs do not accept `text/html`."""
     return "text/html" in request.headers.get("accept", "")
@@ -151,10 +156,6 @@ def _not_built() -> Response:
         "The endpoint itself is at this address: POST a query to it.</p></html>"
     )
     return HTMLResponse(text, 404, {"Cache-Control": "no-store"})
-
-
-def _is_index(path: str) -> bool:
-    return path.endswith("/index.html")
 
 
 def _read_build(folder: Path, prefix: str, policy: str) -> dict[str, Asset]:

@@ -36,29 +36,20 @@ log = structlog.get_logger(__name__)
 
 
 class ClientAddresses:
-    """Finds the address of a client.
+    """Finds the address of a client behind the proxies in the networks `trusted`.
 
-    Parameters
-    ----------
-    trusted
-        The networks of the proxies whose header is trusted.
-    on_untrusted
-        Called for each forwarding header from an untrusted address. The argument is whether that address is public.
-
-    Attributes
-    ----------
-    has_unknown_proxy
-        Whether an untrusted private address has sent a forwarding header: most likely a proxy that is missing in
-        TRUSTED_PROXIES, whose clients share one budget.
+    For each forwarding header from another address, `on_untrusted` is called with whether that address is public.
     """
 
     def __init__(self, trusted: Sequence[Network] = (), on_untrusted: Callable[[bool], None] = lambda _: None) -> None:
-        self._trusted = tuple(trusted)
+        self._trusted = trusted
         self._on_untrusted = on_untrusted
         self.has_unknown_proxy = False
+        """Whether an untrusted private address has sent a forwarding header: most likely a proxy that is missing in
+        TRUSTED_PROXIES, whose clients share one budget."""
 
     def find(self, connection: HTTPConnection) -> Address | None:
-        """Return the client's address; None for a connection without one, such as a Unix socket."""
+        """Return the client's address, or None for a connection without one, such as a Unix socket."""
         peer = read_address(connection.client.host) if connection.client else None
         forwarded = connection.headers.getlist(HEADER)
         if not forwarded:
@@ -85,7 +76,7 @@ class ClientAddresses:
 
 
 def read_address(text: str | None) -> Address | None:
-    """Parse an address; None for other text. An IPv4-mapped IPv6 address becomes an IPv4 address."""
+    """Parse an address. Return None for other text. An IPv4-mapped IPv6 address becomes an IPv4 address."""
     try:
         address = ip_address((text or "").partition("%")[0])
     except ValueError:

@@ -1,19 +1,21 @@
 """Private parts of uvicorn, websockets and Strawberry that the gateway uses.
 
+`resolvers.common.compat` has the other private parts of Strawberry, and the private parts of graphql-core.
 `tests/gateway/test_compat.py` fails with a sentence for each part that a new version has changed.
 """
-
-from importlib.metadata import version
-from inspect import getsource
 
 import strawberry
 from graphql import GraphQLSchema
 from strawberry.execution import optimized_is_awaitable
+from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
+from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 __all__ = [
     "HttpToolsProtocol",
+    "MaybeNullValidationRule",
+    "OneOfInputValidationRule",
     "RequestResponseCycle",
     "WebSocketsSansIOProtocol",
     "graphql_schema",
@@ -23,7 +25,7 @@ __all__ = [
 TESTED = {"uvicorn": (0, 54), "websockets": (17,), "strawberry-graphql": (0, 341)}
 """Versions for which the gateway is tested, as the beginning of the version number."""
 
-_USED_ATTRIBUTES: dict[type, str] = {
+USED_ATTRIBUTES: dict[type, str] = {
     HttpToolsProtocol: "_should_upgrade _start_asgi_task _unset_keepalive_if_required handle_websocket_upgrade "
     "on_response_complete on_message_begin on_header on_headers_complete on_body on_message_complete parser access_log "
     "timeout_keep_alive loop client app flow pipeline cycle transport server_state scope url headers logger "
@@ -39,23 +41,3 @@ _USED_ATTRIBUTES: dict[type, str] = {
 def graphql_schema(graph: strawberry.Schema) -> GraphQLSchema:
     """Return the graphql-core schema behind a Strawberry schema."""
     return graph._schema
-
-
-def incompatibilities() -> list[str]:
-    """Return a sentence for each untested version and each private attribute that is gone."""
-    problems = []
-    for package, tested in TESTED.items():
-        installed = version(package)
-        if tuple(int(part) for part in installed.split(".")[: len(tested)]) != tested:
-            expected = ".".join(map(str, tested))
-            problems.append(
-                f"{package} {installed} is not tested: run tests/gateway, then replace {expected} in TESTED"
-            )
-    for owner, names in _USED_ATTRIBUTES.items():
-        source = getsource(owner)
-        problems += [
-            f"{owner.__module__}.{owner.__name__} has no {name} any more: adapt its uses in gateway/"
-            for name in names.split()
-            if not hasattr(owner, name) and f"self.{name}" not in source
-        ]
-    return problems

@@ -1,23 +1,19 @@
 """The data folder (VAR_DIR): some commands create a missing one, all others require it."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from db.private_files import DataFile, make_private_folder
-from gateway.errors import CannotStart
+from gateway.errors import CannotStart, os_reason
 from gateway.settings import Settings
 
 _ADVICE = "run this in the folder where the server was started, or set VAR_DIR (in the environment or a file .env)"
 
 
-def make_var_dir(settings: Settings) -> Path:
-    """Create the data folder.
-
-    Raises `CannotStart` if it cannot be created or written.
-    """
+def make_var_dir(settings: Settings) -> None:
+    """Create the data folder. Raises `CannotStart` if it cannot be created or written."""
     folder = settings.var_dir
     try:
         make_private_folder(folder)
@@ -25,18 +21,10 @@ def make_var_dir(settings: Settings) -> Path:
         probe.touch()
         probe.unlink(missing_ok=True)
     except OSError as error:
-        reason = (error.strerror or "unknown reason").lower()
-        message = f"{folder} cannot be written ({reason}); make it writable, or set VAR_DIR to a folder that is"
+        message = (
+            f"{folder} cannot be written ({os_reason(error)}); make it writable, or set VAR_DIR to a folder that is"
+        )
         raise CannotStart(message) from None
-    return folder
-
-
-def create_data_folder(settings: Settings, say: Callable[[str], None]) -> None:
-    """Create the data folder if it is missing, and report its path. Raises `CannotStart` if that fails."""
-    is_missing = not settings.var_dir.is_dir()
-    folder = make_var_dir(settings)
-    if is_missing:
-        say(f"created the data folder {folder}")
 
 
 def require_data(settings: Settings) -> None:
@@ -63,7 +51,7 @@ def require_secret(settings: Settings) -> None:
 
 
 def database_file(settings: Settings) -> Path | None:
-    """Return the SQLite file of the database; None for a server, or for a URL that cannot be parsed."""
+    """Return the SQLite file of the database, or None for a server, or for a URL that cannot be parsed."""
     try:
         url = make_url(settings.effective_database_url)
     except (ArgumentError, ValueError):  # opening the database reports it in full

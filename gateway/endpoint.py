@@ -14,7 +14,7 @@ from gateway.graphql_http.media_types import EVENTS, JSON, accepts_event_stream,
 from gateway.graphql_http.public_caching import PublicCaching
 from gateway.graphql_http.request_parsing import METHODS, read_request
 from gateway.graphql_http.responses import refusal_response, request_error_response, result_response
-from gateway.limits.deadline import run_within
+from gateway.limits.limits import run_within
 from gateway.subscriptions.event_streams import EventStreams
 from gateway.telemetry import count_refused_request
 from resolvers.common.context import Context
@@ -54,11 +54,10 @@ class Endpoint:
             return request_error_response(refusal.errors, media, request.state.request_id, refusal.default_code)
 
     async def _answer(self, request: Request, media: str) -> Response:
-        """Authenticate, read, admit and run an operation, and answer it."""
         authentication = await self._admission.authenticate(request)
         limits = self._admission.limits
-        max_body = limits.max_body(is_privileged=authentication.is_privileged)
-        parameters = await read_request(request, max_body, limits.body_timeout_s)
+        max_body_bytes = limits.max_body_bytes(is_privileged=authentication.is_privileged)
+        parameters = await read_request(request, max_body_bytes, limits.body_timeout_s)
         admitted = await self._admission.admit(request, authentication, parameters)
         if admitted.kind is OperationType.SUBSCRIPTION:
             return await self._stream(request, authentication, admitted)

@@ -1,17 +1,4 @@
-"""Errors of the gateway layer.
-
-```
-GatewayError
-├── CannotStart            a command cannot do its work: one sentence that says how to fix it, and an exit code
-│   └── InvalidSettings    a setting is wrong (exit code 2)
-└── RequestRefused         a request that never reaches the graph
-    ├── Unauthenticated    401: the bearer token is invalid
-    ├── IssuerUnavailable  503: the token cannot be checked, because its issuer's keys are unavailable
-    ├── OverLimit          400: the request exceeds a limit
-    ├── OverBudget         429: the caller has spent the points of this minute (`gateway.limits.budget`)
-    └── TooManyStreams     429 or 503: too many open streams (`gateway.subscriptions.stream_limits`)
-```
-"""
+"""Errors of the gateway layer. Some modules define further subclasses beside their limits."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -45,18 +32,9 @@ class InvalidSettings(CannotStart):
 
 
 class RequestRefused(GatewayError):
-    """A request that never reaches the graph.
+    """A request that never reaches the graph. The message states the fault and the fix.
 
-    Parameters
-    ----------
-    status
-        The HTTP status.
-    code
-        Machine-readable code, in `extensions.code`.
-    message
-        What is wrong and how to fix it.
-    headers, extensions
-        Further response headers, and further entries of `extensions`.
+    `code` is the value of `extensions.code`. `headers` go to the response, `extensions` to the entry of `errors`.
     """
 
     def __init__(
@@ -98,5 +76,10 @@ class OverLimit(RequestRefused):
 
 
 def format_amount(number: int) -> str:
-    """Format a number for a message; a number above `MAX_STATED_AMOUNT` is given as a bound."""
+    """Format a number for a message. A number above `MAX_STATED_AMOUNT` becomes "over 1,000,000,000"."""
     return f"{number:,}" if number < MAX_STATED_AMOUNT else f"over {MAX_STATED_AMOUNT:,}"
+
+
+def os_reason(error: OSError) -> str:
+    """Return the reason of a failed system call for the middle of a sentence."""
+    return (error.strerror or str(error) or type(error).__name__).lower()

@@ -23,7 +23,7 @@ and parameters, OpenAI's client the texts that it sends, and httpx each URL."""
 
 def configure_logs(settings: Settings) -> None:
     """Write the log lines of the gateway and of libraries to standard error, in one format."""
-    on_terminal = settings.log_format == "console" or (settings.log_format == "auto" and sys.stderr.isatty())
+    is_terminal = settings.log_format == "console" or (settings.log_format == "auto" and sys.stderr.isatty())
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -40,7 +40,7 @@ def configure_logs(settings: Settings) -> None:
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                *_renderers(on_terminal),
+                *_renderers(is_terminal),
                 _redact_line,
             ],
         )
@@ -51,12 +51,12 @@ def configure_logs(settings: Settings) -> None:
     root.setLevel(max(level, logging.WARNING))
     for name in _OWN_LOGGERS:
         logging.getLogger(name).setLevel(level)
-    _quieten()
+    _silence_loggers()
     sys.excepthook = _print_uncaught
 
 
-def _renderers(on_terminal: bool) -> list[structlog.typing.Processor]:
-    if on_terminal:
+def _renderers(is_terminal: bool) -> list[structlog.typing.Processor]:
+    if is_terminal:
         # The plain traceback: the pretty one prints local variables, which may hold a token.
         return [
             structlog.dev.ConsoleRenderer(
@@ -70,7 +70,7 @@ def _to_json(line: dict[str, Any], **_: Any) -> str:
     return orjson.dumps(line, default=str).decode()
 
 
-def _quieten() -> None:
+def _silence_loggers() -> None:
     for name in _SILENCED:
         logging.getLogger(name).disabled = True
     for name in ("uvicorn", "uvicorn.error"):

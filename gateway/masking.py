@@ -1,13 +1,17 @@
-"""Errors as clients see them: an error of the client in full, an internal error as a request id."""
+"""Errors as clients see them: an error of the client in full, an internal error as a request id.
 
+Messages of graphql-core show values as Python writes them (`True`, `None`, `{'a': 1}`). Clients get them as JSON.
+"""
+
+import ast
 import re
 from typing import Any
 
+import orjson
 import structlog
-from graphql import GraphQLError
+from graphql import ExecutionResult, GraphQLError
 
 from db.errors import InvalidRecord, StoreUnavailable, UnknownReference
-from gateway.graphql_messages import plain_message
 
 log = structlog.get_logger(__name__)
 
@@ -19,27 +23,28 @@ PARSING, VALIDATING, INPUT = "GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED"
 MAX_MESSAGE = 600
 """Characters of a message to a client."""
 
+MAX_QUOTE = 100
+"""Characters of a client's value that a message repeats."""
+
 _INPUT = re.compile(r"(Variable '\$\w+'|Argument '[\w.(:)]+'|Expected value of type '\w+')")
+_QUOTED = re.compile(r"(?P<before>.*?)(?P<link>, found: | Found: |(?<!invalid) value: )(?P<value>.*?)\.?", re.DOTALL)
+_ENCOUNTERED = re.compile(r", but encountered error .*", re.DOTALL)
 _OUTPUT = re.compile(r"(Int|Float|String|Boolean|ID|Enum '\w+') cannot represent ")
 
 
+def result_payload(result: ExecutionResult, request_id: str) -> dict[str, Any]:
+    """Return `data`, and `errors` if there are any, for the client of an executed operation."""
+    if not result.errors:
+        return {"data": result.data}
+    return {"data": result.data, "errors": [error_for_client(error, request_id) for error in result.errors]}
+
+
 def error_for_client(error: GraphQLError, request_id: str, default_code: str = INPUT) -> dict[str, Any]:
-    """Return the entry of `errors` for one error, and log it if it is internal.
+    """Return the entry of `errors` for an error of graphql-core, and log the error if it is internal.
 
-    Parameters
-    ----------
-    error
-        An error of graphql-core.
-    request_id
-        Shown to the client for an internal error.
-    default_code
-        The code of a client's error that has no code of its own.
-
-    Returns
-    -------
-    The entry, always with `extensions.code`.
+    The entry always has `extensions.code`: `default_code` for a client's error that has no code of its own.
     """
-    cause = _root(error)
+    cause = _root_cause(error)
     match cause:
         case GraphQLError() if not _is_bad_output(error):
             return _entry(error, _message(error), {"code": default_code, **(error.extensions or {})})
@@ -58,7 +63,7 @@ def error_for_client(error: GraphQLError, request_id: str, default_code: str = I
             return _entry(error, INTERNAL, {"code": "INTERNAL", "requestId": request_id})
 
 
-def _root(error: GraphQLError) -> BaseException:
+def _root_cause(error: GraphQLError) -> BaseException:
     """Return the first error of a chain of wrapped errors."""
     cause: BaseException = error
     while isinstance(cause, GraphQLError) and cause.original_error is not None:
@@ -67,10 +72,10 @@ def _root(error: GraphQLError) -> BaseException:
 
 
 def _entry(error: GraphQLError, message: str, extensions: dict[str, Any]) -> dict[str, Any]:
-    return {**error.formatted, "message": _shortened(message), "extensions": extensions}
+    return {**error.formatted, "message": _shorten(message), "extensions": extensions}
 
 
-def _shortened(message: str) -> str:
+def _shorten(message: str) -> str:
     """Shorten a message, which may quote a name of 60,000 letters."""
     return message if len(message) <= MAX_MESSAGE else f"{message[:MAX_MESSAGE]} …"
 
@@ -82,5 +87,26 @@ def _is_bad_output(error: GraphQLError) -> bool:
 
 
 def _message(error: GraphQLError) -> str:
-    """Return the gateway's own messages unchanged, and those of graphql-core in plain words."""
+    """Return a message of the gateway unchanged, and a message of graphql-core in plain words."""
     return error.message if (error.extensions or {}).get("code") else plain_message(error.message)
+
+
+def plain_message(message: str) -> str:
+    """Return a message of graphql-core about an input as a sentence without Python's notation."""
+    message = _ENCOUNTERED.sub(".", message).replace(" not to be None", " not to be null")
+    # Messages that do not begin with a variable quote values as GraphQL writes them.
+    quoted = _QUOTED.fullmatch(message) if message.startswith("Variable '$") else None
+    if quoted is None:
+        return message if message.endswith((".", "?", "!")) else f"{message}."
+    value = _as_json(quoted["value"])
+    end = "." if quoted["link"] != " Found: " else ""
+    return f"{quoted['before']}{quoted['link']}{value}." if value else f"{quoted['before']}{end}"
+
+
+def _as_json(quote: str) -> str | None:
+    """Return the value as JSON, or None if graphql-core has truncated it, or it is long."""
+    try:
+        value = orjson.dumps(ast.literal_eval(quote)).decode()
+    except (ValueError, SyntaxError, TypeError):  # TypeError: an integer of more than 64 bits
+        return None
+    return value if len(value) <= MAX_QUOTE else None

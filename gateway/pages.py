@@ -1,4 +1,4 @@
-"""Endpoints besides GraphQL: the start page and the two health checks; the answer to a wrong address."""
+"""Endpoints besides GraphQL: the start page, the two health checks, and the answer to a wrong address."""
 
 import asyncio
 from base64 import b64encode
@@ -35,30 +35,30 @@ _POLICY = f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; frame-ancestor
 log = structlog.get_logger(__name__)
 
 
-async def start_page(_request: Request) -> Response:
+async def answer_start_page(_request: Request) -> Response:
     """Answer with the start page."""
     return HTMLResponse(_START_PAGE, headers={"Content-Security-Policy": _POLICY})
 
 
-async def alive(_request: Request) -> Response:
+async def answer_alive(_request: Request) -> Response:
     """Answer that the process is alive, without a call to a store."""
     return JsonResponse({"status": "ok"})
 
 
-async def ready(request: Request) -> Response:
-    """Answer with the state of each store; 503 without the database, which everything needs.
+async def answer_ready(request: Request) -> Response:
+    """Answer with the state of each store. The status is 503 if the database is unavailable, which everything needs.
 
     The token issuer is not called: its last known state is reported, so that health checks cause no requests to it.
     """
     stores: Stores = request.app.state.runtime.stores
-    names = ("database", "vectors", "embeddings", "cache")
-    outcomes = await asyncio.gather(
-        _check("database", _check_database(stores)),
-        _check("vectors", stores.vectors.counts()),
-        _check("embeddings", stores.embedder.embed(["ready"])),
-        _check("cache", stores.cache.get("readyz")),
-    )
-    states = dict(zip(names, outcomes, strict=True)) | _issuer(request)
+    probes: dict[str, Awaitable[object]] = {
+        "database": _check_database(stores),
+        "vectors": stores.vectors.counts(),
+        "embeddings": stores.embedder.embed(["ready"]),
+        "cache": stores.cache.get("readyz"),
+    }
+    outcomes = await asyncio.gather(*(_check(name, probe) for name, probe in probes.items()))
+    states = dict(zip(probes, outcomes, strict=True)) | _issuer_state(request)
     report = {"stores": states} | _warnings(request)
     if states["database"] != "ok":
         return JsonResponse({"status": "unavailable"} | report, 503)
@@ -90,7 +90,7 @@ def _warnings(request: Request) -> dict[str, list[str]]:
     }
 
 
-def _issuer(request: Request) -> dict[str, str]:
+def _issuer_state(request: Request) -> dict[str, str]:
     keys: IssuerKeys | None = request.app.state.issuer_keys
     if keys is None:
         return {}

@@ -43,9 +43,9 @@ class Runtime:
     """The objects of one server process, from its start to its end."""
 
     stores: Stores
-    open_context: Callable[..., Context]  # creates the context of one request; takes `caller`
+    open_context: Callable[..., Context]  # creates the context of one request from its `caller`
     rate_limits: RateLimitStore  # store of the points that callers have spent
-    changes: FeedChangeWatcher | None = None  # source of feed change notifications; None without subscriptions
+    changes: FeedChangeWatcher | None = None  # source of feed change notifications, or None without subscriptions
 
 
 OpenRuntime = Callable[[], AbstractAsyncContextManager[Runtime]]
@@ -55,18 +55,14 @@ OpenRuntime = Callable[[], AbstractAsyncContextManager[Runtime]]
 async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
     """Open everything that a server process needs, and run its background tasks.
 
-    Raises
-    ------
-    MigrationPending
-        If the database schema is older than this code.
-    StoreMisconfigured
-        If the vector store can never serve these settings.
+    Raises `MigrationPending` if the database schema is older than this code. Raises `StoreMisconfigured` if the vector
+    store can never serve these settings.
     """
     async with open_stores(settings) as stores:
         await require_current(stores.database)
-        served = ServedPageLog(stores.database)
+        served_page_log = ServedPageLog(stores.database)
         tasks: dict[str, Task] = {
-            "served page log": lambda stop: _write_served(served, stop),
+            "served page log": lambda stop: _write_served_pages(served_page_log, stop),
             "index loading": lambda stop: _preload(stores, stop),
         }
         if not await _try_prepare(stores):
@@ -85,8 +81,8 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             listeners.append(notifier.notify)
 
         def wake() -> None:
-            for listener in listeners:
-                listener()
+            for notify in listeners:
+                notify()
 
         open_context = partial(
             Context,
@@ -94,7 +90,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             feeds=Feeds(
                 stores,
                 model,
-                served,
+                served_page_log,
                 trend_constants=ActiveTrendConstants(stores.database),
                 max_boost_places=settings.trending_max_shift,
                 exploration=settings.exploration_share,
@@ -152,8 +148,8 @@ async def _preload(stores: Stores, stop: asyncio.Event) -> None:
         await pause(stop, LOAD_AHEAD_EVERY_S)
 
 
-async def _write_served(served: ServedPageLog, stop: asyncio.Event) -> None:
+async def _write_served_pages(served_page_log: ServedPageLog, stop: asyncio.Event) -> None:
     while not stop.is_set():
-        await served.flush()
+        await served_page_log.flush()
         await pause(stop, FLUSH_EVERY_S)
-    await served.flush()
+    await served_page_log.flush()

@@ -12,25 +12,25 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.supervisors import Multiprocess
 
-from gateway.connections.connection_caps import RESERVE, ConnectionCaps
+from gateway.connections.connection_caps import RESERVED_CONNECTIONS, ConnectionCaps
 from gateway.connections.connection_limits import DEFAULT_CONNECTION_LIMITS, ConnectionLimits
 from gateway.connections.http_protocol import LimitedHttpProtocol, LimitedWebSocketProtocol
-from gateway.errors import CannotStart
+from gateway.errors import CannotStart, os_reason
 from gateway.settings import Settings
 from gateway.telemetry import share_between_processes
 
 BACKLOG = 2048
 """Connections that may wait to be accepted: uvicorn's default."""
 
-MAX_MESSAGE = 256 * 1024
+MAX_MESSAGE_BYTES = 256 * 1024
 """Bytes of the largest WebSocket message, the default of MAX_BODY_KB. A larger message closes the socket (1009)."""
 
-GRACE_S = 10
+SHUTDOWN_GRACE_S = 10
 """Seconds for running requests to finish when the server stops."""
 
-WORKER_ANSWERS_WITHIN_S = 60
-"""Seconds without a sign of life after which a server process is replaced. It gives none during its imports, which take
-2 s of CPU: with uvicorn's 5 s, a busy machine would kill and restart it for ever."""
+WORKER_TIMEOUT_S = 60
+"""Seconds after which a server process that does not answer is replaced. A process does not answer during its imports,
+which take 2 s of CPU. With uvicorn's 5 s, a busy machine would never finish a start."""
 
 OTHER_FILES = 512
 """Open files of a process besides client connections: stores, logs, and modules during their import."""
@@ -51,7 +51,7 @@ def listen(settings: Settings) -> Iterator[socket.socket]:
             listening.bind((settings.host, settings.port))
             listening.listen(BACKLOG)
         except OSError as error:
-            raise CannotStart(_sentence(error, settings)) from None
+            raise CannotStart(_describe_bind_error(error, settings)) from None
         listening.set_inheritable(True)
         yield listening
 
@@ -73,21 +73,21 @@ def server_config(
         http=partial(LimitedHttpProtocol, caps=caps, limits=limits),  # type: ignore[arg-type]  # a factory of protocols
         proxy_headers=False,  # `gateway.client_addresses` reads them
         ws=LimitedWebSocketProtocol if settings.subscriptions else "none",
-        ws_max_size=MAX_MESSAGE,
+        ws_max_size=MAX_MESSAGE_BYTES,
         ws_per_message_deflate=False,  # a result has 150 bytes, and no message expands to a thousand times its size
         lifespan="on",
         log_config=None,
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=GRACE_S,
-        timeout_worker_healthcheck=WORKER_ANSWERS_WITHIN_S,
+        timeout_graceful_shutdown=SHUTDOWN_GRACE_S,
+        timeout_worker_healthcheck=WORKER_TIMEOUT_S,
     )
 
 
 def raise_file_limit(connections: int) -> None:
     """Raise the limit of open files for this number of connections, as far as the system allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = connections + RESERVE + OTHER_FILES
+    needed = connections + RESERVED_CONNECTIONS + OTHER_FILES
     allowed = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
     if soft != resource.RLIM_INFINITY and soft < allowed:
         resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
@@ -116,12 +116,12 @@ def browser_url(listening: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _sentence(error: OSError, settings: Settings) -> str:
+def _describe_bind_error(error: OSError, settings: Settings) -> str:
     address = f"port {settings.port} of {settings.host}"
     if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
-        return f"HOST is {settings.host!r}, which is no address of this machine; 127.0.0.1 always is"
+        return f"HOST is {settings.host!r}, which is not an address of this machine; use 127.0.0.1, for example"
     if error.errno == errno.EADDRINUSE:
-        return f"{address} is in use; stop what listens there, or choose another with --port or PORT"
+        return f"{address} is in use; stop the program that listens there, or choose another with --port or PORT"
     if error.errno == errno.EACCES:
         return f"{address} may not be opened by this user; choose one above 1023 with --port or PORT"
-    return f"{address} cannot be opened: {(error.strerror or str(error)).lower()}"
+    return f"{address} cannot be opened: {os_reason(error)}"

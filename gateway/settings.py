@@ -1,4 +1,4 @@
-"""Settings, read once from the environment or a file `.env`; every one has a default."""
+"""Settings, which are read once from the environment or a file `.env`. Each has a default."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -9,11 +9,10 @@ from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource, NoDecode,
 
 from db.private_files import DataFile
 from db.redaction import redact, remember_secrets
-from gateway.document_settings import DocumentSettings
-from gateway.errors import InvalidSettings
+from gateway.errors import InvalidSettings, os_reason
 from gateway.limit_settings import LimitSettings
-from gateway.subscription_settings import SubscriptionSettings
-from gateway.token_settings import TokenSettings, split
+from gateway.setting_fields import number, split
+from gateway.token_settings import TokenSettings
 from scoring.tunables import (
     EXPLORATION_SHARE,
     MAX_BOOST_PLACES,
@@ -22,7 +21,7 @@ from scoring.tunables import (
     SUFFICIENT_LIKES,
 )
 
-RENAMED = {
+NEW_NAMES = {
     "BOUND_NETWORKS": "NETWORK_CAP",
     "ENOUGH_INTERACTIONS": "PERSONALIZATION_MIN_PROJECTS",
     "ENOUGH_LIKES": "PERSONALIZATION_MIN_LIKES",
@@ -54,7 +53,7 @@ def _lower(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
 
 
-class Settings(TokenSettings, DocumentSettings, LimitSettings, SubscriptionSettings):
+class Settings(TokenSettings, LimitSettings):
     """The settings of a gateway. Each is an environment variable of the same name in upper case."""
 
     model_config = SettingsConfigDict(
@@ -67,9 +66,7 @@ class Settings(TokenSettings, DocumentSettings, LimitSettings, SubscriptionSetti
         "explore.sqlite in VAR_DIR.",
         repr=False,  # may hold a password
     )
-    database_pool_size: int = Field(
-        5, ge=1, le=100, description="Open database connections of each server process, 1 to 100."
-    )
+    database_pool_size: int = number(5, 1, 100, "Maximum open database connections of each server process.")
     var_dir: Annotated[Path, AfterValidator(_absolute)] = Field(
         Path("var"),
         description="The data folder: embedded stores and the signing secret, readable by its owner only. A relative "
@@ -77,8 +74,8 @@ class Settings(TokenSettings, DocumentSettings, LimitSettings, SubscriptionSetti
         "create it.",
     )
     host: str = Field("127.0.0.1", description="The address to listen on; 0.0.0.0 or :: for all of this machine.")
-    port: int = Field(8000, ge=0, le=65535, description="The TCP port to listen on, 0 to 65535; 0 takes any free one.")
-    workers: int = Field(1, ge=1, le=64, description="Server processes, 1 to 64. Each holds the vectors in memory.")
+    port: int = number(8000, 0, 65535, "The TCP port to listen on; 0 takes any free one.")
+    workers: int = number(1, 1, 64, "Server processes. Each holds the vectors in memory.")
     worker_in_server: bool = Field(
         True,
         description="Whether each server process also drains the outbox and runs the periodic jobs: on or off. Off "
@@ -107,21 +104,15 @@ class Settings(TokenSettings, DocumentSettings, LimitSettings, SubscriptionSetti
         repr=False,  # may hold a password
     )
     weaviate_api_key: SecretStr | None = Field(None, description="Weaviate's API key, if it requires one.")
-    weaviate_batch_size: int = Field(100, ge=1, le=10_000, description="Objects in one write to Weaviate, 1 to 10000.")
-    weaviate_replicas: int = Field(
-        1, ge=1, le=100, description="Copies of each object in new Weaviate collections, 1 to 100."
-    )
-    weaviate_shards: int | None = Field(
-        None, ge=1, le=1_000, description="Shards of each new Weaviate collection, 1 to 1000. Unset: one per node."
-    )
+    weaviate_batch_size: int = number(100, 1, 10_000, "Maximum objects in one write to Weaviate.")
+    weaviate_replicas: int = number(1, 1, 100, "Copies of each object in new Weaviate collections.")
+    weaviate_shards: int | None = number(None, 1, 1_000, "Shards of each new Weaviate collection. Unset: one per node.")
     weaviate_embedding_model: str = Field(
         "text-embedding-3-small",
         min_length=1,
         description="The embedding model behind OPENAI_API_KEY or OPENAI_BASE_URL. Without them WordLlama embeds.",
     )
-    embedding_dimension: int = Field(
-        1536, ge=1, le=65_535, description="Dimensions of the vectors of WEAVIATE_EMBEDDING_MODEL, 1 to 65535."
-    )
+    embedding_dimension: int = number(1536, 1, 65_535, "Dimensions of the vectors of WEAVIATE_EMBEDDING_MODEL.")
     embedding_dollars_per_million: float = Field(
         0.02, ge=0, description="Dollars per million tokens of WEAVIATE_EMBEDDING_MODEL, for the metric of the cost."
     )
@@ -138,51 +129,92 @@ class Settings(TokenSettings, DocumentSettings, LimitSettings, SubscriptionSetti
     redis_url: SecretStr = Field(
         SecretStr(""), description="Redis or Redis Cluster, as in redis://redis:6379/0. Empty: a cache file in VAR_DIR."
     )
-    trending_max_shift: int = Field(
+    trending_max_shift: int = number(
         MAX_BOOST_PLACES,
-        ge=0,
-        le=100,
-        description="Maximum number of ranks by which a viewer's interests may move a project in trending, 0 to 100. "
-        "0: everybody gets the same order.",
+        0,
+        100,
+        "Maximum ranks by which a viewer's interests may move a project in trending. 0: everybody gets the same order.",
     )
     trending_requires_impression: bool = Field(
         False,
         description="Whether an interaction counts for trending only if this gateway has shown the project to the "
         "actor in the last days: on or off. Turn it on where every visit to a project begins on an explore page.",
     )
-    exploration_share: float = Field(
+    exploration_share: float = number(
         EXPLORATION_SHARE,
-        ge=0,
-        le=0.5,
-        description="Share of ranks in For You that are given to projects with few impressions, drawn anew for each "
-        "viewer and day, 0 to 0.5. 0 turns exploration off.",
+        0,
+        0.5,
+        "Share of ranks in For You that are given to projects with few impressions, drawn anew for each viewer and "
+        "day. 0 turns exploration off.",
     )
-    personalization_min_interests: int = Field(
-        SUFFICIENT_INTERESTS, ge=1, le=1_000, description="Minimum number of interests for a personal feed, 1 to 1000."
+    personalization_min_interests: int = number(
+        SUFFICIENT_INTERESTS, 1, 1_000, "Minimum number of interests for a personal feed."
     )
-    personalization_min_projects: int = Field(
-        SUFFICIENT_INTERACTIONS,
-        ge=1,
-        le=10_000,
-        description="Minimum number of projects with interactions for a personal feed, 1 to 10000.",
+    personalization_min_projects: int = number(
+        SUFFICIENT_INTERACTIONS, 1, 10_000, "Minimum number of projects with interactions for a personal feed."
     )
-    personalization_min_likes: int = Field(
-        SUFFICIENT_LIKES,
-        ge=1,
-        le=10_000,
-        description="Minimum number of liked projects for a personal feed, 1 to 10000.",
+    personalization_min_likes: int = number(
+        SUFFICIENT_LIKES, 1, 10_000, "Minimum number of liked projects for a personal feed."
     )
     network_cap: bool = Field(
         True,
         description="Whether the contribution of one network (a keyed hash of /24 or /48, valid for a day) to trending "
         "is capped: on or off. Turn it off where everybody comes from one office.",
     )
-    event_retention_days: int = Field(
-        400,
-        ge=31,
-        le=36500,
-        description="Days for which raw events are kept, 31 to 36500; likes, saves and engagement are kept for ever.",
+    event_retention_days: int = number(
+        400, 31, 36500, "Days for which raw events are kept; likes, saves and engagement are kept for ever."
     )
+    introspection: bool = Field(
+        True,
+        description="Whether clients may query the schema (`__schema`, `__type`) and errors suggest names of fields: "
+        "on or off. GraphiQL shows no documentation while it is off.",
+    )
+    persisted_queries: bool = Field(
+        True,
+        description="Whether a client may register a document and send only its hash from then on (automatic "
+        "persisted queries): on or off.",
+    )
+    persisted_query_ttl_s: int = number(
+        86_400, 60, 31_536_000, "Seconds for which a registered document is kept after its last use."
+    )
+    persisted_query_max_kb: int = number(32, 1, 1_024, "Maximum kilobytes of a document that can be registered.")
+    trusted_documents: Path | None = Field(
+        None,
+        description="A manifest of documents that clients name by id: persisted-documents.json of graphql-codegen, "
+        "the file of relay-compiler, or Apollo's persisted-query-manifest.json. Unset: none.",
+    )
+    trusted_documents_only: bool = Field(
+        False,
+        description="Whether viewers may run only the documents of TRUSTED_DOCUMENTS: on or off. The roles service and "
+        "administrator may run any.",
+    )
+    public_cache_s: int = number(
+        0,
+        0,
+        86_400,
+        "Seconds for which a cache or CDN may serve an answer that is the same for everybody. 0: it must revalidate "
+        "the answer each time, so that deleted projects never show.",
+    )
+    subscriptions: bool = Field(
+        True, description="Whether clients may subscribe, over WebSockets and event streams: on or off."
+    )
+    max_streams: int = number(
+        1_000,
+        1,
+        100_000,
+        "Maximum open WebSockets and event streams of each server process; one takes about 20 KB (bench/README.md).",
+    )
+    max_streams_viewer: int = number(
+        10, 1, 1_000, "Maximum open streams of one caller in each server process; a tab uses one."
+    )
+    max_streams_address: int = number(
+        200,
+        1,
+        100_000,
+        "Maximum open streams of one address in each server process. Behind a proxy set TRUSTED_PROXIES; otherwise all "
+        "callers share the proxy's limit.",
+    )
+    stream_idle_s: float = number(60.0, 1, 3_600, "Seconds for which a WebSocket without subscriptions stays open.")
     graphiql: bool = Field(True, description="Whether a browser that opens /graphql gets the GraphiQL page: on or off.")
     explore_page: bool = Field(
         True, description="Whether / serves the explore page, if it is built: on or off. Off serves a page of links."
@@ -223,45 +255,39 @@ class Settings(TokenSettings, DocumentSettings, LimitSettings, SubscriptionSetti
 
 
 def load_settings(**overrides: Any) -> Settings:
-    """Read the settings; an override (a command line option) wins unless it is None.
+    """Read the settings. An override (an option of the command line) replaces a setting unless it is None.
 
-    Raises
-    ------
-    InvalidSettings
-        One line for each wrong setting: its name, the fault, and the accepted values or the new name.
+    Raises `InvalidSettings`: One line for each wrong setting: its name, the fault, and the accepted values or the new
+    name.
     """
     options = {name: value for name, value in overrides.items() if value is not None}
     try:
         _refuse_old_names()
         settings = Settings(**options)
     except ValidationError as error:
-        # A list setting has one error for each wrong entry; one line per setting is enough.
-        lines = {str(detail["loc"][0]): _sentence(detail, options) for detail in error.errors(include_url=False)}
+        # A list setting has one error for each wrong entry, but one line per setting is enough.
+        lines = {str(detail["loc"][0]): _describe_fault(detail, options) for detail in error.errors(include_url=False)}
         raise InvalidSettings("\n".join(lines.values())) from None
     except (UnicodeDecodeError, OSError) as error:
-        raise InvalidSettings(f"the file .env cannot be read: {_reason(error)}; fix it or move it away") from None
-    remember_secrets(secrets=_secrets(settings), urls=_urls(settings))
+        reason = os_reason(error) if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise InvalidSettings(f"the file .env cannot be read: {reason}; fix it or move it away") from None
+    remember_secrets(
+        secrets=[
+            v.get_secret_value() for name, v in settings if isinstance(v, SecretStr) and not name.endswith("_url")
+        ],
+        urls=[v.get_secret_value() if isinstance(v, SecretStr) else v for name, v in settings if name.endswith("_url")],
+    )
     return settings
 
 
 def _refuse_old_names() -> None:
     variables = {**DotEnvSettingsSource(Settings).env_vars, **EnvSettingsSource(Settings).env_vars}
-    old_names = [name for name in RENAMED if variables.get(name.lower())]
+    old_names = [name for name in NEW_NAMES if variables.get(name.lower())]
     if old_names:
-        raise InvalidSettings("\n".join(f"{name} is now named {RENAMED[name]}; rename it" for name in old_names))
+        raise InvalidSettings("\n".join(f"{name} is now named {NEW_NAMES[name]}; rename it" for name in old_names))
 
 
-def _secrets(settings: Settings) -> list[str]:
-    values = [getattr(settings, name) for name in Settings.model_fields if not name.endswith("_url")]
-    return [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
-
-
-def _urls(settings: Settings) -> list[str]:
-    values = [getattr(settings, name) for name in Settings.model_fields if name.endswith("_url")]
-    return [value.get_secret_value() if isinstance(value, SecretStr) else value for value in values]
-
-
-def _sentence(detail: ErrorDetails, options: dict[str, Any]) -> str:
+def _describe_fault(detail: ErrorDetails, options: dict[str, Any]) -> str:
     name = str(detail["loc"][0])
     field = Settings.model_fields[name]
     display_name = f"--{name}" if name in options else name.upper()
@@ -270,7 +296,3 @@ def _sentence(detail: ErrorDetails, options: dict[str, Any]) -> str:
     if name.endswith("_url") or isinstance(detail["input"], SecretStr):
         return f"{display_name} cannot be used. {field.description}"
     return f"{display_name} is {redact(str(detail['input']))[:100]!r}, which cannot be used. {field.description}"
-
-
-def _reason(error: OSError | UnicodeDecodeError) -> str:
-    return (error.strerror or "unknown reason").lower() if isinstance(error, OSError) else "it is not UTF-8 text"

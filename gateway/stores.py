@@ -29,12 +29,12 @@ from db.stores import Stores
 from db.vectors.base import VectorStore
 from db.vectors.embedded import EmbeddedVectorStore
 from gateway.data_folder import make_var_dir
-from gateway.errors import CannotStart
+from gateway.errors import CannotStart, os_reason
 from gateway.settings import Settings
 from gateway.telemetry import count_embedding_cost, observe_store_call, record_circuit_state
 
 READ_VECTORS_S, WRITE_VECTORS_S = 2.0, 30.0
-"""Deadlines of the vector store in seconds. Feeds have shorter ones; a bulk write of 100 objects may have to wait."""
+"""Deadlines of the vector store in seconds. Feeds have shorter ones. A bulk write of 100 objects may have to wait."""
 
 READ_CACHE_S, SCAN_CACHE_S = 1.0, 30.0
 """Deadlines of the cache in seconds. Only deletions of accounts scan all keys."""
@@ -55,27 +55,18 @@ _UNBOUNDED = ("prepare", "stage", "staged", "publish", "discard", "scrub")
 _PING = text("SELECT 1")
 
 
-def connect_database(settings: Settings) -> Database:
-    """Create the database object, without a connection.
-
-    Raises
-    ------
-    CannotStart
-        If the folder of an SQLite file cannot be created.
-    InvalidRecord
-        If the URL cannot be parsed.
-    """
+def _create_database(settings: Settings) -> Database:
     try:
         return Database(settings.effective_database_url, settings.database_pool_size)
     except OSError as error:
-        reason = (error.strerror or "unknown reason").lower()
-        raise CannotStart(f"the folder that DATABASE_URL names cannot be made ({reason}); name another") from None
+        message = f"the folder that DATABASE_URL names cannot be made ({os_reason(error)}); name another"
+        raise CannotStart(message) from None
 
 
 @asynccontextmanager
 async def open_database(settings: Settings) -> AsyncIterator[Database]:
-    """Open only the database. Raises `CannotStart` if it does not answer."""
-    database = connect_database(settings)
+    """Open only the database. Raises `CannotStart` if it does not answer, and `InvalidRecord` for a malformed URL."""
+    database = _create_database(settings)
     try:
         await require_reachable(database)
         yield database
@@ -89,10 +80,10 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
     if settings.uses_data_folder:
         make_var_dir(settings)
     stores = Stores(
-        database=connect_database(settings),
-        vectors=_vectors(settings),
-        embedder=_embedder(settings),
-        cache=_cache(settings, DataFile.CACHE),
+        database=_create_database(settings),
+        vectors=_create_vectors(settings),
+        embedder=_create_embedder(settings),
+        cache=_create_cache(settings, DataFile.CACHE),
     )
     try:
         yield stores
@@ -129,21 +120,17 @@ async def require_reachable(database: Database) -> None:
 
     Raises `CannotStart` with the address (without the password), the reason and the fix.
     """
-    advice = "start it, or correct DATABASE_URL"
-    if database.is_sqlite:
-        advice = "check that this user may write the file, or correct DATABASE_URL"
+    fix = "check that this user may write the file" if database.is_sqlite else "start it"
+    advice = f"{fix}, or correct DATABASE_URL"
     try:
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
             await database.fetch(_PING)
     except TimeoutError:
         message = f"no answer from {database.where} within {CONNECT_TIMEOUT_S:.0f} s"
         raise CannotStart(f"{message}; start it, or correct DATABASE_URL") from None
-    except StoreUnavailable as unavailable:
-        raise CannotStart(
-            f"the database {database.where} cannot be used ({unavailable.reason.lower()}); {advice}"
-        ) from None
-    except (SQLAlchemyError, PostgresError, OSError) as error:
-        raise CannotStart(f"the database {database.where} cannot be used ({driver_message(error)}); {advice}") from None
+    except (StoreUnavailable, SQLAlchemyError, PostgresError, OSError) as error:
+        reason = error.reason.lower() if isinstance(error, StoreUnavailable) else driver_message(error)
+        raise CannotStart(f"the database {database.where} cannot be used ({reason}); {advice}") from None
 
 
 def driver_message(error: Exception) -> str:
@@ -159,7 +146,7 @@ def open_documents_cache(settings: Settings) -> Cache:
     Without Redis it has a file of its own: documents are kept longer than ranking snapshots, and would evict them.
     """
     make_var_dir(settings)
-    return _cache(settings, DataFile.DOCUMENTS, MAX_DOCUMENTS_BYTES)
+    return _create_cache(settings, DataFile.DOCUMENTS, MAX_DOCUMENTS_BYTES)
 
 
 def open_feed_change_notifier(settings: Settings) -> FeedChangeNotifier:
@@ -172,7 +159,7 @@ def open_feed_change_notifier(settings: Settings) -> FeedChangeNotifier:
     return RedisFeedChangeNotifier(url)
 
 
-def _cache(settings: Settings, file: DataFile, max_bytes: int = MAX_BYTES) -> Cache:
+def _create_cache(settings: Settings, file: DataFile, max_bytes: int = MAX_BYTES) -> Cache:
     cache: Cache
     if url := settings.redis_url.get_secret_value():
         from db.cache.redis import RedisCache
@@ -180,21 +167,21 @@ def _cache(settings: Settings, file: DataFile, max_bytes: int = MAX_BYTES) -> Ca
         cache = RedisCache(url)
     else:
         cache = EmbeddedCache(settings.data_file(file), max_bytes)
-    return guarded(cache, _guard(Store.CACHE, READ_CACHE_S, dict.fromkeys(("keys", "scrub"), SCAN_CACHE_S)))
+    return guarded(cache, _create_guard(Store.CACHE, READ_CACHE_S, dict.fromkeys(("keys", "scrub"), SCAN_CACHE_S)))
 
 
-def _embedder(settings: Settings) -> Embedder:
+def _create_embedder(settings: Settings) -> Embedder:
     """Create WordLlama, or the client of a paid model, whose embeddings are stored.
 
     Stored embeddings have a file of their own: they are kept for months, and would evict ranking snapshots.
     """
     if settings.openai_api_key is None and not settings.openai_base_url:
         return WordLlamaEmbedder()
-    cache = _cache(settings, DataFile.EMBEDDINGS, MAX_EMBEDDINGS_BYTES)
-    return CachedEmbedder(guarded(_openai(settings), _guard(Store.EMBEDDINGS, None)), cache)
+    cache = _create_cache(settings, DataFile.EMBEDDINGS, MAX_EMBEDDINGS_BYTES)
+    return CachedEmbedder(guarded(_create_openai(settings), _create_guard(Store.EMBEDDINGS, None)), cache)
 
 
-def _openai(settings: Settings) -> Embedder:
+def _create_openai(settings: Settings) -> Embedder:
     from db.embeddings.openai import BASE_URL, OpenAIEmbedder
 
     return OpenAIEmbedder(
@@ -207,18 +194,20 @@ def _openai(settings: Settings) -> Embedder:
     )
 
 
-def _vectors(settings: Settings) -> VectorStore:
+def _create_vectors(settings: Settings) -> VectorStore:
     path = settings.data_file(DataFile.VECTORS)
-    store: VectorStore = _weaviate(settings) if settings.weaviate_url else EmbeddedVectorStore(path)
+    store: VectorStore = _create_weaviate(settings) if settings.weaviate_url else EmbeddedVectorStore(path)
     deadlines = dict.fromkeys(_VECTOR_WRITES, WRITE_VECTORS_S) | dict.fromkeys(_UNBOUNDED, None)
-    return guarded(store, _guard(Store.VECTORS, READ_VECTORS_S, deadlines))
+    return guarded(store, _create_guard(Store.VECTORS, READ_VECTORS_S, deadlines))
 
 
-def _guard(store: Store, deadline_s: float | None, deadlines_s: Mapping[str, float | None] | None = None) -> Guard:
+def _create_guard(
+    store: Store, deadline_s: float | None, deadlines_s: Mapping[str, float | None] | None = None
+) -> Guard:
     return Guard(store, deadline_s, deadlines_s=deadlines_s, on_change=record_circuit_state, on_call=observe_store_call)
 
 
-def _weaviate(settings: Settings) -> VectorStore:
+def _create_weaviate(settings: Settings) -> VectorStore:
     from db.vectors.weaviate import Address, Layout, WeaviateVectorStore
 
     openai_key = _secret(settings.openai_api_key)

@@ -14,6 +14,7 @@ import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
+from pydantic import SecretStr
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -23,15 +24,15 @@ from db.resilience import CallOutcome, CircuitState, log_circuit_change
 from gateway.client_addresses import is_local
 from gateway.json_responses import error_response
 
-FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 """prometheus_client's environment variable for the folder."""
 
-SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
 log = structlog.get_logger(__name__)
 
 _requests = Histogram(
-    "explore_request_seconds", "HTTP requests, by path and status", ("path", "status"), buckets=SECONDS
+    "explore_request_seconds", "HTTP requests, by path and status", ("path", "status"), buckets=BUCKETS_S
 )
 _calls = Counter("explore_store_calls_total", "Calls to a store, by outcome", ("store", "operation", "outcome"))
 _call_seconds = Counter("explore_store_seconds_total", "Time spent in calls to a store", ("store", "operation"))
@@ -44,7 +45,7 @@ _circuits = Gauge(
 _embedding_tokens = Counter("explore_embedding_tokens_total", "Tokens that a paid model has embedded")
 _embedding_dollars = Counter("explore_embedding_dollars_total", "Cost of these tokens, at the price of the settings")
 _refused = Counter("explore_refused_requests_total", "Refused requests, by code", ("code",))
-_local_charges = Counter(
+local_charges = Counter(
     "explore_local_charges_total", "Charges that one process counted on its own while Redis was unavailable"
 )
 _untrusted_headers = Counter(
@@ -62,11 +63,6 @@ def count_untrusted_forwarding(is_public: bool) -> None:
 def count_refused_request(code: str) -> None:
     """Count a request that was refused."""
     _refused.labels(code).inc()
-
-
-def count_local_charge() -> None:
-    """Count a charge that is stored in this process only."""
-    _local_charges.inc()
 
 
 def observe_request(path: str, status: int, seconds: float) -> None:
@@ -95,8 +91,8 @@ def count_embedding_cost(tokens: int, dollars: float) -> None:
 class Metrics:
     """The endpoint `/metrics`. Without a token only direct connections from this machine are answered."""
 
-    def __init__(self, token: str | None) -> None:
-        self._token = None if token is None else token.encode()
+    def __init__(self, token: SecretStr | None) -> None:
+        self._token = None if token is None else token.get_secret_value().encode()
 
     async def answer(self, request: Request) -> Response:
         """Answer a scrape, without the outbox's metrics while the database is unavailable."""
@@ -127,15 +123,15 @@ class Metrics:
 def share_between_processes() -> Iterator[None]:
     """Share metrics between the server processes that start within the block."""
     with TemporaryDirectory(prefix="explore-metrics-") as folder:
-        os.environ[FOLDER] = folder
+        os.environ[FOLDER_VARIABLE] = folder
         try:
             yield
         finally:
-            del os.environ[FOLDER]
+            del os.environ[FOLDER_VARIABLE]
 
 
 def _process_metrics() -> bytes:
-    if FOLDER not in os.environ:
+    if FOLDER_VARIABLE not in os.environ:
         return generate_latest(REGISTRY)
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]

@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, NoDecode
 from db.models import Role
 from db.privacy.session_claims import CLAIM_DURATION
 from gateway.client_addresses import is_loopback
+from gateway.setting_fields import number, split
 
 LEEWAY_S = 30.0
 ADMINISTRATOR_HOURS = 24.0
@@ -24,11 +25,6 @@ TokenAlgorithm: TypeAlias = Literal[
 
 _SECRET_ALGORITHMS: tuple[TokenAlgorithm, ...] = ("HS256",)
 _ISSUER_ALGORITHMS: tuple[TokenAlgorithm, ...] = ("RS256", "ES256", "EdDSA")
-
-
-def split(value: Any) -> Any:
-    """Split a comma-separated text; return other values unchanged."""
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
 def _check_secret_length(value: Any) -> Any:
@@ -99,12 +95,12 @@ class TokenSettings(BaseSettings):
         description="The issuer's names of the roles viewer, service and administrator, separated by commas, as in "
         "explore-admins=administrator,explore-sync=service.",
     )
-    token_leeway_s: float = Field(
+    token_leeway_s: float = number(
         LEEWAY_S,
-        ge=0,
-        le=300,
-        description="Seconds by which the clocks of the issuer and the gateway may differ, 0 to 300. It applies to "
-        "requests, WebSockets and event streams.",
+        0,
+        300,
+        "Seconds by which the clocks of the issuer and the gateway may differ. It applies to requests, WebSockets and "
+        "event streams.",
     )
     token_administrator_hours: float = Field(
         ADMINISTRATOR_HOURS,
@@ -113,12 +109,12 @@ class TokenSettings(BaseSettings):
         description="The longest life of an administrator's token in hours (from `iat` to `exp`), above 0 to 87600. "
         "A longer life, or a missing `iat`, is refused.",
     )
-    claimed_session_hours: float = Field(
+    claimed_session_hours: float = number(
         CLAIM_DURATION / timedelta(hours=1),
-        ge=0,
-        le=8_760,
-        description="Hours for which a claimed session id acts as the account that claimed it, 0 to 8760: enough "
-        "for requests and tabs that still send it. After that it begins a new session.",
+        0,
+        8_760,
+        "Hours for which a claimed session id acts as the account that claimed it: enough for requests and tabs that "
+        "still send it. After that it begins a new session.",
     )
 
     @property

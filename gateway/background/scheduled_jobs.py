@@ -1,6 +1,5 @@
 """Periodic jobs: every minute, every hour, and at night (UTC)."""
 
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import structlog
@@ -8,6 +7,7 @@ import structlog
 from db import jobs
 from db.interactions.retention import delete_expired
 from db.interactions.served_pages import ServedPageLog
+from db.interactions.velocity_queries import refresh_velocities
 from db.jobs import JobLease
 from db.models import now
 from db.partitions import create_upcoming_partitions
@@ -17,6 +17,8 @@ from db.synchronization.reindex import Reindex
 from gateway.background.scheduler import PeriodicJob
 from scoring.collaborative.collaborative_training import train_collaborative_model
 from scoring.errors import InsufficientData
+from scoring.mathematics.velocity import Window
+from scoring.models.active_model import ActiveTrendConstants
 from scoring.onboarding.generated_questions import refresh_questions
 from scoring.profiles.interest_learning import learn_interests
 from scoring.training.model_training import train_model
@@ -38,13 +40,9 @@ EVENT_RETENTION = timedelta(days=400)
 log = structlog.get_logger(__name__)
 
 
-def scheduled_jobs(
-    stores: Stores,
-    velocity: Callable[[JobLease], Awaitable[None]] | None = None,
-    event_retention: timedelta = EVENT_RETENTION,
-) -> list[PeriodicJob]:
-    """List all periodic jobs; `velocity` is the job that recomputes the engagement velocities, if there is one."""
-    periodic_jobs = [
+def scheduled_jobs(stores: Stores, event_retention: timedelta = EVENT_RETENTION) -> list[PeriodicJob]:
+    """List all periodic jobs."""
+    return [
         PeriodicJob(COLLABORATIVE, DAY, lambda _: _train_collaborative(stores), 1 * HOUR, catches_up=True),
         PeriodicJob(TRAINING, DAY, lambda _: _train_model(stores), 2 * HOUR),
         PeriodicJob("fit trend constants", DAY, lambda _: _train_trends(stores), 2 * HOUR),
@@ -58,10 +56,8 @@ def scheduled_jobs(
         PeriodicJob("create partitions", DAY, lambda _: create_upcoming_partitions(stores.database), catches_up=True),
         PeriodicJob("expire served pages", HOUR, lambda _: ServedPageLog(stores.database).expire(), catches_up=True),
         PeriodicJob("finish deletions", MINUTE, lambda _: _finish_deletions(stores), catches_up=True),
+        PeriodicJob(VELOCITY, HOUR, lambda lease: _refresh_velocities(stores, lease), catches_up=True),
     ]
-    if velocity is not None:
-        periodic_jobs.append(PeriodicJob(VELOCITY, HOUR, velocity, catches_up=True))
-    return periodic_jobs
 
 
 async def rebuild_index(stores: Stores, lease: JobLease) -> None:
@@ -101,6 +97,13 @@ async def _refresh_questions(stores: Stores) -> None:
 
 async def _learn_interests(stores: Stores) -> None:
     log.info("interests learned", changed=await learn_interests(stores.database, now()))
+
+
+async def _refresh_velocities(stores: Stores, lease: JobLease) -> None:
+    constants = (await ActiveTrendConstants(stores.database)())[Window.DAY]
+    await refresh_velocities(
+        stores.database, constants, now(), lambda connection: jobs.require_lease(connection, lease)
+    )
 
 
 async def _finish_deletions(stores: Stores) -> None:

@@ -1,4 +1,4 @@
-"""Scheduler of periodic jobs. The first worker runs an occurrence; `scheduled_jobs` lists the jobs."""
+"""Scheduler of periodic jobs. One worker runs each occurrence of a job; `scheduled_jobs` lists the jobs."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
@@ -27,29 +27,29 @@ class PeriodicJob:
     """A job and its schedule."""
 
     name: str  # the key of its row in the database, by which only one worker runs it
-    every: timedelta  # it is due at every whole multiple of `every` since 1970 UTC, plus `offset`
+    every: timedelta  # the job is due at every whole multiple of `every` since 1970 UTC, plus `offset`
     # The job. A write that needs a valid lease calls `db.jobs.require_lease` in its transaction.
     work: Callable[[JobLease], Awaitable[Any]]
     offset: timedelta = timedelta()
     catches_up: bool = False  # whether a starting worker runs an occurrence that no worker has run
 
     def due_at(self, moment: datetime) -> datetime:
-        """Return the last time at which it was due. It is the same for workers whose clocks differ a little."""
+        """Return the last time at which the job was due, which is the same for workers whose clocks differ a little."""
         start = _EPOCH + self.offset
         return start + (moment - start) // self.every * self.every
 
 
 class Scheduler:
-    """Starts each job when it is due, unless another worker runs or has run this occurrence."""
+    """Starts each job when it is due, unless another worker runs or has run the same occurrence."""
 
     def __init__(self, database: Database, periodic_jobs: list[PeriodicJob], *, lease_s: float = jobs.LEASE_S) -> None:
         self._database = database
         self._jobs = periodic_jobs
         self._lease_s = lease_s
-        self._running: set[asyncio.Task[None]] = set()
+        self._running_tasks: set[asyncio.Task[None]] = set()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Run jobs until `stop` is set, then cancel the running jobs. They run when they are due again."""
+        """Run jobs until `stop` is set, then cancel the running jobs, which start again when they are next due."""
         scheduler = AsyncIOScheduler(timezone=UTC)
         for job in self._jobs:
             seconds = int(job.every.total_seconds())
@@ -76,11 +76,11 @@ class Scheduler:
 
     def _start(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
+        self._running_tasks.add(task)
+        task.add_done_callback(self._running_tasks.discard)
 
     async def _run_occurrence(self, job: PeriodicJob) -> None:
-        """Run an occurrence unless another worker does. A failure is logged and recorded; the next occurrence runs."""
+        """Run an occurrence unless another worker runs it. A failure is logged and stored; later ones still run."""
         due = job.due_at(now())
         try:
             await jobs.run_exclusively(self._database, job.name, job.work, due=due, lease_s=self._lease_s)
@@ -92,7 +92,7 @@ class Scheduler:
             log.exception("periodic job failed unexpectedly", job=job.name)
 
     async def _stop(self) -> None:
-        running = list(self._running)
+        running = list(self._running_tasks)
         for task in running:
             task.cancel()
         if running:

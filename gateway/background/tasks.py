@@ -7,17 +7,15 @@ from datetime import timedelta
 
 import structlog
 
-from db.interactions.velocity_queries import refresh_velocities
-from db.jobs import JobLease, require_lease
-from db.models import now
+from db import jobs, outbox
+from db.errors import StoreUnavailable
+from db.models import OutboxKind
 from db.stores import Stores
+from db.synchronization.reindex import Reindex
 from db.synchronization.synchronizer import IndexSynchronizer
-from gateway.background.index_filling import fill_if_empty
-from gateway.background.scheduled_jobs import scheduled_jobs
+from gateway.background.scheduled_jobs import REINDEX, rebuild_index, scheduled_jobs
 from gateway.background.scheduler import Scheduler
 from gateway.settings import Settings
-from scoring.mathematics.velocity import Window
-from scoring.models.active_model import ActiveTrendConstants
 
 RESTART_AFTER_S = 5.0
 """Seconds before a failed background task starts again."""
@@ -25,39 +23,53 @@ RESTART_AFTER_S = 5.0
 STOP_TIMEOUT_S = 5.0
 """Seconds for background tasks to finish when the process stops. Leases of outbox rows expire by themselves."""
 
+RETRY_FILLING_S = 5.0
+"""Seconds between two attempts to fill an empty index while a store is unavailable."""
+
 Task = Callable[[asyncio.Event], Awaitable[None]]
 """A task runs until the event is set."""
 
 log = structlog.get_logger(__name__)
 
 
-def build_synchronizer(stores: Stores) -> IndexSynchronizer:
-    """Create the synchronizer, which keeps the vector index in step with the database."""
-    return IndexSynchronizer(stores.database, stores.vectors, stores.embedder)
-
-
 def build_scheduler(stores: Stores, settings: Settings) -> Scheduler:
     """Create the scheduler of all periodic jobs."""
-    constants = ActiveTrendConstants(stores.database)
-
-    async def refresh(lease: JobLease) -> None:
-        day_constants = (await constants())[Window.DAY]
-        await refresh_velocities(
-            stores.database, day_constants, now(), lambda connection: require_lease(connection, lease)
-        )
-
-    return Scheduler(stores.database, scheduled_jobs(stores, refresh, timedelta(days=settings.event_retention_days)))
+    return Scheduler(stores.database, scheduled_jobs(stores, timedelta(days=settings.event_retention_days)))
 
 
 def worker_tasks(stores: Stores, settings: Settings) -> tuple[IndexSynchronizer, dict[str, Task]]:
     """Return the tasks of a worker: draining the outbox, periodic jobs, and filling an empty index."""
-    synchronizer = build_synchronizer(stores)
+    synchronizer = IndexSynchronizer(stores.database, stores.vectors, stores.embedder)
     tasks: dict[str, Task] = {
         "synchronizer": synchronizer.run,
         "scheduler": build_scheduler(stores, settings).run,
         "index filling": lambda stop: fill_if_empty(stores, stop),
     }
     return synchronizer, tasks
+
+
+async def fill_if_empty(stores: Stores, stop: asyncio.Event) -> None:
+    """Fill the index if it is empty, without waiting for the nightly rebuild, then wait for `stop`.
+
+    The index is empty after a change of the embedding model, after the loss of its file, and after an update that
+    changes its format.
+    """
+    while not stop.is_set():
+        try:
+            if await needs_filling(stores):
+                log.info("filling the empty index from the database")
+                await jobs.run_exclusively(stores.database, REINDEX, lambda lease: rebuild_index(stores, lease))
+        except StoreUnavailable:  # its guard has logged it
+            await pause(stop, RETRY_FILLING_S)
+        else:
+            await stop.wait()
+
+
+async def needs_filling(stores: Stores) -> bool:
+    """Return whether the index holds no project, the database has some, and the outbox is empty."""
+    if (await stores.vectors.counts())["Project"] or (await outbox.backlog(stores.database)).rows:
+        return False
+    return (await Reindex(stores.database, stores.vectors, stores.embedder).totals())[OutboxKind.PROJECT] > 0
 
 
 @asynccontextmanager

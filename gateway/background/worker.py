@@ -22,10 +22,7 @@ log = structlog.get_logger(__name__)
 async def run_worker(settings: Settings) -> None:
     """Work until SIGINT or SIGTERM. The worker waits for an unavailable index or embedder.
 
-    Raises
-    ------
-    CannotStart
-        If the database cannot be reached, or a store is misconfigured. The message names the setting.
+    Raises `CannotStart` if the database cannot be reached, or a store is misconfigured. The message names the setting.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -37,7 +34,7 @@ async def run_worker(settings: Settings) -> None:
         if unavailable := await prepare_index(stores):
             log.warning("store unavailable, waiting", store=unavailable.store.value, reason=unavailable.reason)
         _, tasks = worker_tasks(stores, settings)
-        if settings.var_dir.is_dir():  # missing if all stores are servers; then nothing reads the file
+        if settings.var_dir.is_dir():  # missing if all stores are servers: then nothing reads the file
             tasks["heartbeat"] = partial(_update_heartbeat, settings.data_file(DataFile.WORKER_ALIVE))
         async with run_alongside(tasks):
             log.info("worker started")

@@ -26,8 +26,8 @@ class Authentication:
     is_anonymous: bool = False  # whether the request has neither a token nor a valid session id
     # The session id for the answer: of a new session, or of the same session signed with a newer secret.
     session_id_to_send: str | None = None
-    address: Address | None = None  # the caller's address; None if it is unknown
-    expires_at: float = inf  # time from which the token is refused, in seconds since 1970; infinite without a token
+    address: Address | None = None  # the caller's address, or None if it is unknown
+    expires_at: float = inf  # time from which the token is refused, in seconds since 1970, infinite without a token
 
     @property
     def is_privileged(self) -> bool:
@@ -55,7 +55,7 @@ class Authenticator:
         return self._addresses.find(request)
 
     async def authenticate(self, request: HTTPConnection) -> Authentication:
-        """Authenticate a request; a caller without token and session gets a new session.
+        """Authenticate a request. A caller without token and session gets a new session.
 
         Raises `Unauthenticated` if the token is invalid.
         """
@@ -81,7 +81,7 @@ class Authenticator:
         return Authentication(caller, is_anonymous, id_to_send, address, claims.expires_at if claims else inf)
 
     def session_id_to_send(self, authentication: Authentication, session_key: str | None) -> str | None:
-        """Return the session id for the answer to a request that ran with this session key; None if there is none.
+        """Return the session id for the answer to a request that ran with this session key, or None if there is none.
 
         The key differs from the session key of the caller if the claim of the session has ended.
         """

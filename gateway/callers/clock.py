@@ -1,10 +1,10 @@
-"""Wall clock for the times of tokens; tests pass a clock that they advance."""
+"""Wall clock for the times of tokens. Tests pass a clock that they advance."""
 
 import asyncio
 import time
 
 MAX_SLEEP_S = 15.0
-"""Longest time between two readings of the wall clock: it may have been set, or the machine suspended."""
+"""Longest time between two readings of the wall clock: somebody may set the clock, or suspend the machine."""
 
 
 class Clock:
@@ -15,6 +15,6 @@ class Clock:
         return time.time()
 
     async def sleep_until(self, moment: float) -> None:
-        """Sleep until this time, in seconds since 1970; for ever if it is infinite."""
+        """Sleep until this time in seconds since 1970, or forever if it is infinite."""
         while (left_s := moment - self.now()) > 0:  # noqa: ASYNC110 (nothing signals the time)
             await asyncio.sleep(min(left_s, MAX_SLEEP_S))

@@ -18,7 +18,7 @@ from gateway.client_addresses import is_local
 from gateway.json_responses import JsonResponse
 
 TOKEN_HOURS = 24.0
-"""Hours for which a token of a demo viewer is valid; then the page fetches a new one."""
+"""Hours for which a token of a demo viewer is valid. Then the page fetches a new one."""
 
 _STORED_VIEWERS = select(User.key, User.username).where(
     in_list(User.key, bindparam("keys", type_=TextList())), User.role == Role.VIEWER.value

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from db.redaction import display_url
 from db.time_units import DAY_S
-from gateway.errors import IssuerUnavailable
+from gateway.errors import IssuerUnavailable, os_reason
 
 REFRESH_AFTER_S = 300.0
 """Age from which keys are refreshed in the background. Keys of twice this age are refreshed before the request
@@ -33,7 +33,7 @@ RETRY_AFTER_S = 10.0
 """Shortest pause between two fetches, whatever tokens arrive."""
 
 DEADLINE_S = 3.0
-"""Deadline of a fetch. Only the first request and requests with an unknown key wait for it."""
+"""Time limit of a fetch. Only the first request and requests with an unknown key wait for a fetch."""
 
 MAX_BYTES = 256 * 1024
 """Bytes of the largest accepted key set; a key has about 500 bytes."""
@@ -41,7 +41,7 @@ MAX_BYTES = 256 * 1024
 MAX_KEYS = 100
 
 RSA_BITS = range(2_048, 8_192 + 1)
-"""RFC 7518, section 3.3, requires 2,048 at least; above 8,192 a check costs more than a millisecond."""
+"""RFC 7518, section 3.3, requires at least 2,048 bits. A check with more than 8,192 takes more than a millisecond."""
 
 KEY_TYPES: Mapping[str, tuple[str, str | None]] = {
     **dict.fromkeys(("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"), ("RSA", None)),
@@ -58,7 +58,7 @@ Fetch = Callable[[], Awaitable[bytes]]
 
 
 class _UnusableKeySet(Exception):
-    """The issuer's answer holds no usable key; the text is the reason."""
+    """The issuer's answer holds no usable key. The message is the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +71,11 @@ class IssuerKey:
 
 
 class IssuerKeys:
-    """Keys of one issuer, at a URL or in a file; `fetch` replaces the download, and `clock` the monotonic clock."""
+    """Keys of one issuer, at a URL or in a file. Tests pass `fetch` instead of the download, and a `clock`."""
 
-    def __init__(self, where: str, fetch: Fetch | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        self.where = display_url(where) if "://" in where else where
-        self._fetch = fetch or _fetch_from(where)
+    def __init__(self, location: str, fetch: Fetch | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self.location = display_url(location) if "://" in location else location
+        self._fetch = fetch or _fetch_from(location)
         self._clock = clock
         self._keys: tuple[IssuerKey, ...] = ()
         self._fetched_at: float | None = None
@@ -84,7 +84,7 @@ class IssuerKeys:
         self.fault: str | None = None
 
     async def find(self, algorithm: str, kid: str | None) -> IssuerKey | None:
-        """Return the key that a token's header names; None if the issuer has no such key for this algorithm.
+        """Return the key that a token's header names, or None if the issuer has no such key for this algorithm.
 
         Raises `IssuerUnavailable` if no keys are known, or all are older than `MAX_KEY_AGE_S`.
         """
@@ -98,7 +98,7 @@ class IssuerKeys:
         return key
 
     async def refresh(self) -> tuple[IssuerKey, ...]:
-        """Fetch the keys now, and return those known afterwards; `fault` holds the error, if any."""
+        """Fetch the keys now, and return the valid keys. After a failure, `fault` holds the reason."""
         await self._fetch_now()
         return self._keys
 
@@ -149,24 +149,28 @@ class IssuerKeys:
         try:
             async with asyncio.timeout(DEADLINE_S):
                 keys = _parse_key_set(await self._fetch())
-        except (OSError, _UnusableKeySet) as error:  # TimeoutError is an OSError
-            self._record_fault(_reason(error))
+        except TimeoutError:
+            self._record_fault(f"no answer within {DEADLINE_S:.0f} s")
+        except _UnusableKeySet as error:
+            self._record_fault(str(error))
+        except OSError as error:
+            self._record_fault(os_reason(error))
         else:
             self._keys, self._fetched_at = keys, self._clock()
             self._record_fault(None)
 
     def _record_fault(self, fault: str | None) -> None:
         if fault is not None and self.fault is None:
-            log.warning("token issuer unavailable", where=self.where, reason=fault)
+            log.warning("token issuer unavailable", where=self.location, reason=fault)
         elif fault is None and self.fault is not None:
-            log.info("token issuer available again", where=self.where)
+            log.info("token issuer available again", where=self.location)
         self.fault = fault
 
 
-def _fetch_from(where: str) -> Fetch:
-    if "://" not in where:
-        return lambda: asyncio.to_thread(Path(where).read_bytes)
-    return lambda: _download(where)
+def _fetch_from(location: str) -> Fetch:
+    if "://" not in location:
+        return lambda: asyncio.to_thread(Path(location).read_bytes)
+    return lambda: _download(location)
 
 
 async def _download(url: str) -> bytes:
@@ -237,11 +241,3 @@ def _parse_key(jwk: Any) -> IssuerKey | None:
 def _is_for_signatures(jwk: Mapping[str, Any]) -> bool:
     operations = jwk.get("key_ops", ["verify"])
     return jwk.get("use", "sig") == "sig" and isinstance(operations, list) and "verify" in operations
-
-
-def _reason(error: OSError | _UnusableKeySet) -> str:
-    if isinstance(error, TimeoutError):
-        return f"no answer within {DEADLINE_S:.0f} s"
-    if isinstance(error, _UnusableKeySet):
-        return str(error)
-    return (error.strerror or type(error).__name__).lower()

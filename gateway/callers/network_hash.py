@@ -12,7 +12,7 @@ from db.models import now
 from gateway.client_addresses import read_address
 
 PREFIX_BITS = {4: 24, 6: 48}
-"""Bits of the prefix by IP version: one household or office, and the unit in which addresses are rented."""
+"""Bits of the prefix by IP version. Addresses with one prefix usually belong to one household, office or customer."""
 
 
 class NetworkHash:
@@ -22,7 +22,7 @@ class NetworkHash:
         self._key = hmac.digest(secret, b"explore-gateway networks, version 1", sha256)
 
     def hash(self, host: str | None, moment: datetime | None = None) -> str | None:
-        """Return the network's hash; None for an address that is not public, such as that of a local proxy."""
+        """Return the network's hash, or None for an address that is not public, such as that of a local proxy."""
         address = read_address(host)
         if address is None or not address.is_global:
             return None

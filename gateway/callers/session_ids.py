@@ -2,7 +2,7 @@
 
 The first anonymous answer has an id in the header `X-Session-Id`; a client that sends the id back continues the
 session. The signature prevents invented and guessed ids. A crawler stores nothing, because the row of a session is
-created at its first write. `db.actors.users.find_viewer` finds the actor of a session, and none after a claim ends.
+created at its first write. `db.actors.users.find_viewer` finds the actor of a session, none after its claim ended.
 """
 
 import hmac
@@ -32,13 +32,8 @@ class SessionId:
 class SessionIds:
     """Signs and verifies session ids.
 
-    Parameters
-    ----------
-    secret
-        The gateway's signing secret. The key is derived from it, so that the signature of a session id is
-        never valid for a token, or the reverse.
-    previous
-        The replaced secret, while its signatures are still accepted.
+    The key is derived from the signing secret, so that the signature of a session id is never valid for a token, or the
+    reverse.
     """
 
     def __init__(
@@ -48,7 +43,7 @@ class SessionIds:
         clock: Clock = Clock(),  # noqa: B008 (it has no state)
     ) -> None:
         self._signing_key = _signing_key(secret)
-        self._previous = previous
+        self._previous_secret = previous
         self._clock = clock
 
     def issue(self) -> tuple[str, str]:
@@ -61,14 +56,14 @@ class SessionIds:
         return f"s1.{key}.{_signature(self._signing_key, key)}"
 
     def read(self, header: str | None) -> SessionId | None:
-        """Verify an id; None if the gateway has not signed it."""
+        """Verify an id. Return None if the gateway has not signed it."""
         match = _SHAPE.fullmatch(header or "")
         if match is None:
             return None
         key, signature = match[1], match[2]
         if hmac.compare_digest(_signature(self._signing_key, key), signature):
             return SessionId(key)
-        previous = self._previous
+        previous = self._previous_secret
         if previous is None or previous.valid_until <= self._clock.now():
             return None
         is_signed = hmac.compare_digest(_signature(_signing_key(previous.secret), key), signature)

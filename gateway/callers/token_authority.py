@@ -17,7 +17,7 @@ from gateway.callers.issuer_keys import IssuerKeys
 from gateway.callers.token_claims import RoleClaim, TokenClaims, parse_claims
 from gateway.callers.token_rules import ADVICE, PreviousSecret, TokenRules
 from gateway.data_folder import make_var_dir
-from gateway.errors import CannotStart, Unauthenticated
+from gateway.errors import CannotStart, Unauthenticated, os_reason
 from gateway.settings import Settings
 from gateway.token_settings import MIN_SECRET_BYTES
 from scoring.use_cases.platform_keys import MAX_KEY_LENGTH, is_valid_key
@@ -26,13 +26,13 @@ ALGORITHM = "HS256"
 """The algorithm of tokens that the gateway signs."""
 
 MAX_TOKEN = 8_192
-"""Characters of the longest accepted token; tokens of `explore token` have about 250."""
+"""Characters of the longest accepted token. Tokens of `explore token` have about 250."""
 
 # RFC 6750, section 2.1: one scheme, spaces, one token. Two tokens, joined with a comma by a proxy, are refused.
 # Some issuers pad each part of a token with "=".
 _BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/=-]+)", re.IGNORECASE)
 
-_SENTENCES: dict[type[Exception], str] = {
+_MESSAGES: dict[type[Exception], str] = {
     jwt.InvalidIssuerError: "The token has another issuer: its claim iss must be the gateway's TOKEN_ISSUER.",
     jwt.InvalidAudienceError: "The token has another audience: its claim aud must be the gateway's TOKEN_AUDIENCE.",
     jwt.InvalidSignatureError: f"The token was altered, or signed with another secret. {ADVICE}",
@@ -42,24 +42,9 @@ _SENTENCES: dict[type[Exception], str] = {
 class TokenAuthority:
     """Issues and verifies bearer tokens.
 
-    Each algorithm has keys of its own kind: HS256 the signing secret, all others the issuer's public keys. A
+    HS256 uses the signing secret, and all other algorithms use the issuer's public keys. A
     token selects its key only by its header's `alg` and `kid`, so that no signature is checked with a key of another
-    algorithm.
-
-    Parameters
-    ----------
-    secret
-        The signing secret, at least 32 bytes.
-    issuer, audience
-        Required values of the claims `iss` and `aud`.
-    keys
-        The public keys of the issuer; None if there is only the secret.
-    algorithms
-        The accepted signature algorithms.
-    role, rules
-        The claim of the role, and the rules for the content of a token.
-    previous
-        The replaced secret, while its signatures are still accepted.
+    algorithm. `issuer` and `audience` are the required values of the claims `iss` and `aud`.
     """
 
     def __init__(
@@ -79,7 +64,7 @@ class TokenAuthority:
         self._audience = audience
         self._algorithms = tuple(name for name in algorithms if name == ALGORITHM or keys is not None)
         self._role = role
-        self._previous = previous
+        self._previous_secret = previous
         self.rules = rules
         self.keys = keys
 
@@ -98,9 +83,10 @@ class TokenAuthority:
                 f"name {ALGORITHM} in TOKEN_ALGORITHMS"
             )
         if role is Role.ADMINISTRATOR and hours > self.rules.administrator_hours:
+            max_hours = f"{self.rules.administrator_hours:g}"
             raise CannotStart(
-                f"an administrator's token lives at most {self.rules.administrator_hours:g} hours, not {hours:g}; give "
-                f"--hours {self.rules.administrator_hours:g} or less, or raise TOKEN_ADMINISTRATOR_HOURS",
+                f"an administrator's token is valid for at most {max_hours} hours, not {hours:g}; give --hours "
+                f"{max_hours} or less, or raise TOKEN_ADMINISTRATOR_HOURS",
                 exit_code=2,
             )
         now = int(self.rules.clock.now())
@@ -116,14 +102,10 @@ class TokenAuthority:
         return jwt.encode(claims, self._secret, ALGORITHM)
 
     async def read(self, header: str | None) -> TokenClaims | None:
-        """Verify the token of an `Authorization` header; None without a header.
+        """Verify the token of an `Authorization` header. Return None without a header.
 
-        Raises
-        ------
-        Unauthenticated
-            If it does not hold a valid bearer token. The message states the fix.
-        IssuerUnavailable
-            If the keys of the issuer are unknown and cannot be fetched.
+        Raises `Unauthenticated` if it does not hold a valid bearer token. The message states the fix. Raises
+        `IssuerUnavailable` if the keys of the issuer are unknown and cannot be fetched.
         """
         if header is None:
             return None
@@ -132,20 +114,19 @@ class TokenAuthority:
             algorithm, key = await self._select_key(token)
             return self._claims(token, algorithm, key)
         except (jwt.PyJWTError, RecursionError, ValueError) as error:
-            raise Unauthenticated(self._sentence(error)) from None
+            raise Unauthenticated(self._describe_error(error)) from None
 
     def _claims(self, token: str, algorithm: str, key: Any) -> TokenClaims:
         try:
             return parse_claims(self._decode(token, algorithm, key), self._role, self.rules)
         except jwt.InvalidSignatureError:
-            previous = self._previous
+            previous = self._previous_secret
             if algorithm != ALGORITHM or previous is None or previous.valid_until <= self.rules.clock.now():
                 raise
             claims = parse_claims(self._decode(token, algorithm, previous.secret), self._role, self.rules)
             return replace(claims, expires_at=min(claims.expires_at, previous.valid_until))
 
     async def _select_key(self, token: str) -> tuple[str, Any]:
-        """Select the algorithm and the key for a token's signature."""
         if self.keys is None and self._algorithms:
             return ALGORITHM, self._secret
         header = jwt.get_unverified_header(token)
@@ -156,7 +137,7 @@ class TokenAuthority:
             return ALGORITHM, self._secret
         issuer_key = await self.keys.find(algorithm, kid)
         if issuer_key is None:
-            raise Unauthenticated(f"The token names no key of its issuer (kid, {algorithm}). {ADVICE}")
+            raise Unauthenticated(f"The token's issuer has no key with this kid for {algorithm}. {ADVICE}")
         return algorithm, issuer_key.key
 
     def _decode(self, token: str, algorithm: str, key: Any) -> dict[str, Any]:
@@ -174,12 +155,12 @@ class TokenAuthority:
             },
         )
 
-    def _sentence(self, error: Exception) -> str:
+    def _describe_error(self, error: Exception) -> str:
         if isinstance(error, jwt.MissingRequiredClaimError):
             return f"The token lacks the claim {error.claim}; exp, iss, aud and sub are needed."
         if isinstance(error, jwt.InvalidAlgorithmError):
             return f"The token must be signed with {' or '.join(self._algorithms)}."
-        return _SENTENCES.get(type(error), f"The token cannot be read. {ADVICE}")
+        return _MESSAGES.get(type(error), f"The token cannot be read. {ADVICE}")
 
 
 def bearer_token(header: str) -> str:
@@ -235,9 +216,7 @@ def signing_secret(settings: Settings) -> bytes:
             _make_secret(path)
         secret = path.read_bytes().strip()
     except OSError as error:
-        raise CannotStart(
-            f"{path} cannot be read: {(error.strerror or '').lower()}; fix it or set TOKEN_SECRET"
-        ) from None
+        raise CannotStart(f"{path} cannot be read: {os_reason(error)}; fix it or set TOKEN_SECRET") from None
     if len(secret) < MIN_SECRET_BYTES:
         raise CannotStart(
             f"{path} holds fewer than {MIN_SECRET_BYTES} bytes; delete it, and the next start creates a new one"

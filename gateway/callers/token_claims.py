@@ -15,7 +15,7 @@ class TokenClaims:
     """Claims of a valid token."""
 
     user_key: str  # the platform's key of the user, from the claim `sub`
-    role: Role | None  # the role of the bearer; None: the role of the user's row applies
+    role: Role | None  # the role of the bearer, or None if the role of the user's row applies
     expires_at: float = field(default=0.0, compare=False)  # time from which the token is refused, in seconds since 1970
     # Whether the life of the token is short enough for an administrator.
     is_short_lived: bool = field(default=True, compare=False)

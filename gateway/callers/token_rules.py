@@ -52,7 +52,7 @@ class TokenRules:
         if expires + self.leeway_s <= now:
             raise Unauthenticated(f"The token has expired. {ADVICE}")
         if max(starts or 0.0, issued or 0.0) > now + self.leeway_s:
-            raise Unauthenticated("The token is not valid yet. Compare its issuer's clock with ours.")
+            raise Unauthenticated("The token is not valid yet. Compare the issuer's clock with the gateway's clock.")
         return TokenTimes(expires + self.leeway_s, None if issued is None else expires - issued)
 
     def is_short_lived(self, times: TokenTimes) -> bool:
@@ -66,13 +66,13 @@ class TokenRules:
         if times.life_s is None:
             raise Unauthenticated("An administrator's token must have the claim iat, which says when it was issued.")
         raise Unauthenticated(
-            f"An administrator's token lives at most {self.administrator_hours:g} hours "
-            f"(TOKEN_ADMINISTRATOR_HOURS); this one lives {times.life_s / 3_600:.4g}. {ADVICE}"
+            f"An administrator's token is valid for at most {self.administrator_hours:g} hours "
+            f"(TOKEN_ADMINISTRATOR_HOURS); this one is valid for {times.life_s / 3_600:.4g}. {ADVICE}"
         )
 
 
 def _time(payload: Mapping[str, Any], name: str) -> float | None:
-    """Parse a NumericDate (RFC 7519, section 2); None without the claim."""
+    """Parse a NumericDate (RFC 7519, section 2). Return None without the claim."""
     if name not in payload:
         return None
     value = payload[name]

@@ -1,5 +1,6 @@
 """`explore doctor`: checks Python, the settings and the stores, and prints how to fix problems. It changes nothing."""
 
+import asyncio
 import os
 import platform
 import shutil
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+import typer
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy.exc import SQLAlchemyError
@@ -23,9 +25,10 @@ from db.synchronization.reindex import Reindex
 from gateway.callers.token_authority import signing_secret, token_authority
 from gateway.commands.console import plain
 from gateway.commands.reindex_command import describe_counts
+from gateway.commands.shared import output
 from gateway.data_folder import require_data
-from gateway.errors import GatewayError
-from gateway.settings import Settings
+from gateway.errors import GatewayError, os_reason
+from gateway.settings import Settings, load_settings
 from gateway.stores import driver_message, open_stores, require_reachable
 
 MAX_LAG_S = 60.0
@@ -61,17 +64,25 @@ class Finding:
 _Result = tuple[Verdict, str]
 
 
+def doctor() -> None:
+    """Check Python, the settings and the stores, and print how to fix faults; exit code 1 if something is broken.
+
+    Changes nothing, not even the data folder (VAR_DIR).
+    """
+    raise typer.Exit(print_findings(output, asyncio.run(run_checks(load_settings()))))
+
+
 async def run_checks(settings: Settings) -> list[Finding]:
     """Run every check, also after a failed check."""
-    findings = [_python(), await _check("folder", _folder(settings))]
+    findings = [_check_python(), await _run_check(settings, "folder", _check_folder(settings))]
     if findings[1].verdict is Verdict.BROKEN:
         return findings
-    findings.append(await _check("secret", _secret(settings)))
+    findings.append(await _run_check(settings, "secret", _check_secret(settings)))
     if settings.token_jwks_url and findings[2].verdict is not Verdict.BROKEN:
-        findings.append(await _check("token keys", _token_keys(settings)))
+        findings.append(await _run_check(settings, "token keys", _check_token_keys(settings)))
     try:
         async with open_stores(settings) as stores:
-            findings += await _stores(settings, stores)
+            findings += await _check_stores(settings, stores)
     except StoreMisconfigured as error:
         findings.append(Finding(error.store.value, Verdict.BROKEN, error.reason))
     except (DatabaseLayerError, GatewayError) as error:
@@ -80,7 +91,7 @@ async def run_checks(settings: Settings) -> list[Finding]:
 
 
 def print_findings(console: Console, findings: list[Finding]) -> int:
-    """Print the findings as a table; returns the exit code, 1 if something is broken."""
+    """Print the findings as a table, and return the exit code: 1 if something is broken."""
     table = Table(box=None, show_header=False, pad_edge=False)
     for finding in findings:
         verdict = f"[{_COLORS[finding.verdict]}]{finding.verdict}[/]"
@@ -89,27 +100,29 @@ def print_findings(console: Console, findings: list[Finding]) -> int:
     return int(any(finding.verdict is Verdict.BROKEN for finding in findings))
 
 
-async def _stores(settings: Settings, stores: Stores) -> list[Finding]:
-    database = await _check("database", _ok(stores.database.where, require_reachable(stores.database)))
-    findings, is_current = [database], False
-    if database.verdict is not Verdict.BROKEN:
-        findings.append(await _check("schema", _ok("up to date", schema.require_current(stores.database))))
-        is_current = findings[-1].verdict is Verdict.OK
-        if is_current:
-            findings.append(await _check("outbox", _outbox(stores.database)))
+async def _check_stores(settings: Settings, stores: Stores) -> list[Finding]:
+    database = stores.database
+    findings = [await _run_check(settings, "database", _report(database.where, require_reachable(database)))]
+    is_current = False
+    if findings[0].verdict is not Verdict.BROKEN:
+        is_up_to_date = _report("up to date", schema.require_current(database))
+        findings.append(await _run_check(settings, "schema", is_up_to_date))
+        is_current = findings[1].verdict is Verdict.OK
+    if is_current:
+        findings.append(await _run_check(settings, "outbox", _check_outbox(database)))
     model = f"{stores.embedder.model}, {stores.embedder.dimension} dimensions"
     checks: dict[str, Callable[[], Awaitable[_Result]]] = {
-        "vectors": lambda: _vectors(stores, is_current),
-        "embeddings": lambda: _ok(model, stores.embedder.embed(["a project about music"])),
-        "cache": lambda: _ok("can be written", stores.cache.put("doctor", b"1", ttl_s=1)),
+        "vectors": lambda: _check_vectors(stores, is_current),
+        "embeddings": lambda: _report(model, stores.embedder.embed(["a project about music"])),
+        "cache": lambda: _report("can be written", stores.cache.put("doctor", b"1", ttl_s=1)),
     }
     missing = _missing_files(settings)
     for subject, check in checks.items():
         if subject in missing:  # opening the file would create it
-            message = f"{missing[subject]} is not there yet; it is created when needed"
+            message = f"{missing[subject]} does not exist yet; it is created when needed"
             findings.append(Finding(subject, Verdict.OK, message))
         else:
-            findings.append(await _check(subject, _with_fix(settings, check())))
+            findings.append(await _run_check(settings, subject, check()))
     return findings
 
 
@@ -123,34 +136,25 @@ def _missing_files(settings: Settings) -> dict[str, Path]:
     return {subject: file for subject, file in files.items() if not file.exists()}
 
 
-async def _check(subject: str, check: Awaitable[_Result]) -> Finding:
+async def _run_check(settings: Settings, subject: str, check: Awaitable[_Result]) -> Finding:
     try:
         return Finding(subject, *await check)
     except StoreMisconfigured as error:
         message = error.reason  # names the setting
+    except StoreUnavailable as error:
+        message = f"{error.reason}; {_fix(settings, error.store)}"
     except (DatabaseLayerError, GatewayError) as error:
         message = str(error)
     except OSError as error:
-        reason = (error.strerror or "no reason given").lower()
-        message = f"{error.filename}: {reason}; run this as its owner, or change its permissions"
+        message = f"{error.filename}: {os_reason(error)}; run this as its owner, or change its permissions"
     except SQLAlchemyError as error:
         message = f"the database rejects a statement: {driver_message(error)}"
     return Finding(subject, Verdict.BROKEN, message)
 
 
-async def _ok(message: str, work: Awaitable[object]) -> _Result:
+async def _report(message: str, work: Awaitable[object]) -> _Result:
     await work
     return Verdict.OK, message
-
-
-async def _with_fix(settings: Settings, check: Awaitable[_Result]) -> _Result:
-    """Run the check of a store, and add the fix if the store is unavailable."""
-    try:
-        return await check
-    except StoreMisconfigured:
-        raise
-    except StoreUnavailable as unavailable:
-        return Verdict.BROKEN, f"{unavailable.reason}; {_fix(settings, unavailable.store)}"
 
 
 def _fix(settings: Settings, store: Store) -> str:
@@ -176,18 +180,18 @@ def _fix(settings: Settings, store: Store) -> str:
     return server_fix if is_server else file_fix
 
 
-def _python() -> Finding:
+def _check_python() -> Finding:
     version = platform.python_version()
     if sys.version_info < _OLDEST_PYTHON:
         return Finding("python", Verdict.BROKEN, f"{version}; install 3.11 or newer")
     return Finding("python", Verdict.OK, version)
 
 
-async def _folder(settings: Settings) -> _Result:
+async def _check_folder(settings: Settings) -> _Result:
     require_data(settings)
     folder = settings.var_dir
     if not folder.is_dir():
-        return Verdict.OK, f"{folder} is not there, and no store needs it"
+        return Verdict.OK, f"{folder} does not exist, and no store needs it"
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         return Verdict.BROKEN, f"{folder} cannot be written by this user; make it writable, or run as its owner"
     if shutil.disk_usage(folder).free < MIN_FREE_BYTES:
@@ -197,30 +201,30 @@ async def _folder(settings: Settings) -> _Result:
     return Verdict.OK, f"{folder} can be written"
 
 
-async def _secret(settings: Settings) -> _Result:
+async def _check_secret(settings: Settings) -> _Result:
     path = settings.data_file(DataFile.TOKEN_SECRET)
     if settings.token_secret is None and not path.exists():
-        return Verdict.OK, f"{path} is not there yet; the first start of a server creates it"
+        return Verdict.OK, f"{path} does not exist yet; the first start of a server creates it"
     signing_secret(settings)
     return Verdict.OK, f"in {path}" if settings.token_secret is None else "from TOKEN_SECRET"
 
 
-async def _token_keys(settings: Settings) -> _Result:
+async def _check_token_keys(settings: Settings) -> _Result:
     keys = token_authority(settings).keys
     assert keys is not None  # noqa: S101 (the caller has checked the setting; for the type checker)
     known_keys = await keys.refresh()
     if keys.fault is not None:
-        return Verdict.BROKEN, f"{keys.where}: {keys.fault}; correct TOKEN_JWKS_URL, or check the issuer"
+        return Verdict.BROKEN, f"{keys.location}: {keys.fault}; correct TOKEN_JWKS_URL, or check the issuer"
     usable = [key for key in known_keys if key.algorithms & set(settings.accepted_algorithms)]
     if not usable:
         message = (
-            f"none of the {len(known_keys)} keys at {keys.where} fits TOKEN_ALGORITHMS; add the issuer's algorithm"
+            f"none of the {len(known_keys)} keys at {keys.location} fits TOKEN_ALGORITHMS; add the issuer's algorithm"
         )
         return Verdict.BROKEN, message
-    return Verdict.OK, f"{len(usable)} at {keys.where}"
+    return Verdict.OK, f"{len(usable)} at {keys.location}"
 
 
-async def _outbox(database: Database) -> _Result:
+async def _check_outbox(database: Database) -> _Result:
     waiting = await outbox.backlog(database)
     if waiting.dead:
         return Verdict.WARNING, f"{waiting.dead:,} rows are dead; see: explore outbox"
@@ -229,7 +233,7 @@ async def _outbox(database: Database) -> _Result:
     return Verdict.OK, f"{waiting.rows:,} rows wait"
 
 
-async def _vectors(stores: Stores, is_current: bool) -> _Result:
+async def _check_vectors(stores: Stores, is_current: bool) -> _Result:
     await stores.vectors.prepare(stores.embedder.model, stores.embedder.dimension)
     counts = await stores.vectors.counts()
     if not is_current or (await outbox.backlog(stores.database)).rows:  # missing objects cannot be counted yet

@@ -3,16 +3,20 @@
 import asyncio
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
+import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from gateway.commands.console import console, print_plain
+from gateway.commands.console import print_plain
 from gateway.commands.progress import progress
+from gateway.commands.shared import errors, output, output_file
+from scoring import tunables
 from scoring.evaluation import protocols
 from scoring.evaluation.cold_start_protocol import evaluate_cold_start
 from scoring.evaluation.html_reports import evaluation_html, facts_table
@@ -35,6 +39,28 @@ class Protocol(StrEnum):
     COLD_START = "cold-start"
 
 
+def evaluate(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder in the format of `explore import`.")],
+    protocol: Annotated[Protocol, typer.Option(help="Evaluation protocol.")] = Protocol.FEED_REQUESTS,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same figures.")] = 0,
+    seeds: Annotated[int, typer.Option(min=1, max=100, help="Number of splits of the protocol random.")] = 5,
+    floor: Annotated[int, typer.Option(min=1, help="Minimum number of users and sessions for a neighbor signal.")] = (
+        tunables.ANONYMITY_FLOOR
+    ),
+    window: Annotated[
+        tuple[datetime, datetime, datetime] | None,
+        typer.Option(metavar="FROM UNTIL TEST", help="UTC: fit from FROM to UNTIL, test up to TEST."),
+    ] = None,
+    last: Annotated[bool, typer.Option("--last", help="Test on the data after the windows, once at the end.")] = False,
+    json: Annotated[Path | None, output_file("Write all figures here.")] = None,
+    html: Annotated[Path | None, output_file("Write a page with plots here.")] = None,
+) -> None:
+    """Evaluate the ranking on a folder of data, with baselines for comparison."""
+    windows = protocols.Windows(*(moment.replace(tzinfo=UTC).timestamp() for moment in window)) if window else None
+    options = protocols.Options(seed=seed, floor=floor, windows=windows, last_window=last)
+    run_evaluate(directory, protocol, options, rounds=seeds, json_file=json, html_file=html)
+
+
 def run_evaluate(
     directory: Path,
     protocol: Protocol,
@@ -43,17 +69,13 @@ def run_evaluate(
     rounds: int = 5,
     json_file: Path | None = None,
     html_file: Path | None = None,
-    output: Console | None = None,
-) -> EvaluationResults:
+    output: Console = output,
+) -> None:
     """Evaluate a folder, print the table, and write the requested files.
 
-    Raises
-    ------
-    InvalidRecord, InsufficientData
-        If the folder cannot be evaluated by this protocol.
+    Raises `InvalidRecord` or `InsufficientData` if the folder cannot be evaluated by this protocol.
     """
-    output = output or console()
-    with progress(console(stderr=True)) as report_progress:
+    with progress(errors) as report_progress:
         results = _evaluate(directory, protocol, options, rounds, report_progress)
     output.print(_table(results, options.seed))
     for name, value in results.facts.items():
@@ -66,7 +88,6 @@ def run_evaluate(
         json_file.write_bytes(orjson.dumps(_as_data(results, options.seed), option=options_json))
     if html_file is not None:
         html_file.write_text(evaluation_html(results, options.seed), encoding="utf-8")
-    return results
 
 
 def _evaluate(

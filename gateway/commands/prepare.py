@@ -8,11 +8,12 @@ from db.demo import generate, holds_demo, is_empty
 from db.errors import StoreMisconfigured, StoreUnavailable
 from db.models import now
 from db.stores import Stores
-from gateway.background.tasks import build_scheduler, build_synchronizer
+from db.synchronization.synchronizer import IndexSynchronizer
+from gateway.background.tasks import build_scheduler
 from gateway.callers.token_authority import token_authority
 from gateway.commands.console import console
 from gateway.commands.progress import progress
-from gateway.data_folder import create_data_folder
+from gateway.data_folder import make_var_dir
 from gateway.documents.trusted_documents import load_trusted_documents
 from gateway.errors import CannotStart
 from gateway.settings import Settings
@@ -23,19 +24,13 @@ ANSWER_TIMEOUT_S = 3.0
 """Deadline in seconds for the check at the start of a store that a server can do without."""
 
 DEMO_LINE_EVERY_S = 5.0
-"""Seconds between two lines of progress where the output is no terminal: `make run` is never silent for ten."""
+"""Seconds between two lines of progress of the demo where the output is no terminal."""
 
 Say = Callable[[str], None]
 
 
 async def prepare(settings: Settings, *, demo: bool, say: Say) -> bool:
-    """Migrate, and with `demo` fill an empty store and its index.
-
-    Returns
-    -------
-    bool
-        Whether this call loaded the demo data.
-    """
+    """Migrate, and with `demo` fill an empty store and its index. Return whether this call loaded the demo data."""
     await make_data_folder(settings, say)
     token_authority(settings)  # a missing secret is reported now, and not by each worker
     load_trusted_documents(settings)
@@ -66,11 +61,14 @@ async def migrate_only(settings: Settings, say: Say = lambda _: None) -> list[st
 
 
 async def make_data_folder(settings: Settings, say: Say) -> None:
-    """Create the data folder, unless the database is elsewhere and cannot be used."""
+    """Create the data folder and report its path, unless the database is elsewhere and cannot be used."""
     if settings.database_url:
         async with open_database(settings):
             pass
-    create_data_folder(settings, say)
+    is_missing = not settings.var_dir.is_dir()
+    make_var_dir(settings)
+    if is_missing:
+        say(f"created the data folder {settings.var_dir}")
 
 
 async def _load_demo(settings: Settings, stores: Stores, *, fills_index: bool) -> None:
@@ -83,9 +81,8 @@ async def _load_demo(settings: Settings, stores: Stores, *, fills_index: bool) -
         await build_scheduler(stores, settings).catch_up()
         report_progress("training on it", 1.0)
         if fills_index:
-            await build_synchronizer(stores).drain_all(
-                lambda share, count: report_progress("search index", share, count)
-            )
+            synchronizer = IndexSynchronizer(stores.database, stores.vectors, stores.embedder)
+            await synchronizer.drain_all(lambda share, count: report_progress("search index", share, count))
 
 
 async def _check_credentials(settings: Settings, stores: Stores) -> None:

@@ -26,7 +26,7 @@ class ReportProgress(Protocol):
 @dataclass(slots=True)
 class _Step:
     name: str
-    began: float
+    began_at: float
     share: float | None = 0.0
     count: int | None = None
 
@@ -34,24 +34,18 @@ class _Step:
         """Format the count and its rate since the step began."""
         if self.count is None:
             return ""
-        took = now - self.began
-        return f"{self.count:,} {unit}" + (f", {self.count / took:,.0f}/s" if self.count and took > 0 else "")
+        duration_s = now - self.began_at
+        rate = f", {self.count / duration_s:,.0f}/s" if self.count and duration_s > 0 else ""
+        return f"{self.count:,} {unit}{rate}"
 
 
 @contextmanager
 def progress(
     output: Console, unit: str = "", *, every_s: float = LINE_EVERY_S, clock: Callable[[], float] = time.monotonic
 ) -> Iterator[ReportProgress]:
-    """Show progress while the block runs.
+    """Show progress while the block runs; `unit` is the plural of the counted things, as in "lines".
 
-    Parameters
-    ----------
-    unit
-        The plural of the counted things, as in "lines".
-    every_s
-        Seconds between two lines where the output is no terminal.
-    clock
-        Seconds; a step begins with the block, or with the last report of the step before.
+    A step begins with the block, or with the last report of the step before.
     """
     with _bars(output, unit, clock) if output.is_terminal else _lines(output, unit, every_s, clock) as report_progress:
         yield report_progress
@@ -100,7 +94,7 @@ def _lines(output: Console, unit: str, every_s: float, clock: Callable[[], float
 
     def print_line(step: _Step, state: str) -> None:
         now = clock()
-        parts = (state, step.format_count(unit, now), f"{now - step.began:.0f} s")
+        parts = (state, step.format_count(unit, now), f"{now - step.began_at:.0f} s")
         print_plain(output, f"{step.name}: {', '.join(part for part in parts if part)}")
 
     def repeat() -> None:

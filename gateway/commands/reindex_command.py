@@ -1,52 +1,70 @@
 """`explore reindex`: a rebuild of the index, or its comparison with the database."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import Annotated
 
+import typer
 from rich.console import Console
 
 from db import jobs, outbox
 from db.database.engine import Database
-from db.errors import StoreUnavailable
+from db.errors import InvalidRecord, StoreUnavailable
 from db.jobs import JobLease
 from db.models import OutboxKind
 from db.synchronization.index_comparison import Differences
 from db.synchronization.reindex import Reindex
 from gateway.background.scheduled_jobs import REINDEX
 from gateway.commands.progress import progress
+from gateway.commands.shared import errors, say, settings_of_data
 from gateway.errors import CannotStart
 from gateway.settings import Settings
 from gateway.stores import open_migrated
 
 
-async def reindex(settings: Settings, errors: Console) -> list[str]:
-    """Rebuild the index from the database beside the active one, show the progress, and activate it.
+def reindex(
+    check: Annotated[bool, typer.Option("--check", help="Compare with the database and repair differences.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="With --check: only print the differences.")] = False,
+) -> None:
+    """Rebuild the vector index from the database and activate it.
 
-    Returns
-    -------
-    list of str
-        The sentences of the report.
+    With --check, exit code 1 if the index differed or rows still wait for it.
+    """
+    if dry_run and not check:
+        raise InvalidRecord("--dry-run goes with --check: explore reindex --check --dry-run")
+    settings = settings_of_data()
+    if not check:
+        for line in asyncio.run(rebuild(settings, errors)):
+            say(line)
+        return
+    comparison = asyncio.run(compare(settings, repair=not dry_run))
+    for difference in ("missing", "stale", "surplus"):
+        for kind, key in getattr(comparison.differences, difference):
+            typer.echo(f"{difference} {kind.value}:{key}")
+    say(comparison.summary(repaired=not dry_run))
+    raise typer.Exit(0 if comparison.is_clean else 1)
 
-    Raises
-    ------
-    CannotStart
-        If another process rebuilds the index, or a store becomes unavailable. The message states the progress.
-    IndexIncomplete
-        If the new index differs from the database; the old one stays active.
+
+async def rebuild(settings: Settings, errors: Console) -> list[str]:
+    """Rebuild the index from the database beside the active one, activate it, and return the sentences of the report.
+
+    Raises `CannotStart` if another process rebuilds the index, or a store becomes unavailable. The message states the
+    progress. Raises `IndexIncomplete` if the new index differs from the database; the old one stays active.
     """
     report: list[str] = []
     async with open_migrated(settings) as stores:
 
         async def work(lease: JobLease) -> None:
-            rebuild = Reindex(stores.database, stores.vectors, stores.embedder)
-            actor_count = (await rebuild.totals())[OutboxKind.PROFILE]
+            index = Reindex(stores.database, stores.vectors, stores.embedder)
+            actor_count = (await index.totals())[OutboxKind.PROFILE]
             try:
                 with progress(errors, "written") as report_progress:
-                    done = await rebuild.run(report_progress, lambda: jobs.renew_lease(stores.database, lease))
+                    done = await index.run(report_progress, lambda: jobs.renew_lease(stores.database, lease))
             except StoreUnavailable as unavailable:
                 raise CannotStart(
                     f"the {unavailable.store.value} cannot be reached any more ({unavailable.reason}). "
-                    f"{rebuild.written:,} objects are written; the active index has not changed. "
+                    f"{index.written:,} objects are written; the active index has not changed. "
                     "To continue: explore reindex"
                 ) from None
             report.append(f"index complete: {done.written:,} written, {done.kept:,} kept, {done.rejected:,} rejected")
@@ -73,12 +91,12 @@ class IndexComparison:
     """Differences between index and database, and the number of rows in the outbox."""
 
     differences: Differences
-    waiting: int
+    waiting_rows: int
 
     @property
     def is_clean(self) -> bool:
         """Whether the index matches the database, and no row waits."""
-        return not self.differences and not self.waiting
+        return not self.differences and not self.waiting_rows
 
     def summary(self, *, repaired: bool) -> str:
         """Return the report in one sentence."""
@@ -87,15 +105,15 @@ class IndexComparison:
         sentences = []
         if self.differences:
             sentences.append(f"{len(self.differences):,} differ" + ("ed and were repaired" if repaired else ""))
-        if self.waiting:
+        if self.waiting_rows:
             sentences.append(
-                f"{self.waiting:,} rows wait in the outbox; explore serve or explore worker writes them, "
+                f"{self.waiting_rows:,} rows wait in the outbox; explore serve or explore worker writes them, "
                 "explore reindex --check writes those that are due"
             )
         return "; ".join(sentences)
 
 
-async def check(settings: Settings, *, repair: bool) -> IndexComparison:
+async def compare(settings: Settings, *, repair: bool) -> IndexComparison:
     """Compare the index with the database, and with `repair` repair the differences.
 
     Raises `CannotStart` if another process rebuilds the index.

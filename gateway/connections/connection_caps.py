@@ -10,13 +10,13 @@ from gateway.client_addresses import ClientAddresses, Network, client_network, i
 from gateway.json_responses import JsonResponse, error_response
 from gateway.telemetry import count_refused_request
 
-HEALTH = frozenset({"/healthz", "/readyz"})
+HEALTH_PATHS = frozenset({"/healthz", "/readyz"})
 """Paths of health checks, which are answered on connections over a cap too."""
 
-RESERVE = 128
-"""Connections over a cap that may stay open, for requests to `HEALTH`. A further one closes the oldest of them."""
+RESERVED_CONNECTIONS = 128
+"""Maximum open connections over a cap, for requests to `HEALTH_PATHS`. A further one closes the oldest of them."""
 
-TOO_MANY = "TOO_MANY_CONNECTIONS"
+REFUSAL_CODE = "TOO_MANY_CONNECTIONS"
 
 
 class ClientCap:
@@ -27,7 +27,7 @@ class ClientCap:
         self._counts: Counter[str] = Counter()
 
     def try_acquire(self, client: str) -> bool:
-        """Add one to the count of a client, and return True; return False if the count is at the limit."""
+        """Add one to the count of a client and return True, or return False if the count is at the limit."""
         if self._counts[client] >= self.limit:
             return False
         self._counts[client] += 1
@@ -46,50 +46,48 @@ class ConnectionCaps:
     Trusted proxies are exempt: `ClientLimit` counts the clients behind them.
     """
 
-    def __init__(self, limit: int, limit_client: int, proxies: Sequence[Network] = ()) -> None:
+    def __init__(self, limit: int, max_per_client: int, proxies: Sequence[Network] = ()) -> None:
         self._limit = limit
-        self._clients = ClientCap(limit_client)
+        self._clients = ClientCap(max_per_client)
         self._proxies = proxies
-        self._admitted: dict[object, str | None] = {}
-        self._excess: dict[object, Callable[[], None]] = {}
+        self._admitted_connections: dict[object, str | None] = {}
+        self._excess_connections: dict[object, Callable[[], None]] = {}
 
     def enter(self, connection: object, host: str | None, close: Callable[[], None]) -> JsonResponse | None:
-        """Count a connection until `leave`; a Unix socket has no host and no cap per client.
+        """Count a connection until `leave`. Return None, or for a connection over a cap the answer to its requests.
 
-        Returns
-        -------
-        None if the connection is admitted, else the answer to all its requests except requests to `HEALTH`.
+        A Unix socket has no host and no cap per client.
         """
-        if len(self._admitted) >= self._limit:
-            return self._exceed(connection, close, _full())
+        if len(self._admitted_connections) >= self._limit:
+            return self._refuse(connection, close, _server_full())
         client = self._client(host)
         if client is not None and not self._clients.try_acquire(client):
-            return self._exceed(connection, close, _too_many(self._clients.limit))
-        self._admitted[connection] = client
+            return self._refuse(connection, close, _client_full(self._clients.limit))
+        self._admitted_connections[connection] = client
         return None
 
     def leave(self, connection: object) -> None:
         """Stop counting a connection."""
-        if connection in self._admitted:
-            client = self._admitted.pop(connection)
+        if connection in self._admitted_connections:
+            client = self._admitted_connections.pop(connection)
             if client is not None:
                 self._clients.release(client)
-        self._excess.pop(connection, None)
+        self._excess_connections.pop(connection, None)
 
     def _client(self, host: str | None) -> str | None:
         peer = read_address(host)
         return None if peer is None or is_in_networks(peer, self._proxies) else client_network(peer)
 
-    def _exceed(self, connection: object, close: Callable[[], None], answer: JsonResponse) -> JsonResponse:
-        count_refused_request(TOO_MANY)
-        self._excess[connection] = close
-        if len(self._excess) > RESERVE:
-            self._excess.pop(next(iter(self._excess)))()
+    def _refuse(self, connection: object, close: Callable[[], None], answer: JsonResponse) -> JsonResponse:
+        count_refused_request(REFUSAL_CODE)
+        self._excess_connections[connection] = close
+        if len(self._excess_connections) > RESERVED_CONNECTIONS:
+            self._excess_connections.pop(next(iter(self._excess_connections)))()
         return answer
 
 
 class HealthOnly:
-    """The ASGI application of a connection over a cap: `app` for requests to `HEALTH`, `answer` for all others."""
+    """The application of a connection over a cap: `app` for requests to `HEALTH_PATHS`, `answer` for all others."""
 
     def __init__(self, app: ASGIApp, answer: JsonResponse) -> None:
         self._app = app
@@ -97,7 +95,7 @@ class HealthOnly:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        await (self._app if scope["path"] in HEALTH else self._answer)(scope, receive, send)
+        await (self._app if scope["path"] in HEALTH_PATHS else self._answer)(scope, receive, send)
 
 
 class ClientLimit:
@@ -110,13 +108,13 @@ class ClientLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request or WebSocket."""
-        if scope["type"] not in ("http", "websocket") or scope["path"] in HEALTH:
+        if scope["type"] not in ("http", "websocket") or scope["path"] in HEALTH_PATHS:
             await self._app(scope, receive, send)
             return
         client = client_network(self._addresses.find(HTTPConnection(scope)))
         if not self._clients.try_acquire(client):
-            count_refused_request(TOO_MANY)
-            await _too_many(self._clients.limit)(scope, receive, send)
+            count_refused_request(REFUSAL_CODE)
+            await _client_full(self._clients.limit)(scope, receive, send)
             return
         try:
             await self._app(scope, receive, send)
@@ -124,11 +122,11 @@ class ClientLimit:
             self._clients.release(client)
 
 
-def _too_many(limit: int) -> JsonResponse:
-    message = f"Your address has {limit} connections or requests open, the most allowed. Close some and try again."
-    return error_response(429, TOO_MANY, message, headers={"Retry-After": "5"})
+def _client_full(limit: int) -> JsonResponse:
+    message = f"Your address has {limit} connections or requests open, which is the maximum. Close some and try again."
+    return error_response(429, REFUSAL_CODE, message, headers={"Retry-After": "5"})
 
 
-def _full() -> JsonResponse:
-    message = "The server holds as many connections as it can. Try again in a few seconds."
-    return error_response(503, TOO_MANY, message, headers={"Retry-After": "5"})
+def _server_full() -> JsonResponse:
+    message = "The server has reached its maximum number of connections. Try again in a few seconds."
+    return error_response(503, REFUSAL_CODE, message, headers={"Retry-After": "5"})

@@ -14,11 +14,11 @@ class ConnectionLimits:
 
     max_head_bytes: int = 64 * 1024  # of the request line and the headers. Proxies and browsers stop at 8 to 32 KB.
     max_headers: int = 200  # of one request. Browsers send about 20, chains of proxies add about 20.
-    # Bytes of chunk sizes, chunk extensions and trailers; each byte of the body allows one more. Checked after each
-    # read (up to 256 KB) in the middle of a body.
+    # Maximum bytes of chunk sizes, chunk extensions and trailers. Each byte of the body allows one more byte. They are
+    # checked after each read (up to 256 KB) in the middle of a body.
     max_framing_bytes: int = 16 * 1024
-    # Pieces (chunks and reads) of a body; each `bytes_per_piece` of the body allow one more. A chunk of one byte costs
-    # about 2 µs, as much as 1 KB in one piece.
+    # Maximum pieces (chunks and reads) of a body. Each `bytes_per_piece` of the body allow one more piece. A chunk of
+    # one byte costs about 2 µs, as much as 1 KB in one piece.
     max_pieces: int = 1_000
     bytes_per_piece: int = 64
     max_pipelined: int = 20  # requests that wait for the answer to an earlier request
@@ -39,7 +39,7 @@ DEFAULT_CONNECTION_LIMITS = ConnectionLimits()
 
 
 class ConnectionRefusal(Exception):
-    """A refusal of a request that is malformed or exceeds a limit; it ends the parsing."""
+    """A refusal of a request that is malformed or exceeds a limit. It ends the parsing."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)

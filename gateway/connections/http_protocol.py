@@ -32,7 +32,7 @@ _UPGRADE_HEADERS = frozenset({b"upgrade", b"connection", b"proxy-connection", b"
 
 
 class LimitedWebSocketProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's WebSocket protocol with limits; the `LimitedHttpProtocol` that hands over sets its attributes."""
+    """uvicorn's WebSocket protocol with limits. The `LimitedHttpProtocol` before it sets its attributes."""
 
     reader: StalledReader
     caps: ConnectionCaps
@@ -45,7 +45,7 @@ class LimitedWebSocketProtocol(WebSocketsSansIOProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Process frames; stop reading while the client does not read, because each ping has an answer."""
+        """Process frames. Stop reading while the client does not read, because the server answers each ping."""
         super().data_received(data)
         if not (self.writable.is_set() or self.transport.is_closing()):
             self.transport.pause_reading()
@@ -77,7 +77,7 @@ class AnswerTransport:
 
 
 class LimitedHttpProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP/1 protocol with strict parsing and limits; `caps` counts the connections of this process."""
+    """uvicorn's HTTP/1 protocol with strict parsing and limits. `caps` counts the connections of this process."""
 
     def __init__(
         self,
@@ -148,7 +148,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         return True
 
     def end(self) -> None:
-        """Close the connection; while the client may be sending, wait for its end or for `linger_timeout_s`."""
+        """Close the connection. While the client may still be sending, wait for at most `linger_timeout_s`."""
         if self._is_half_closed or not (self._is_in_body or self._is_refused):
             self.transport.close()
         elif self._end_timer is None and not self.transport.is_closing():
@@ -202,7 +202,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._is_in_head, self._head_bytes = True, 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Add a header; trailers, which come with the end of a body, are ignored."""
+        """Add a header. Trailers, which come after a body, are ignored."""
         if not self._is_in_head:
             return
         if len(self.headers) >= self._limits.max_headers:
@@ -238,7 +238,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """End a request; reading stops after the last one of a connection."""
+        """End a request. Reading stops after the last request of a connection."""
         if self.parser.should_upgrade():
             return
         self._is_in_body = False
@@ -270,7 +270,9 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         """
         method = self.parser.get_method()
         if method == b"CONNECT":
-            self._refuse(ConnectionRefusal(405, "METHOD_NOT_ALLOWED", "This is no proxy: CONNECT is not served."))
+            self._refuse(
+                ConnectionRefusal(405, "METHOD_NOT_ALLOWED", "CONNECT is not supported: this server is no proxy.")
+            )
         elif not remainder and method == b"GET" and self._is_websocket():
             self.scope["method"] = "GET"
             self.handle_websocket_upgrade()
@@ -293,12 +295,12 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         return self._should_upgrade() and is_first and is_new and not has_body and not self._is_over_cap
 
     def handle_websocket_upgrade(self) -> None:
-        """Hand over the connection; a malformed handshake is refused."""
+        """Hand over the connection, or refuse a malformed handshake."""
         self._is_reading = False
         super().handle_websocket_upgrade()
         websocket = cast(LimitedWebSocketProtocol, self.transport.get_protocol())
         websocket.reader, websocket.caps, websocket.connection = self._reader, self._caps, self
-        if not websocket.handshake_initiated:  # the library rejects the head; uvicorn does not send its answer
+        if not websocket.handshake_initiated:  # the library rejects the head, and uvicorn does not send its answer
             self.transport.write(b"".join(websocket.conn.data_to_send()) or _UNREADABLE)
             self.transport.close()
 

@@ -15,12 +15,7 @@ _MAX_NAMES = 10
 class DocumentRefused(Exception):
     """A document that cannot run: a request error in GraphQL's terms, before any field is executed.
 
-    Parameters
-    ----------
-    errors
-        The errors, with locations.
-    default_code
-        The code of errors that have no code of their own, as in `gateway.masking.error_for_client`.
+    `default_code` is the code of errors that have no code of their own (see `gateway.masking.error_for_client`).
     """
 
     def __init__(self, errors: list[GraphQLError], default_code: str = VALIDATING) -> None:
@@ -36,8 +31,8 @@ class Document:
     text: str
     node: DocumentNode  # the syntax tree, which requests with the same text share: never modify it
     is_valid: bool = False  # whether it has been validated against the schema
-    analysis: Analysis | None = None  # its analysis by `gateway.limits`; None before the first request
-    # Whether all anonymous callers get the same answer (`graphql_http.public_caching`); None before the first check.
+    analysis: Analysis | None = None  # its analysis by `gateway.limits`, or None before the first request
+    # Whether all anonymous callers get the same answer (`graphql_http.public_caching`), or None before the first check.
     is_shared: bool | None = None
     operations: list[OperationDefinitionNode] = field(init=False)
 
@@ -55,7 +50,7 @@ class Document:
 
     def _selection_message(self, name: str | None) -> str:
         if not self.operations:
-            return "The document holds fragments only. Add a query or a mutation."
+            return "The document contains only fragments. Add a query or a mutation."
         names = [node.name.value[:100] for node in self.operations[:_MAX_NAMES] if node.name]
         offered = f" It has: {', '.join(names)}." if names else ""
         if name is None:

@@ -6,14 +6,13 @@ for the second time, so a flood of unique documents does not evict the cached on
 
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import Generic, TypeVar
 
 from graphql import DocumentNode, GraphQLError, GraphQLSchema, parse, specified_rules, validate
 from graphql.validation import ASTValidationRule, NoSchemaIntrospectionCustomRule
-from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
-from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
+from gateway.compat import MaybeNullValidationRule, OneOfInputValidationRule
 from gateway.documents.document import Document, DocumentRefused
-from gateway.documents.text_bounded_cache import TextBoundedCache
 from gateway.masking import PARSING
 
 MAX_CACHED_CHARACTERS = 300_000
@@ -26,19 +25,45 @@ MAX_DOCUMENT_CHARACTERS = 30_000
 MAX_ERRORS = 20
 """Errors after which validation stops."""
 
-MAX_SEEN = 4_096
+MAX_SEEN_HASHES = 4_096
 """Number of stored hashes of texts, by which a second arrival is recognized."""
+
+V = TypeVar("V")
+
+
+class TextBoundedCache(Generic[V]):
+    """Least-recently-used cache of values whose texts have at most `max_characters` in total."""
+
+    def __init__(self, max_characters: int) -> None:
+        self._max_characters = max_characters
+        self._characters = 0
+        self._values: OrderedDict[str, tuple[V, int]] = OrderedDict()
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._values
+
+    def get(self, key: str) -> V | None:
+        """Return a value, which becomes the most recent one."""
+        if key not in self._values:
+            return None
+        self._values.move_to_end(key)
+        return self._values[key][0]
+
+    def put(self, key: str, value: V, characters: int) -> None:
+        """Add a value and evict the least recent values. An existing value is not replaced."""
+        if key in self._values or characters > self._max_characters:
+            return
+        self._values[key] = (value, characters)
+        self._characters += characters
+        while self._characters > self._max_characters:
+            _, (_, evicted) = self._values.popitem(last=False)
+            self._characters -= evicted
 
 
 class DocumentCache:
     """Parses and validates documents against one schema.
 
-    Parameters
-    ----------
-    introspection
-        Whether documents may query the schema, and errors may suggest names.
-    parse
-        Parses a text; raises GraphQLError for wrong syntax.
+    Without `introspection`, documents may not query the schema, and errors suggest no names.
     """
 
     def __init__(
@@ -58,12 +83,12 @@ class DocumentCache:
             OneOfInputValidationRule,
             *([] if introspection else [NoSchemaIntrospectionCustomRule]),
         ]
-        self._cached: TextBoundedCache[Document] = TextBoundedCache(max_characters)
-        self._seen: OrderedDict[int, None] = OrderedDict()
+        self._documents: TextBoundedCache[Document] = TextBoundedCache(max_characters)
+        self._seen_hashes: OrderedDict[int, None] = OrderedDict()
 
     def read(self, text: str) -> Document:
         """Parse a document, or return the cached one. Raises `DocumentRefused` for wrong syntax."""
-        cached = self._cached.get(text)
+        cached = self._documents.get(text)
         if cached is not None:
             return cached
         try:
@@ -86,13 +111,13 @@ class DocumentCache:
             raise DocumentRefused(errors)
         document.is_valid = True
         if len(document.text) <= MAX_DOCUMENT_CHARACTERS and self._has_seen(document.text):
-            self._cached.put(document.text, document, len(document.text))
+            self._documents.put(document.text, document, len(document.text))
 
     def _has_seen(self, text: str) -> bool:
         key = hash(text)
-        if key in self._seen:
+        if key in self._seen_hashes:
             return True
-        self._seen[key] = None
-        if len(self._seen) > MAX_SEEN:
-            self._seen.popitem(last=False)
+        self._seen_hashes[key] = None
+        if len(self._seen_hashes) > MAX_SEEN_HASHES:
+            self._seen_hashes.popitem(last=False)
         return False

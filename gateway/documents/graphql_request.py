@@ -10,7 +10,7 @@ from gateway.errors import RequestRefused
 class GraphQLRequest:
     """Parameters of a GraphQL request whose document has not been parsed."""
 
-    # The document's text; None if it is named by `document_id` or by the extension `persistedQuery`.
+    # The document's text, or None if it is named by `document_id` or by the extension `persistedQuery`.
     query: str | None = None
     operation_name: str | None = None
     variables: dict[str, Any] | None = None  # JSON objects whose content has not been checked

@@ -9,7 +9,7 @@ from hashlib import sha256
 
 from db.cache.base import Cache
 from db.errors import StoreUnavailable
-from gateway.documents.text_bounded_cache import TextBoundedCache
+from gateway.documents.document_cache import TextBoundedCache
 
 MAX_LOCAL_CHARACTERS = 1_000_000
 """Characters of documents that each process keeps in memory: about a hundred documents."""
@@ -21,7 +21,7 @@ def digest(text: str) -> str:
 
 
 class PersistedQueries:
-    """Documents that clients have registered; each is kept for `ttl_s` after its last use."""
+    """Documents that clients have registered. Each is kept for `ttl_s` seconds after its last use."""
 
     def __init__(self, cache: Cache, ttl_s: float, max_bytes: int) -> None:
         self._cache = cache
@@ -30,7 +30,7 @@ class PersistedQueries:
         self._local: TextBoundedCache[str] = TextBoundedCache(MAX_LOCAL_CHARACTERS)
 
     async def text(self, hash_: str) -> str | None:
-        """Return the document with this hash; None if it is not registered, or the cache is unavailable."""
+        """Return the document with this hash, or None if it is not registered, or the cache is unavailable."""
         text = self._local.get(hash_)
         if text is not None:
             return text

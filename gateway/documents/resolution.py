@@ -31,14 +31,7 @@ class ResolvedDocument:
 class DocumentResolver:
     """Finds the text of a request's document.
 
-    Parameters
-    ----------
-    trusted
-        The documents of the manifest.
-    persisted
-        The documents that clients have registered; None if registration is off.
-    trusted_only
-        Whether viewers may run only trusted documents.
+    `persisted` is None if clients may not register documents. With `trusted_only` viewers may run only trusted ones.
     """
 
     def __init__(
@@ -51,12 +44,8 @@ class DocumentResolver:
     async def find(self, request: GraphQLRequest, *, may_run_any: bool) -> ResolvedDocument:
         """Return the text. With `may_run_any` the caller may run untrusted documents even if viewers may not.
 
-        Raises
-        ------
-        RequestRefused
-            If the request names no document or two, or the caller may not run the document.
-        DocumentRefused
-            If the document is unknown. An Apollo client then sends the text.
+        Raises `RequestRefused` if the request names no document or two, or the caller may not run the document. Raises
+        `DocumentRefused` if the document is unknown. An Apollo client then sends the text.
         """
         document_id, is_apollo = _document_id(request)
         if document_id is not None:
@@ -111,8 +100,8 @@ _NOT_TRUSTED = (
     "This gateway runs only the documents of its manifest. Name one of them by documentId, or by "
     "extensions.persistedQuery.sha256Hash."
 )
-_MISMATCH = "The SHA-256 in extensions.persistedQuery is not that of the query. Hash the text as it is sent, in UTF-8."
-_UNKNOWN = "No document has this documentId here. Send the query itself, or add it to the gateway's manifest."
+_MISMATCH = "The SHA-256 in extensions.persistedQuery is not the hash of the query. Hash the sent text in UTF-8."
+_UNKNOWN = "This gateway has no document with this documentId. Send the query itself, or add it to the manifest."
 
 
 def _apollo_error(message: str, code: str) -> DocumentRefused:

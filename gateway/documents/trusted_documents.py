@@ -12,10 +12,10 @@ from typing import Any
 import orjson
 from graphql import GraphQLError, parse
 
-from gateway.errors import CannotStart
+from gateway.errors import CannotStart, os_reason
 from gateway.settings import Settings
 
-APOLLO = "apollo-persisted-query-manifest"
+APOLLO_FORMAT = "apollo-persisted-query-manifest"
 
 MAX_BYTES = 64 * 1024 * 1024
 """Size of the largest manifest: 20,000 documents of 3,000 characters."""
@@ -53,7 +53,7 @@ def load_trusted_documents(settings: Settings) -> TrustedDocuments:
 
 
 def read_manifest(path: Path | None) -> TrustedDocuments:
-    """Read a manifest; None gives no trusted documents. Raises `CannotStart` if it cannot be used."""
+    """Read a manifest. Without a path there are no trusted documents. Raises `CannotStart` if it cannot be used."""
     if path is None:
         return TrustedDocuments({})
     try:
@@ -61,7 +61,7 @@ def read_manifest(path: Path | None) -> TrustedDocuments:
             raise _manifest_error(path, f"is larger than {MAX_BYTES // 1024**2} MB")
         data = orjson.loads(path.read_bytes())
     except OSError as error:
-        raise _manifest_error(path, f"cannot be read ({(error.strerror or 'unknown reason').lower()})") from None
+        raise _manifest_error(path, f"cannot be read ({os_reason(error)})") from None
     except orjson.JSONDecodeError as error:
         raise _manifest_error(path, f"is not JSON (line {error.lineno}, column {error.colno})") from None
     texts: dict[str, str] = {}
@@ -77,8 +77,8 @@ def read_manifest(path: Path | None) -> TrustedDocuments:
 def _entries(path: Path, data: Any) -> Iterator[tuple[str, str]]:
     match data:
         case {"format": str(format_), "operations": list(operations)}:
-            if format_ != APOLLO or data.get("version") != 1:
-                raise _manifest_error(path, f"has an unknown format; {APOLLO} 1 is supported")
+            if format_ != APOLLO_FORMAT or data.get("version") != 1:
+                raise _manifest_error(path, f"has an unknown format; {APOLLO_FORMAT} 1 is supported")
             yield from (_operation(path, operation) for operation in operations)
         case dict() if all(isinstance(text, str) for text in data.values()):
             yield from data.items()

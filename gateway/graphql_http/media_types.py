@@ -36,10 +36,7 @@ class MediaRange:
 def negotiate_media_type(accept: str | None) -> str:
     """Return the media type of the answer: `application/json` for an old client without `Accept`, or with ``*/*``.
 
-    Raises
-    ------
-    RequestRefused
-        406, if the client accepts neither type.
+    Raises `RequestRefused`: 406, if the client accepts neither type.
     """
     if not accept or not accept.strip():
         return JSON
@@ -47,14 +44,14 @@ def negotiate_media_type(accept: str | None) -> str:
     qualities = {media: _accepted_quality(media, ranges) for media in (GRAPHQL, JSON)}
     best = max(qualities, key=lambda media: (*qualities[media], _is_preferred(media, qualities[media][1])))
     if qualities[best][0] <= 0 and accepts_event_stream(accept):
-        return GRAPHQL  # of an error before the stream; the stream itself is `EVENTS`
+        return GRAPHQL  # the type of an error before the stream begins
     if qualities[best][0] <= 0:
         raise RequestRefused(406, "NOT_ACCEPTABLE", f"Answers come as {GRAPHQL} or {JSON}: accept one of them.")
     return best
 
 
 def accepts_event_stream(accept: str | None) -> bool:
-    """Return whether a client accepts event streams by name; ``*/*`` does not include them."""
+    """Return whether a client accepts event streams by name. ``*/*`` does not include them."""
     ranges = [_media_range(part) for part in (accept or "")[:MAX_ACCEPT].split(",")]
     return any(entry.name == EVENTS and entry.quality > 0 for entry in ranges)
 

@@ -1,7 +1,7 @@
 """Caching of answers that are the same for all anonymous callers. No other answer may be cached by proxies.
 
 Three conditions must hold. The request is a GET without token and session. Each selected field is shared
-(`resolvers.common.field_costs`): a field with a resolver declares that; an attribute is always shared. The answer is
+(`resolvers.common.field_costs`): a field with a resolver declares it, and an attribute is always shared. The answer is
 complete: an error, or the lack of an unavailable store, is temporary.
 """
 
@@ -23,8 +23,10 @@ from graphql import (
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gateway.assets import has_tag
 from gateway.documents.document import Document
 from gateway.graphql_http.request_parsing import READ_METHODS
+from resolvers.common.compat import field_definition
 from resolvers.common.field_costs import SHARED
 
 VARY = "Accept, Authorization, X-Session-Id"
@@ -34,11 +36,11 @@ DIGEST_BYTES = 12
 
 
 class PublicCaching:
-    """Decides which answers may be cached; a cache may serve them for `fresh_s` seconds without revalidation."""
+    """Decides which answers may be cached. A cache may serve them for `max_age_s` seconds without revalidation."""
 
-    def __init__(self, schema: GraphQLSchema, fresh_s: int = 0) -> None:
+    def __init__(self, schema: GraphQLSchema, max_age_s: int = 0) -> None:
         self._schema = schema
-        self._control = f"public, max-age={fresh_s}" if fresh_s else "public, no-cache"
+        self._control = f"public, max-age={max_age_s}" if max_age_s else "public, no-cache"
 
     def is_shared(self, request: Request, document: Document) -> bool:
         """Return whether all anonymous callers get the same answer to a valid document."""
@@ -49,19 +51,13 @@ class PublicCaching:
         return document.is_shared
 
     def mark(self, response: Response, request: Request) -> Response:
-        """Allow caches to keep an answer; a client that has it gets 304 without a body."""
+        """Allow caches to keep an answer. A client that has the answer already gets 304 without a body."""
         tag = f'W/"{blake2b(response.body, digest_size=DIGEST_BYTES).hexdigest()}"'
         response.headers.update({"Cache-Control": self._control, "ETag": tag, "Vary": VARY})
-        if not _has_tag(request, tag):
+        if not has_tag(request, tag):
             return response
         headers = {name: response.headers[name] for name in ("Cache-Control", "ETag", "Vary")}
         return Response(status_code=304, headers=headers)
-
-
-def _has_tag(request: Request, tag: str) -> bool:
-    header = request.headers.get("if-none-match", "")
-    tags = {part.strip().removeprefix("W/") for part in header.split(",")}
-    return header.strip() == "*" or tag.removeprefix("W/") in tags
 
 
 def _is_shared(schema: GraphQLSchema, document: Document) -> bool:
@@ -90,7 +86,5 @@ class _SharedFields(Visitor):
 
 def _is_shared_field(field: GraphQLField | None) -> bool:
     """Return whether a field is declared as shared. Fields of introspection are not."""
-    definition = None if field is None else field.extensions.get("strawberry-definition")
-    if definition is None:
-        return False
-    return definition.base_resolver is None or bool(definition.metadata.get(SHARED))
+    definition = None if field is None else field_definition(field)
+    return definition is not None and (definition.base_resolver is None or bool(definition.metadata.get(SHARED)))

@@ -29,21 +29,11 @@ _SIMPLE_TYPES = frozenset({"", "application/x-www-form-urlencoded", "multipart/f
 _PARAMETERS = frozenset({"query", "operationName", "variables", "extensions", "documentId"})
 
 
-async def read_request(request: Request, max_body: int, timeout_s: float) -> GraphQLRequest:
-    """Read the parameters of a GET, HEAD or POST request.
+async def read_request(request: Request, max_body_bytes: int, timeout_s: float) -> GraphQLRequest:
+    """Read the parameters of a request, whose body has at most `max_body_bytes` and arrives within `timeout_s`.
 
-    Parameters
-    ----------
-    max_body
-        Bytes of the largest body.
-    timeout_s
-        Seconds for the body to arrive.
-
-    Raises
-    ------
-    RequestRefused
-        400 if it cannot be parsed, 403 if a page of another site could have forged it, 405 for another method, 408 if
-        the body is too slow, 413 if it is too large, 415 if it is not JSON.
+    Raises `RequestRefused`: 400 if it cannot be parsed, 403 if a page of another site could have forged it, 405 for
+    another method, 408 if the body is too slow, 413 if it is too large, 415 if it is not JSON.
     """
     if request.method in READ_METHODS:
         _require_preflight(request)
@@ -52,7 +42,7 @@ async def read_request(request: Request, max_body: int, timeout_s: float) -> Gra
         raise RequestRefused(405, "METHOD_NOT_ALLOWED", "Use POST, or GET for queries.", {"Allow": METHODS})
     _require_json(request)
     return parse_graphql_request(
-        _parse_json(await _body(request, max_body, timeout_s), "The body"), allows_mutation=True
+        _parse_json(await _body(request, max_body_bytes, timeout_s), "The body"), allows_mutation=True
     )
 
 

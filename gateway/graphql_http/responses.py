@@ -11,7 +11,7 @@ from starlette.responses import Response
 from gateway.errors import RequestRefused
 from gateway.graphql_http.media_types import GRAPHQL
 from gateway.json_responses import error_entry
-from gateway.masking import INPUT, error_for_client
+from gateway.masking import INPUT, error_for_client, result_payload
 
 NO_EXTENSIONS: Mapping[str, Any] = MappingProxyType({})
 
@@ -39,12 +39,8 @@ def result_response(
     """
     if result.data is None and result.errors and all(error.path is None for error in result.errors):
         return request_error_response(result.errors, media, request_id, extensions=extensions)
-    content: dict[str, Any] = {"data": result.data}
-    if result.errors:
-        content["errors"] = [error_for_client(error, request_id) for error in result.errors]
-    if extensions:
-        content["extensions"] = dict(extensions)
-    return GraphQLResponse(content, media)
+    content = result_payload(result, request_id)
+    return GraphQLResponse({**content, "extensions": dict(extensions)} if extensions else content, media)
 
 
 def request_error_response(
@@ -54,7 +50,7 @@ def request_error_response(
     default_code: str = INPUT,
     extensions: Mapping[str, Any] = NO_EXTENSIONS,
 ) -> GraphQLResponse:
-    """Return the response of an operation that did not run: no `data`; status 400 for `GRAPHQL`, 200 for `JSON`."""
+    """Return the response of an operation that did not run, without `data`: with 400 for `GRAPHQL`, else 200."""
     content: dict[str, Any] = {"errors": [error_for_client(error, request_id, default_code) for error in errors]}
     if extensions:
         content["extensions"] = dict(extensions)

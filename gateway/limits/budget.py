@@ -14,7 +14,7 @@ from gateway.client_addresses import Address, client_network
 from gateway.errors import RequestRefused
 from gateway.limit_settings import LimitSettings
 from gateway.limits.rate_limits import MemoryRateLimitStore, RateLimitStore
-from gateway.telemetry import count_local_charge
+from gateway.telemetry import local_charges
 
 REQUEST_POINTS = 10
 """Points of any request: authentication, HTTP and JSON take about 0.1 ms."""
@@ -36,7 +36,10 @@ class BudgetAccount:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Cost of a request, and the charged budget with the fewest points left; that budget is full in `resets_in_s`."""
+    """Cost of a request, and of the charged budgets the one with the fewest points left.
+
+    That budget is full again after `resets_in_s` seconds.
+    """
 
     asked: int
     limit: int
@@ -74,14 +77,12 @@ class Budgets:
         self._local_store = MemoryRateLimitStore()
 
     async def charge(self, authentication: Authentication, points: int, store: RateLimitStore) -> Budget | None:
-        """Charge a request to its caller, and return the budget; None if this caller has no limit.
+        """Charge a request to its caller, and return the budget, or None if this caller has no limit.
 
-        While the shared store is unavailable, this process counts on its own.
+        While the shared store is unavailable, this process counts in its memory.
 
-        Raises
-        ------
-        OverBudget
-            If too few points are left. Nothing is charged then; if only the address lacks points, the session is.
+        Raises `OverBudget` if too few points are left. Then nothing is charged, except that the session is charged if
+        only the address lacks points.
         """
         return await self._charge(self._accounts(authentication), points, store)
 
@@ -101,7 +102,7 @@ class Budgets:
         try:
             return await _spend(account, points, store)
         except StoreUnavailable:
-            count_local_charge()
+            local_charges.inc()
             return await _spend(account, points, self._local_store)
 
     def _accounts(self, authentication: Authentication) -> list[BudgetAccount]:
@@ -122,7 +123,7 @@ class Budgets:
 
 
 async def _spend(account: BudgetAccount, points: int, store: RateLimitStore) -> Budget:
-    """Spend points; a request that costs more than a minute's budget costs all of it."""
+    """Spend points. A request that costs more than a minute's budget spends the whole budget."""
     points = min(points, account.limit)
     has_spent = await store.spend(account.name, points, account.limit)
     spent = await store.spent(account.name)

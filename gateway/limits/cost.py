@@ -5,7 +5,7 @@ A field costs ``Cost.points``, and ``Cost.each`` for every requested entry. Its 
 above it, so it is computed once, however often a fragment is used.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import ceil
 from typing import Any, NamedTuple
@@ -17,7 +17,7 @@ from gateway.limits.selections import SelectedField, SelectionBlock, SelectionOu
 MAX_COST = 10**12
 """Upper bound of computed costs: larger sums exceed every limit."""
 
-COSTS_KEPT = 64
+MAX_CACHED_COSTS = 64
 """Maximum number of cached costs of a document. A client requests pages of two or three sizes."""
 
 _MAX_DIGITS = 9
@@ -34,33 +34,38 @@ class BlockCost(NamedTuple):
 
 @dataclass(slots=True)
 class Analysis:
-    """Outline of a document within its limits, and its costs; `sizing` names the variables that determine a cost."""
+    """Outline of a document within its limits, and the costs that were computed so far."""
 
     outline: SelectionOutline
     operations: list[OperationDefinitionNode]
-    sizing: tuple[str, ...]
+    sizing_variables: list[str] = field(init=False)  # names of the variables that determine a cost
     costs: dict[tuple[Any, ...], int] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        sizes = [selected.size for block in self.outline.blocks for selected in block.fields]
+        self.sizing_variables = list(dict.fromkeys(size.name.value for size in sizes if isinstance(size, VariableNode)))
+
     def cost(self, operation: OperationDefinitionNode, variables: Mapping[str, Any]) -> int:
-        """Return the cost of an operation with these coerced variables, in points."""
-        sizes = sizes_of(variables, self.sizing)
+        """Return the cost of an operation in points, at most `MAX_COST`.
+
+        `variables` are the coerced values that the resolvers receive. A variable without a value is absent, so the
+        default of its argument counts.
+        """
+        sizes = {name: _size_of(variables[name]) for name in self.sizing_variables if name in variables}
         key = (id(operation), *sizes.items())
         cost = self.costs.get(key)
         if cost is None:
-            index = next(i for i, node in enumerate(self.operations) if node is operation)
-            cost = cost_of(self.outline, self.outline.operations[index], sizes)
-            if len(self.costs) < COSTS_KEPT:
+            cost = self._compute(operation, sizes)
+            if len(self.costs) < MAX_CACHED_COSTS:
                 self.costs[key] = cost
         return cost
 
-
-def cost_of(outline: SelectionOutline, operation: int, sizes: Mapping[str, int | None]) -> int:
-    """Compute the points of the operation whose block has this index, at most `MAX_COST`."""
-    costs: list[BlockCost] = []
-    for block in outline.blocks[: operation + 1]:
-        costs.append(_block_cost(block, costs, sizes))
-    total = costs[operation]
-    return ceil(min(total.fixed + total.unsized_lists, MAX_COST))
+    def _compute(self, operation: OperationDefinitionNode, sizes: Mapping[str, int | None]) -> int:
+        index = next(i for i, node in enumerate(self.operations) if node is operation)
+        costs: list[BlockCost] = []
+        for block in self.outline.blocks[: self.outline.operations[index] + 1]:
+            costs.append(_block_cost(block, costs, sizes))
+        return ceil(min(costs[-1].fixed + costs[-1].unsized_lists, MAX_COST))
 
 
 def _block_cost(block: SelectionBlock, costs: list[BlockCost], sizes: Mapping[str, int | None]) -> BlockCost:
@@ -120,23 +125,3 @@ def _size_of(value: Any) -> int | None:
     if value is None or isinstance(value, int):
         return value
     return len(value) if isinstance(value, list) else 1
-
-
-def sizing_variables(outline: SelectionOutline) -> tuple[str, ...]:
-    """Return the names of the variables that determine numbers of entries."""
-    names = (
-        selected.size.name.value
-        for block in outline.blocks
-        for selected in block.fields
-        if isinstance(selected.size, VariableNode)
-    )
-    return tuple(dict.fromkeys(names))
-
-
-def sizes_of(variables: Mapping[str, Any], names: Iterable[str]) -> dict[str, int | None]:
-    """Return the requested sizes of these variables.
-
-    `variables` are the coerced values that the resolvers receive. A variable without a value is absent, so the
-    default of its argument counts.
-    """
-    return {name: _size_of(variables[name]) for name in names if name in variables}

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from graphql import DocumentNode, Node
 
@@ -14,16 +15,15 @@ _LISTS_OF_TYPES = frozenset({"fields", "inputFields", "interfaces", "possibleTyp
 """Fields of `__Type` that lead from one type to many: nested, they traverse the schema many times."""
 
 
-@dataclass(frozen=True, slots=True)
-class SelectionSize:
+class SelectionSize(NamedTuple):
     """Size of a selection set, including all selection sets below it."""
 
     depth: int = 0  # nesting of fields outside `__schema` and `__type`
     introspection_depth: int = 0  # nesting of fields from `__schema` or `__type` on
     nested_type_lists: int = 0  # nesting of lists of types, fields or arguments in introspection
-    fields: int = 0  # number of fields, fragment spreads and aliases, fragments expanded
-    fragments: int = 0
-    aliases: int = 0
+    fields: int = 0  # number of fields, fragments expanded
+    fragments: int = 0  # number of fragment spreads, fragments expanded
+    aliases: int = 0  # number of aliased fields, fragments expanded
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +33,11 @@ class DocumentSize:
     # The maximum of each size over all operations and fragments: all of them are validated.
     largest: SelectionSize
     repeats: tuple[int, str]  # the number of selections of the most selected root field, and its name
-    directives: int  # maximum of directives at one place
-    operations: int  # the number of operations and of named fragments
-    definitions: int
+    directives: int  # maximum number of directives at one place
+    operations: int  # number of operations
+    named_fragments: int  # number of named fragments
     nesting: int  # nesting of lists and objects in a literal value
-    members: int  # maximum of fields of an object literal
+    object_fields: int  # maximum number of fields of an object literal
 
 
 def measure(document: DocumentNode, outline: SelectionOutline) -> DocumentSize:
@@ -45,25 +45,22 @@ def measure(document: DocumentNode, outline: SelectionOutline) -> DocumentSize:
     sizes: list[SelectionSize] = []
     for block in outline.blocks:
         sizes.append(_selection_size(block, sizes))
-    directives, nesting, members = _measure_nodes(document)
+    directives, nesting, object_fields = _measure_nodes(document)
     return DocumentSize(
-        largest=_largest(sizes),
+        largest=SelectionSize(*map(max, zip(*sizes, strict=True))),
         repeats=_repeats(outline),
         directives=directives,
         operations=len(outline.operations),
-        definitions=len(outline.definitions),
+        named_fragments=len(outline.named_fragments),
         nesting=nesting,
-        members=members,
+        object_fields=object_fields,
     )
 
 
 def pairs_to_merge(outline: SelectionOutline) -> int:
-    """Count the pairs of fields with the same response name, each of which validation compares.
-
-    It expands fragments, so check the numbers of fields and fragments before.
-    """
+    """Count the pairs of fields with the same response name, fragments expanded. Validation compares each pair."""
     spread_blocks = {index for block in outline.blocks for index in block.fragments}
-    pending = [[root] for root in (*outline.operations, *outline.definitions) if root not in spread_blocks]
+    pending = [[root] for root in (*outline.operations, *outline.named_fragments) if root not in spread_blocks]
     pairs = 0
     while pending:
         by_key: dict[str, list[int | None]] = {}
@@ -113,15 +110,6 @@ def _is_list_of_types(block: SelectionBlock, selected: SelectedField) -> bool:
     return block.type == "__Type" and selected.name in _LISTS_OF_TYPES
 
 
-def _largest(sizes: list[SelectionSize]) -> SelectionSize:
-    return SelectionSize(
-        *(
-            max((getattr(size, name) for size in sizes), default=0)
-            for name in ("depth", "introspection_depth", "nested_type_lists", "fields", "fragments", "aliases")
-        )
-    )
-
-
 def _repeats(outline: SelectionOutline) -> tuple[int, str]:
     """Find the most selected root field of an operation, aliases and fragments included."""
     roots = {outline.blocks[operation].type for operation in outline.operations}
@@ -137,7 +125,7 @@ def _repeats(outline: SelectionOutline) -> tuple[int, str]:
 
 def _measure_nodes(document: DocumentNode) -> tuple[int, int, int]:
     """Return the maxima of directives at one place, of the nesting of literals, and of the fields of an object."""
-    directives = nesting = members = 0
+    directives = nesting = object_fields = 0
     pending: list[tuple[Node, int]] = [(document, 0)]
     while pending:
         node, depth = pending.pop()
@@ -145,9 +133,9 @@ def _measure_nodes(document: DocumentNode) -> tuple[int, int, int]:
         if node.kind in ("list_value", "object_value"):
             depth += 1
             nesting = max(nesting, depth)
-            members = max(members, len(getattr(node, "fields", ())))
+            object_fields = max(object_fields, len(getattr(node, "fields", ())))
         pending += [(child, depth) for child in _children(node)]
-    return directives, nesting, members
+    return directives, nesting, object_fields
 
 
 def _children(node: Node) -> Iterator[Node]:

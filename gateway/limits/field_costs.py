@@ -19,6 +19,7 @@ from graphql import (
     is_list_type,
 )
 
+from resolvers.common.compat import field_definition
 from resolvers.common.field_costs import ATTRIBUTE_COST, COST, Cost
 
 
@@ -27,7 +28,7 @@ class FieldCost:
     """Cost of one field of the schema."""
 
     cost: Cost = ATTRIBUTE_COST  # the declared cost
-    type: str | None = None  # the type of its value; None for a scalar or an enum value
+    type: str | None = None  # the type of its value, or None for a scalar or an enum value
     is_list: bool = False  # whether its value is a list of objects
     entries: float = 1.0  # expected entries of the list if no argument gives its size
     # Number of entries if the argument `cost.by` is omitted: its default in the schema, else the maximum.
@@ -74,7 +75,7 @@ def _field_cost(field: GraphQLField) -> FieldCost:
 
 
 def _cost(field: GraphQLField) -> Cost:
-    definition = field.extensions.get("strawberry-definition")
+    definition = field_definition(field)
     declared = None if definition is None else definition.metadata.get(COST)
     return declared if isinstance(declared, Cost) else ATTRIBUTE_COST
 
@@ -87,8 +88,8 @@ def _default(field: GraphQLField, cost: Cost) -> int:
 def _mean_introspection_entries(schema: GraphQLSchema) -> dict[tuple[str, str], float]:
     """Return the mean number of entries of each list of introspection, by type and field."""
     types = list(schema.type_map.values())
-    fielded = [type_ for type_ in types if isinstance(type_, GraphQLObjectType | GraphQLInterfaceType)]
-    fields = [field for type_ in fielded for field in type_.fields.values()]
+    types_with_fields = [type_ for type_ in types if isinstance(type_, GraphQLObjectType | GraphQLInterfaceType)]
+    fields = [field for type_ in types_with_fields for field in type_.fields.values()]
     inputs = [type_ for type_ in types if isinstance(type_, GraphQLInputObjectType)]
     enums = [type_ for type_ in types if isinstance(type_, GraphQLEnumType)]
     interfaces = [type_ for type_ in types if isinstance(type_, GraphQLInterfaceType)]
@@ -97,7 +98,7 @@ def _mean_introspection_entries(schema: GraphQLSchema) -> dict[tuple[str, str], 
         ("__Schema", "types"): len(types),
         ("__Schema", "directives"): len(directives),
         ("__Type", "fields"): len(fields) / len(types),
-        ("__Type", "interfaces"): sum(len(type_.interfaces) for type_ in fielded) / len(types),
+        ("__Type", "interfaces"): sum(len(type_.interfaces) for type_ in types_with_fields) / len(types),
         ("__Type", "possibleTypes"): sum(len(schema.get_possible_types(type_)) for type_ in interfaces) / len(types),
         ("__Type", "enumValues"): sum(len(type_.values) for type_ in enums) / len(types),
         ("__Type", "inputFields"): sum(len(type_.fields) for type_ in inputs) / len(types),

@@ -1,17 +1,17 @@
 """Limits of operations, which depend on the role of the caller."""
 
-from collections.abc import Mapping
-from typing import Any
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
 
 from graphql import DocumentNode, GraphQLSchema, GraphQLSyntaxError, OperationDefinitionNode, parse
 
-from gateway.errors import OverLimit, format_amount
+from gateway.errors import OverLimit, RequestRefused, format_amount
 from gateway.limit_settings import LimitSettings
-from gateway.limits.cost import Analysis, sizing_variables
+from gateway.limits.cost import Analysis
 from gateway.limits.document_size import DocumentSize, measure, pairs_to_merge
 from gateway.limits.field_costs import FieldCosts
-from gateway.limits.selections import SelectionOutline, outline
-from gateway.limits.variables import check_variables
+from gateway.limits.selections import outline
 
 CHARACTERS_PER_KB = 1_000
 
@@ -26,8 +26,10 @@ MAX_NESTED_TYPE_LISTS = 1
 by the size of the schema."""
 
 MAX_OBJECT_FIELDS = 50
-"""Fields of an object literal in a document; no input type has 20. The error of each unknown field quotes the whole
-object: 400 unknown fields took 0.7 s."""
+"""Maximum number of fields of an object literal in a document. No input type has 20. The error of each unknown field
+quotes the whole object: 400 unknown fields took 0.7 s."""
+
+T = TypeVar("T")
 
 
 class Limits:
@@ -37,7 +39,7 @@ class Limits:
         self._field_costs = FieldCosts(schema)
         self._settings = settings
 
-    def max_body(self, *, is_privileged: bool) -> int:
+    def max_body_bytes(self, *, is_privileged: bool) -> int:
         """Return the bytes of the largest request body."""
         return 1024 * (self._settings.max_body_kb_service if is_privileged else self._settings.max_body_kb)
 
@@ -48,23 +50,17 @@ class Limits:
 
     def timeout_s(self, *, is_privileged: bool) -> float:
         """Return the seconds that an operation may run."""
-        allowed = self._settings
-        return allowed.operation_timeout_service_s if is_privileged else allowed.operation_timeout_s
+        settings = self._settings
+        return settings.operation_timeout_service_s if is_privileged else settings.operation_timeout_s
 
     def parse(self, text: str) -> DocumentNode:
         """Parse a document that is not too long.
 
-        Raises
-        ------
-        OverLimit
-            If it has too many characters (64,000 blanks take 3 ms), tokens or comments.
-        GraphQLSyntaxError
-            If it breaks GraphQL's grammar, or is nested too deep for a parser.
+        Raises `OverLimit` if it has too many characters (64,000 blanks take 3 ms), tokens or comments. Raises
+        `GraphQLSyntaxError` if it breaks GraphQL's grammar, or is nested too deep for a parser.
         """
         characters, tokens = self._settings.max_document_kb * CHARACTERS_PER_KB, self._settings.max_tokens
-        if len(text) > characters:
-            message = _CHARACTERS.format(asked=format_amount(len(text)), allowed=format_amount(characters))
-            raise OverLimit("DOCUMENT_TOO_LONG", message, asked=len(text), allowed=characters)
+        _require("DOCUMENT_TOO_LONG", _CHARACTERS, len(text), characters)
         try:
             return parse(text, max_lexical_tokens=tokens, max_comments=tokens)
         except GraphQLSyntaxError as error:
@@ -73,18 +69,19 @@ class Limits:
         raise OverLimit("TOO_MANY_TOKENS", _TOKENS.format(tokens), asked=tokens + 1, allowed=tokens)
 
     def check_variables(self, variables: dict[str, Any] | None, *, is_privileged: bool) -> int:
-        """Check the size of the variables as they were sent; returns the points for coercing them, 0 for few."""
-        allowed = self._settings.max_values_service if is_privileged else self._settings.max_values
-        values = check_variables(variables, depth=self._settings.max_nesting, values=allowed)
-        return values // VALUES_PER_POINT if values > FREE_VALUES else 0
+        """Check the size of the sent variables, and return the points for coercing them: 0 for few values."""
+        max_values = self._settings.max_values_service if is_privileged else self._settings.max_values
+        value_count = count_values(variables, max_nesting=self._settings.max_nesting, max_values=max_values)
+        return value_count // VALUES_PER_POINT if value_count > FREE_VALUES else 0
 
     def analyze(self, document: DocumentNode) -> Analysis:
         """Measure a document that has been parsed and not yet validated."""
         outlined = outline(document, self._field_costs)
-        self._check(measure(document, outlined))
-        self._check_merging(outlined)
+        self._check_size(measure(document, outlined))
+        # Counting the pairs expands fragments, so their number is checked before.
+        _require("TOO_MANY_MERGES", _MERGES, pairs_to_merge(outlined), self._settings.max_merges)
         operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
-        return Analysis(outlined, operations, sizing_variables(outlined))
+        return Analysis(outlined, operations)
 
     def cost(
         self,
@@ -94,32 +91,56 @@ class Limits:
         *,
         is_privileged: bool,
     ) -> int:
-        """Return the cost of an operation in points; `variables` are the coerced values that it runs with."""
+        """Return the cost of an operation in points. `variables` are the coerced values with which it runs."""
         cost = analysis.cost(operation, variables)
         check_cost(cost, self._settings.max_cost_service if is_privileged else self._settings.max_cost)
         return cost
 
-    def _check(self, sizes: DocumentSize) -> None:
+    def _check_size(self, sizes: DocumentSize) -> None:
         settings, largest = self._settings, sizes.largest
         repeats, name = sizes.repeats
         for code, asked, allowed, sentence in (
             ("TOO_MANY_OPERATIONS", sizes.operations, settings.max_operations, _OPERATIONS),
             ("TOO_MANY_FIELDS", largest.fields, settings.max_fields, _FIELDS),
             ("TOO_MANY_FRAGMENTS", largest.fragments, settings.max_fragments, _FRAGMENTS),
-            ("TOO_MANY_FRAGMENTS", sizes.definitions, settings.max_named_fragments, _NAMED_FRAGMENTS),
+            ("TOO_MANY_FRAGMENTS", sizes.named_fragments, settings.max_named_fragments, _NAMED_FRAGMENTS),
             ("TOO_DEEP", largest.depth, settings.max_depth, _DEPTH),
             ("TOO_DEEP", largest.introspection_depth, settings.max_introspection_depth, _INTROSPECTION),
             ("TOO_DEEP", largest.nested_type_lists, MAX_NESTED_TYPE_LISTS, _TYPES),
             ("TOO_MANY_ALIASES", largest.aliases, settings.max_aliases, _ALIASES),
             ("TOO_MANY_REPEATS", repeats, settings.max_root_repeats, _REPEATS),
             ("TOO_MANY_DIRECTIVES", sizes.directives, settings.max_directives, _DIRECTIVES),
-            ("TOO_MANY_VALUES", sizes.members, MAX_OBJECT_FIELDS, _MEMBERS),
+            ("TOO_MANY_VALUES", sizes.object_fields, MAX_OBJECT_FIELDS, _MEMBERS),
             ("VALUES_TOO_DEEP", sizes.nesting, settings.max_nesting, _NESTING),
         ):
             _require(code, sentence, asked, allowed, name[:50])
 
-    def _check_merging(self, outlined: SelectionOutline) -> None:
-        _require("TOO_MANY_MERGES", _MERGES, pairs_to_merge(outlined), self._settings.max_merges)
+
+def count_values(variables: dict[str, Any] | None, *, max_nesting: int, max_values: int) -> int:
+    """Count the values of variables, lists and objects included, without recursion.
+
+    Raises `OverLimit` if there are more than `max_values`, or they are nested deeper than `max_nesting`.
+    """
+    level: list[Any] = list((variables or {}).values())
+    levels = count = 0
+    while level:
+        count += len(level)
+        if count > max_values:
+            message = f"The variables hold more than {format_amount(max_values)} values. Use several requests."
+            raise OverLimit("TOO_MANY_VALUES", message, asked=count, allowed=max_values)
+        next_level: list[Any] = []
+        for value in level:
+            if isinstance(value, dict):
+                next_level += value.values()
+            elif isinstance(value, list):
+                next_level += value
+        if any(isinstance(value, dict | list) for value in level):
+            levels += 1
+        if levels > max_nesting:
+            message = f"The variables are nested more than {max_nesting} deep. Send flatter values."
+            raise OverLimit("VALUES_TOO_DEEP", message, asked=levels, allowed=max_nesting)
+        level = next_level
+    return count
 
 
 def check_cost(asked: int, allowed: int) -> None:
@@ -131,6 +152,27 @@ def _require(code: str, sentence: str, asked: int, allowed: int, name: str = "")
     if asked > allowed:
         message = sentence.format(asked=format_amount(asked), allowed=format_amount(allowed), name=name)
         raise OverLimit(code, message, asked=asked, allowed=allowed)
+
+
+class OperationTimeout(RequestRefused):
+    """An operation took too long. Its committed writes remain; each mutation is one transaction."""
+
+    def __init__(self, timeout_s: float) -> None:
+        message = f"The operation did not end within {timeout_s:g} s and was stopped. Request less data at a time."
+        super().__init__(503, "TIMEOUT", message, extensions={"seconds": timeout_s})
+
+
+async def run_within(seconds: float, operation: Awaitable[T], cancel: Callable[[], None]) -> T:
+    """Wait for an operation, then call `cancel` to stop the tasks that it has started. Raises `OperationTimeout`."""
+    try:
+        async with asyncio.timeout(seconds) as deadline:
+            return await operation
+    except TimeoutError:
+        if not deadline.expired():
+            raise  # the timeout of a resolver
+        raise OperationTimeout(seconds) from None
+    finally:
+        cancel()
 
 
 _CHARACTERS = (
@@ -157,6 +199,6 @@ _REPEATS = "An operation selects `{name}` {asked} times; {allowed} are allowed. 
 _DIRECTIVES = "A place in the document has {asked} directives; {allowed} are allowed. Remove the repeated ones."
 _NESTING = "A value in the document is nested {asked} deep; {allowed} are allowed. Send a flatter value."
 _COST = (
-    "The operation costs {asked} points; {allowed} are allowed. Select fewer things at a time: a smaller `first`, no "
+    "The operation costs {asked} points; {allowed} are allowed. Request less data at a time: a smaller `first`, no "
     "list within a list, or fewer of the fields whose description states a cost."
 )

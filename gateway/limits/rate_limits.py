@@ -32,7 +32,7 @@ class PointsSpent:
         return self.previous * self.previous_left_s / WINDOW_S + self.current
 
     def seconds_until_affordable(self, points: int, limit: int) -> float:
-        """Return the seconds until these points can be spent; `points` is at most `limit`."""
+        """Return the seconds until these points can be spent. `points` is at most `limit`."""
         max_spent = limit - points
         if self.points <= max_spent:
             return 0.0
@@ -50,7 +50,7 @@ class RateLimitStore(Protocol):
     """Store of spent points."""
 
     async def spend(self, caller: str, points: int, limit: int) -> bool:
-        """Spend points and return True; return False and spend nothing if fewer are left."""
+        """Spend points and return True, or return False and spend nothing if fewer points are left."""
         ...
 
     async def spent(self, caller: str) -> PointsSpent:
@@ -59,7 +59,7 @@ class RateLimitStore(Protocol):
 
 
 class MemoryRateLimitStore:
-    """Store in the memory of this process; each operation reads one caller. `clock` returns monotonic seconds."""
+    """Store in the memory of this process. Each operation reads one caller. `clock` returns monotonic seconds."""
 
     def __init__(self, callers: int = MAX_CALLERS, clock: Callable[[], float] = time.monotonic) -> None:
         self._max_callers = callers

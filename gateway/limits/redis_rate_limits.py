@@ -13,7 +13,7 @@ PREFIX = "explore:limits"
 T = TypeVar("T")
 
 
-class LendsRedis(Protocol):
+class RedisAccess(Protocol):
     """`db.cache.redis.RedisCache`, behind its guard."""
 
     async def run(self, ask: Callable[[Any], Awaitable[T]]) -> T:
@@ -27,22 +27,22 @@ class RedisRateLimitStore:
     While the cache is unavailable each operation raises `StoreUnavailable`, at once if its circuit is open.
     """
 
-    def __init__(self, cache: LendsRedis) -> None:
+    def __init__(self, cache: RedisAccess) -> None:
         self._cache = cache
         self._storage: _SharedClientStorage | None = None
 
     async def spend(self, caller: str, points: int, limit: int) -> bool:
         """As in the protocol."""
         return await self._cache.run(
-            lambda client: self._on(client).acquire_sliding_window_entry(caller, limit, WINDOW_S, points)
+            lambda client: self._storage_of(client).acquire_sliding_window_entry(caller, limit, WINDOW_S, points)
         )
 
     async def spent(self, caller: str) -> PointsSpent:
         """As in the protocol."""
-        windows = await self._cache.run(lambda client: self._on(client).get_sliding_window(caller, WINDOW_S))
+        windows = await self._cache.run(lambda client: self._storage_of(client).get_sliding_window(caller, WINDOW_S))
         return PointsSpent(*windows)
 
-    def _on(self, client: Any) -> RedisStorage:
+    def _storage_of(self, client: Any) -> RedisStorage:
         if self._storage is None or self._storage.client is not client:
             self._storage = _SharedClientStorage(client)
         return self._storage

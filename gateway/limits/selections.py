@@ -6,6 +6,7 @@ measure, so the time is linear in the length of the document. Nothing here is re
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from graphql import (
     DocumentNode,
@@ -30,15 +31,15 @@ class SelectedField:
     key: str  # its response name
     is_aliased: bool
     field_cost: FieldCost
-    size: ValueNode | None  # the value of the argument that determines the number of entries; None without one
-    block: int | None  # the index of its block; None for a leaf
+    size: ValueNode | None  # the value of the argument that determines the number of entries, or None without one
+    block: int | None  # the index of its block, or None for a leaf
 
 
 @dataclass(frozen=True, slots=True)
 class SelectionBlock:
     """A selection set: its fields, and the indices of the blocks of its fragments."""
 
-    type: str | None  # the type whose fields it selects; None for an unknown type
+    type: str | None  # the type whose fields it selects, or None for an unknown type
     fields: list[SelectedField] = field(default_factory=list)
     fragments: list[int] = field(default_factory=list)
 
@@ -49,11 +50,10 @@ class SelectionOutline:
 
     blocks: list[SelectionBlock]
     operations: list[int]  # the index of each operation's block, in the order of the document's operations
-    definitions: list[int]  # the indices of the blocks of named fragments
+    named_fragments: list[int]  # the indices of the blocks of named fragments
 
 
-@dataclass(slots=True)
-class _PendingBlock:
+class _PendingBlock(NamedTuple):
     """A selection set that is not yet a block."""
 
     node: SelectionSetNode
@@ -76,14 +76,14 @@ class _Builder:
         self._index_by_node: dict[int, int] = {}  # by the `id` of the node, which the document keeps alive
 
     def run(self) -> SelectionOutline:
-        operations, definitions = [], []
+        operations, named_fragments = [], []
         for node in self._document.definitions:
             if isinstance(node, OperationDefinitionNode):
                 root_type = self._costs.roots.get(node.operation.value)
                 operations.append(self._add(_PendingBlock(node.selection_set, root_type)))
             elif isinstance(node, FragmentDefinitionNode):  # an unused fragment too: it is validated
-                definitions.append(self._add(_open_fragment(node)))
-        return SelectionOutline(self._blocks, operations, definitions)
+                named_fragments.append(self._add(_open_fragment(node)))
+        return SelectionOutline(self._blocks, operations, named_fragments)
 
     def _add(self, root: _PendingBlock) -> int:
         """Add a selection set after all selection sets that it refers to, and return its index."""

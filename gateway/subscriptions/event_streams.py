@@ -33,16 +33,9 @@ _TOKEN_EXPIRED = b"event: next\ndata: %s\n\n" % orjson.dumps(
 
 
 class EventStream(Response):
-    """An answer that lasts until the subscription ends, the client disconnects, or its token expires.
+    """An answer until the subscription ends, the client disconnects, the token expires, or the server stops.
 
-    Parameters
-    ----------
-    held_counts
-        The counts of `StreamLimits` that the stream releases at its end.
-    token_end
-        Waits until the token expires.
-    shutting_down
-        Set when the server stops.
+    At its end it releases `held_counts`, its counts of `StreamLimits`. `token_end` waits until the token expires.
     """
 
     media_type = EVENTS
@@ -69,7 +62,7 @@ class EventStream(Response):
             await send({"type": "http.response.body", "body": b":\n\n", "more_body": True})
             sending = asyncio.create_task(self._send_events(send))
             token_end = asyncio.create_task(self._token_end())
-            ends = [token_end, *map(asyncio.create_task, (_disconnected(receive), self._shutting_down.wait()))]
+            ends = [token_end, *map(asyncio.create_task, (_wait_for_disconnect(receive), self._shutting_down.wait()))]
             try:
                 await asyncio.wait({sending, *ends}, return_when=asyncio.FIRST_COMPLETED)
                 has_expired = token_end.done()
@@ -105,13 +98,13 @@ async def _events(results: AsyncGenerator[ResponsePayload, None]) -> AsyncGenera
                 await next_result
 
 
-async def _disconnected(receive: Receive) -> None:
+async def _wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
 class EventStreams:
-    """Answers subscriptions over HTTP; `shutting_down` is set when the server stops."""
+    """Answers subscriptions over HTTP. `shutting_down` is set when the server stops."""
 
     def __init__(
         self, authenticator: Authenticator, stream_limits: StreamLimits, shutting_down: asyncio.Event, clock: Clock
@@ -124,12 +117,7 @@ class EventStreams:
     async def begin(self, request: Request, authentication: Authentication, prepared: Prepared) -> EventStream:
         """Start an admitted subscription.
 
-        Raises
-        ------
-        TooManyStreams
-            If too many are open.
-        DocumentRefused
-            If its variables are wrong.
+        Raises `TooManyStreams` if too many are open. Raises `DocumentRefused` if its variables are wrong.
         """
         with ExitStack() as stack:
             stack.enter_context(self._stream_limits.for_address(str(self._authenticator.client_address(request))))

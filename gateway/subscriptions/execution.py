@@ -11,7 +11,7 @@ from starlette.requests import HTTPConnection
 from gateway.admission import Prepared
 from gateway.callers.authentication import Authentication
 from gateway.documents.document import DocumentRefused
-from gateway.masking import INPUT, error_for_client
+from gateway.masking import INPUT, error_for_client, result_payload
 
 ResponsePayload = Mapping[str, Any]
 """A GraphQL response: `data`, and `errors` if there are any."""
@@ -35,13 +35,7 @@ async def _payloads(results: Any, request_id: str) -> AsyncGenerator[ResponsePay
     try:
         async with aclosing(results):
             async for result in results:
-                yield _payload(result, request_id)
+                yield result_payload(result, request_id)
     except Exception as error:  # every error is logged here once, and the client gets the request id
         fault = error if isinstance(error, GraphQLError) else GraphQLError("", path=[], original_error=error)
         yield {"data": None, "errors": [error_for_client(fault, request_id)]}
-
-
-def _payload(result: ExecutionResult, request_id: str) -> ResponsePayload:
-    if not result.errors:
-        return {"data": result.data}
-    return {"data": result.data, "errors": [error_for_client(error, request_id) for error in result.errors]}

@@ -16,40 +16,37 @@ class TooManyStreams(RequestRefused):
 
 
 class StreamLimits:
-    """Counts the open streams of this process; each method raises `TooManyStreams` at its limit."""
+    """Counts of the open streams of this process. Each method raises `TooManyStreams` at its limit."""
 
-    def __init__(self, limit: int, limit_caller: int, limit_address: int) -> None:
-        self._limit = limit
-        self._limit_caller = limit_caller
-        self._limit_address = limit_address
+    def __init__(self, max_total: int, max_per_caller: int, max_per_address: int) -> None:
+        self._max_total = max_total
+        self._max_per_caller = max_per_caller
+        self._max_per_address = max_per_address
         self._counts: Counter[str] = Counter()
-        self.open = 0
 
     @contextmanager
     def for_address(self, address: str) -> Iterator[None]:
         """Count an open stream for its address, before its caller is authenticated."""
-        if self.open >= self._limit:
-            raise TooManyStreams(503, "This server holds as many streams as it can. Try again in half a minute.")
-        if self._counts[address] >= self._limit_address:
-            raise TooManyStreams(429, f"Your address has {self._limit_address} streams open, the most allowed.")
-        self.open += 1
-        try:
-            with self._count(address):
-                yield
-        finally:
-            self.open -= 1
+        full = TooManyStreams(503, "The server has reached its maximum number of streams. Try again in half a minute.")
+        message = f"Your address has {self._max_per_address} streams open, which is the maximum."
+        with (
+            self._count("all streams", self._max_total, full),
+            self._count(f"address {address}", self._max_per_address, TooManyStreams(429, message)),
+        ):
+            yield
 
     @contextmanager
     def for_caller(self, caller: Caller) -> Iterator[None]:
         """Count an open stream for its caller."""
         name = f"user {caller.user_key}" if caller.user_key is not None else f"session {caller.session_key}"
-        if self._counts[name] >= self._limit_caller:
-            raise TooManyStreams(429, f"You have {self._limit_caller} streams open, the most allowed. Close one.")
-        with self._count(name):
+        message = f"You have {self._max_per_caller} streams open, which is the maximum. Close one."
+        with self._count(name, self._max_per_caller, TooManyStreams(429, message)):
             yield
 
     @contextmanager
-    def _count(self, name: str) -> Iterator[None]:
+    def _count(self, name: str, limit: int, refusal: TooManyStreams) -> Iterator[None]:
+        if self._counts[name] >= limit:
+            raise refusal
         self._counts[name] += 1
         try:
             yield

@@ -47,7 +47,7 @@ MAX_REASON_BYTES = 120
 """Bytes of the longest close reason; a close frame has room for 123."""
 
 _PAYLOAD_HEADERS = ("authorization", "x-session-id")
-"""Headers that a browser's WebSocket cannot send; the first message may contain them instead."""
+"""Headers that a browser's WebSocket cannot send. The first message may contain them instead."""
 
 log = structlog.get_logger(__name__)
 
@@ -114,7 +114,7 @@ class _Connection:
         self._endpoint = endpoint
         self._authentication: Authentication | None = None
         self._authenticated = asyncio.Event()
-        self._running: dict[str, asyncio.Task[None]] = {}
+        self._subscriptions: dict[str, asyncio.Task[None]] = {}
         self._stack = ExitStack()
         self._idle_since = time.monotonic()
         self.results = 0
@@ -142,9 +142,9 @@ class _Connection:
 
     async def end(self) -> None:
         """Cancel all subscriptions."""
-        for task in self._running.values():
+        for task in self._subscriptions.values():
             task.cancel()
-        await asyncio.gather(*self._running.values(), return_exceptions=True)
+        await asyncio.gather(*self._subscriptions.values(), return_exceptions=True)
         self._stack.close()
 
     async def _next_message(self) -> Mapping[str, Any]:
@@ -153,7 +153,7 @@ class _Connection:
                 async with asyncio.timeout(self._timeout_s()):
                     message = await self._socket.receive()
             except TimeoutError:
-                continue  # `_timeout_s` closes the connection if it is time
+                continue  # `_timeout_s` closes the connection if its time is over
             if message["type"] == "websocket.disconnect":
                 raise WebSocketDisconnect(message.get("code", 1005))
             return _parse_message(message)
@@ -166,7 +166,7 @@ class _Connection:
             if left_s <= 0:
                 raise ConnectionClosed(4408, "Connection initialisation timeout")
             return left_s
-        if self._running:
+        if self._subscriptions:
             return self._endpoint.idle_s
         left_s = self._endpoint.idle_s - (now - self._idle_since)
         if left_s <= 0:
@@ -184,7 +184,7 @@ class _Connection:
             case "subscribe":
                 await self._subscribe(message)
             case "complete":
-                running = self._running.get(_id(message))
+                running = self._subscriptions.get(_subscription_id(message))
                 if running is not None:
                     running.cancel()
             case _:
@@ -212,19 +212,19 @@ class _Connection:
     async def _subscribe(self, message: Mapping[str, Any]) -> None:
         if self._authentication is None:
             raise ConnectionClosed(4401, "Unauthorized")
-        id_ = _id(message)
-        if id_ in self._running:
+        id_ = _subscription_id(message)
+        if id_ in self._subscriptions:
             raise ConnectionClosed(4409, f"Subscriber for {id_} already exists")
-        if len(self._running) >= MAX_SUBSCRIPTIONS:
-            text = f"A socket carries {MAX_SUBSCRIPTIONS} subscriptions at once. Complete one first."
+        if len(self._subscriptions) >= MAX_SUBSCRIPTIONS:
+            text = f"A WebSocket can have {MAX_SUBSCRIPTIONS} subscriptions at once. Complete one first."
             await self._send_errors(id_, [error_entry("TOO_MANY_STREAMS", text)])
             return
         task = asyncio.create_task(self._run(id_, message.get("payload"), self._authentication))
-        self._running[id_] = task
+        self._subscriptions[id_] = task
         task.add_done_callback(lambda _: self._remove_subscription(id_))
 
     def _remove_subscription(self, id_: str) -> None:
-        self._running.pop(id_, None)
+        self._subscriptions.pop(id_, None)
         self._idle_since = time.monotonic()
 
     async def _run(self, id_: str, payload: Any, authentication: Authentication) -> None:
@@ -250,7 +250,7 @@ class _Connection:
     ) -> AsyncGenerator[ResponsePayload, None]:
         admitted = await self._endpoint.admission.admit(self._socket, authentication, parameters)
         if admitted.kind is not OperationType.SUBSCRIPTION:
-            message = f"A socket carries subscriptions only. Send a {admitted.kind.value} over HTTP."
+            message = f"A WebSocket accepts only subscriptions. Send a {admitted.kind.value} over HTTP."
             raise RequestRefused(400, "BAD_REQUEST", message)
         return await begin_subscription(self._socket, authentication, admitted.prepared)
 
@@ -274,7 +274,7 @@ def _parse_message(message: Mapping[str, Any]) -> Mapping[str, Any]:
     return parsed
 
 
-def _id(message: Mapping[str, Any]) -> str:
+def _subscription_id(message: Mapping[str, Any]) -> str:
     id_ = message.get("id")
     if not isinstance(id_, str) or not 1 <= len(id_) <= MAX_ID:
         raise ConnectionClosed(4400, f"Invalid message: id must be text of 1 to {MAX_ID} characters")

@@ -101,7 +101,7 @@ def test_the_doctor_makes_no_file_in_a_folder_that_is_there(place: Path) -> None
     before = sorted((place / "var").iterdir())
     result = run("doctor")
     assert result.exit_code == 0, result.output
-    assert result.output.count("is not there yet") == 3  # secret, index and cache
+    assert result.output.count("does not exist yet") == 3  # secret, index and cache
     assert sorted((place / "var").iterdir()) == before
 
 

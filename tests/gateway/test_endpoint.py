@@ -120,7 +120,7 @@ async def test_a_compressed_body_is_refused(client):
 # --- which operation ----------------------------------------------------------------------------------------------
 
 UNRESOLVED = {
-    "only a fragment": ("fragment a on Query { echo }", None, "fragments only"),
+    "only a fragment": ("fragment a on Query { echo }", None, "only fragments"),
     "an unknown name": ("query A { echo }", "B", "It has: A."),
     "a name of none": ("{ echo }", "B", "no operation of the name"),
     "several and no name": ("query A { echo } query B { nothing }", None, "It has: A, B."),

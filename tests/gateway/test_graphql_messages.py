@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.graphql_messages import plain_message
+from gateway.masking import plain_message
 
 
 @pytest.mark.parametrize(

@@ -186,7 +186,8 @@ def test_a_port_in_use_is_one_sentence_before_any_work_is_done(tmp_path):
         failed = explore(tmp_path, "serve", "--port", str(port))
     assert failed.returncode == 1
     assert failed.stderr.strip() == (
-        f"explore: port {port} of 127.0.0.1 is in use; stop what listens there, or choose another with --port or PORT"
+        f"explore: port {port} of 127.0.0.1 is in use; stop the program that listens there, or choose another with "
+        "--port or PORT"
     )
     assert not (tmp_path / "var").exists()
 
@@ -221,8 +222,8 @@ BAD_PLACES = {
     "a file that is no database": ({"DATABASE_URL": "sqlite:///broken.sqlite"}, 1, "correct DATABASE_URL"),
     "a folder that is a file": ({"VAR_DIR": "broken.sqlite/var"}, 1, "set VAR_DIR"),
     "a folder of the truth that is a file": ({"DATABASE_URL": "sqlite:///broken.sqlite/explore"}, 1, "DATABASE_URL"),
-    "an address of another machine": ({"HOST": "192.0.2.1"}, 1, "no address of this machine"),
-    "a host name of nobody": ({"HOST": "no-such-host.invalid"}, 1, "no address of this machine"),
+    "an address of another machine": ({"HOST": "192.0.2.1"}, 1, "not an address of this machine"),
+    "a host name of nobody": ({"HOST": "no-such-host.invalid"}, 1, "not an address of this machine"),
 }
 
 

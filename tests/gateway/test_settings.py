@@ -6,7 +6,7 @@ from typer.testing import CliRunner
 from gateway.cli import app
 from gateway.data_folder import make_var_dir
 from gateway.errors import CannotStart, InvalidSettings
-from gateway.settings import RENAMED, Settings, load_settings
+from gateway.settings import NEW_NAMES, Settings, load_settings
 
 NAMES = [name.upper() for name in Settings.model_fields]
 
@@ -120,8 +120,8 @@ def test_an_old_name_of_a_setting_is_reported_with_the_new_one(monkeypatch, plac
 
 
 def test_every_old_name_leads_to_a_setting():
-    assert set(RENAMED.values()) <= set(NAMES)
-    assert not set(RENAMED) & set(NAMES)
+    assert set(NEW_NAMES.values()) <= set(NAMES)
+    assert not set(NEW_NAMES) & set(NAMES)
 
 
 def test_a_bad_option_is_named_as_an_option():

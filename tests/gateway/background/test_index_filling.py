@@ -11,7 +11,7 @@ from sqlalchemy import delete
 from db.database.engine import Database
 from db.models import OutboxRow
 from db.vectors.embedded import EmbeddedVectorStore
-from gateway.background.index_filling import fill_if_empty, needs_filling
+from gateway.background.tasks import fill_if_empty, needs_filling
 from tests.world import World, embedded_world
 
 

@@ -110,7 +110,7 @@ async def test_a_token_without_a_key_id_is_good_only_where_there_is_no_choice(au
     assert await read(authority, token) == TokenClaims("ada", None)
     issuer.add(rsa_key(2), "two")
     clock.now += 2 * issuer_keys.REFRESH_AFTER_S + 1
-    with pytest.raises(Unauthenticated, match="names no key"):
+    with pytest.raises(Unauthenticated, match="has no key with this kid"):
         await read(authority, token)
 
 
@@ -121,7 +121,7 @@ async def test_after_a_rotation_the_new_key_is_good_at_once_and_the_one_taken_ba
     issuer.add(rsa_key(2), "two")
     clock.now += issuer_keys.RETRY_AFTER_S
     assert await read(authority, new) == TokenClaims("ada", None)
-    with pytest.raises(Unauthenticated, match="names no key"):
+    with pytest.raises(Unauthenticated, match="has no key with this kid"):
         await read(authority, old)
 
 

@@ -139,13 +139,13 @@ async def test_an_administrators_token_lives_a_day_at_most(clock):
     authority = TokenAuthority(SECRET.encode(), "explore-gateway", "explore", rules=TokenRules(clock=clock))
     assert await authority.read(f"Bearer {administrators(clock, DAY_S)}") == TokenClaims("ada", Role.ADMINISTRATOR)
     for life_s in (DAY_S + 1, 30 * DAY_S):
-        with pytest.raises(Unauthenticated, match="lives at most 24 hours"):
+        with pytest.raises(Unauthenticated, match="is valid for at most 24 hours"):
             await authority.read(f"Bearer {administrators(clock, life_s)}")
     with pytest.raises(Unauthenticated, match="must have the claim iat"):
         await authority.read(f"Bearer {administrators(clock, 60, iat=...)}")
     # The last day of a token that lives longer is no different.
     early = int(clock.now()) - 29 * DAY_S
-    with pytest.raises(Unauthenticated, match="lives at most 24 hours"):
+    with pytest.raises(Unauthenticated, match="is valid for at most 24 hours"):
         await authority.read(f"Bearer {administrators(clock, 60, iat=early)}")
 
 
@@ -160,7 +160,7 @@ async def test_a_setting_says_how_long_an_administrators_token_lives(tmp_path):
     settings = Settings(_env_file=None, var_dir=tmp_path, token_secret=SECRET, token_administrator_hours=2)
     authority = token_authority(settings)
     assert await authority.read(f"Bearer {authority.issue('ada', Role.ADMINISTRATOR, 2)}")
-    with pytest.raises(CannotStart, match="lives at most 2 hours, not 24; give --hours 2 or less"):
+    with pytest.raises(CannotStart, match="is valid for at most 2 hours, not 24; give --hours 2 or less"):
         authority.issue("ada", Role.ADMINISTRATOR, 24)
     assert authority.issue("ada", Role.SERVICE, 24)
 

@@ -1,6 +1,8 @@
-"""Output of every command: usage lines show the typed name, and nothing prints a secret."""
+"""Output of every command: the list of commands, usage lines with the typed name, and no secret."""
 
+import inspect
 import io
+import subprocess
 import sys
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from db.redaction import remember_secrets
+from gateway.cli import COMMANDS, find_function
 from gateway.commands.console import print_plain, program_name
 
 
@@ -48,3 +51,16 @@ def test_what_is_printed_holds_no_secret_and_no_markup() -> None:
     assert printed.count("\n") == 1
     assert "a secret of this test" not in printed
     assert "hunter2" not in printed
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_list_of_commands_has_the_first_paragraph_of_each_docstring(name: str) -> None:
+    module, summary = COMMANDS[name]
+    docstring = inspect.getdoc(find_function(module, name))
+    assert docstring is not None
+    assert docstring.partition("\n\n")[0] == summary
+
+
+def test_the_list_of_commands_imports_no_module_of_a_command() -> None:
+    script = "import sys, gateway.cli; assert not {'sqlalchemy', 'strawberry', 'numpy', 'pydantic'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", script], check=True)

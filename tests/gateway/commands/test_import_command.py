@@ -13,8 +13,14 @@ from sqlalchemy import select
 from db.database.engine import Database
 from db.imports.importer import RefusedLine
 from db.models import User
-from gateway.commands.import_command import CLEAN, NOTHING_READ, SOME_REFUSED, run_import
-from gateway.commands.import_errors import SHOWN, ImportErrors
+from gateway.commands.import_command import (
+    CLEAN,
+    MAX_PRINTED_KINDS,
+    NOTHING_READ,
+    SOME_REFUSED,
+    ImportErrors,
+    run_import,
+)
 
 USERS = [{"key": f"u{n}", "username": "U"} for n in range(3)]
 
@@ -132,10 +138,10 @@ def test_what_is_no_json_and_what_is_no_time_is_one_kind_whatever_the_parser_say
 
 def test_after_twenty_kinds_the_rest_is_counted() -> None:
     faults = ImportErrors()
-    for number in range(1, SHOWN + 4):
+    for number in range(1, MAX_PRINTED_KINDS + 4):
         for _ in range(2):
             faults.note(RefusedLine("users.jsonl", number, f"{'x' * number}: is wrong"))
-    assert len(faults.summary()) == SHOWN + 1
+    assert len(faults.summary()) == MAX_PRINTED_KINDS + 1
     assert faults.summary()[-1] == "… and 3 more kinds of error in 6 lines"
 
 

@@ -38,26 +38,26 @@ async def test_the_backlog_and_the_dead_are_shown(database: Database):
 
 
 async def test_without_dead_rows_there_is_one_line(database: Database):
-    assert await outbox_command.retry(database, []) == ["project:[dead]"]
+    assert await outbox_command.retry_rows(database, []) == ["project:[dead]"]
     code, text = await shown(database)
     assert code == 0
     assert len(text.splitlines()) == 1
 
 
 async def test_a_row_is_forgotten(database: Database):
-    assert await outbox_command.drop(database, ["project:[dead]"]) == ["project:[dead]"]
+    assert await outbox_command.drop_rows(database, ["project:[dead]"]) == ["project:[dead]"]
     assert (await outbox.backlog(database)).dead == 0
 
 
 @pytest.mark.parametrize("names", [["project:a"], ["project:unknown"], ["nonsense"]])
 async def test_what_is_not_dead_is_one_sentence(database: Database, names: list[str]):
     with pytest.raises(InvalidRecord):
-        await outbox_command.retry(database, names)
+        await outbox_command.retry_rows(database, names)
     with pytest.raises(InvalidRecord):
-        await outbox_command.drop(database, names)
+        await outbox_command.drop_rows(database, names)
     assert (await outbox.backlog(database)).rows == 2
 
 
 async def test_to_forget_all_at_once_is_refused(database: Database):
     with pytest.raises(InvalidRecord, match="--drop KIND:KEY"):
-        await outbox_command.drop(database, [])
+        await outbox_command.drop_rows(database, [])

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from gateway.commands.import_command import run_import
-from gateway.commands.reindex_command import check, reindex
+from gateway.commands.reindex_command import compare, rebuild
 from gateway.errors import CannotStart
 from gateway.settings import Settings
 from gateway.stores import open_migrated
@@ -43,7 +43,7 @@ async def filled(made: Settings, folder: Path, projects: int) -> Settings:
 
 async def test_rows_that_waited_are_counted_as_written_and_the_people_without_a_profile_explained(tmp_path: Path):
     made, console = await filled(settings(tmp_path), tmp_path, 3), errors()
-    whole, holds = await reindex(made, console)
+    whole, holds = await rebuild(made, console)
     assert whole == "index complete: 3 written, 0 kept, 0 rejected"
     assert holds.startswith(
         "it holds 3 projects, 0 user profiles, 0 tools; 2 of 2 users and sessions have no profile yet: it requires"
@@ -53,10 +53,10 @@ async def test_rows_that_waited_are_counted_as_written_and_the_people_without_a_
 
 async def test_an_index_that_lags_is_no_match_until_the_rows_are_written(tmp_path: Path):
     made = await filled(settings(tmp_path), tmp_path, 3)
-    found = await check(made, repair=False)
+    found = await compare(made, repair=False)
     assert not found.is_clean
     assert found.summary(repaired=False).startswith("5 rows wait in the outbox; ")
-    found = await check(made, repair=True)
+    found = await compare(made, repair=True)
     assert found.is_clean
     assert found.summary(repaired=True) == "the index matches the database"
 
@@ -67,4 +67,4 @@ async def test_a_store_that_goes_away_leaves_word_of_how_far_it_came(tmp_path: P
         await filled(made, tmp_path, 120)
         double.always = Fault(status=401)
         with pytest.raises(CannotStart, match=r"0 objects are written; .* To continue: explore reindex"):
-            await reindex(made, errors())
+            await rebuild(made, errors())

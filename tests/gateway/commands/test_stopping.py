@@ -54,7 +54,7 @@ def test_an_import_that_is_stopped_says_that_it_can_be_run_again(tmp_path: Path)
         output, errors = reads_output.read(), reads_errors.read()
     assert output == ""
     assert "users.jsonl:2: is not valid JSON" in errors  # what was found so far
-    assert errors.splitlines()[-1] == "explore: stopped; whole batches are in, run it again to continue"
+    assert errors.splitlines()[-1] == "explore: stopped; complete batches are stored, run it again to continue"
     assert "Traceback" not in errors
 
 

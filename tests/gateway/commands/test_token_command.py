@@ -28,7 +28,7 @@ def test_an_administrators_token_for_two_days_is_not_made_and_the_sentence_says_
     ended = run("ruth", "--role", "administrator", "--hours", "48")
     assert ended.exit_code == 2
     assert ended.output == (
-        "explore: an administrator's token lives at most 24 hours, not 48; give --hours 24 or less, or raise "
+        "explore: an administrator's token is valid for at most 24 hours, not 48; give --hours 24 or less, or raise "
         "TOKEN_ADMINISTRATOR_HOURS\n"
     )
     assert run("ruth", "--role", "administrator").exit_code == 0

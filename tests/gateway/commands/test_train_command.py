@@ -13,7 +13,7 @@ from db.errors import InvalidRecord
 from db.interactions.interactions import NewInteraction, record_interactions
 from db.models import InteractionType
 from db.trained_models.registry import activate_model, active_model, all_models, store_model
-from gateway.commands.train_command import models_report, run_models, run_train
+from gateway.commands.train_commands import models_report, run_models, run_train
 from scoring.errors import InsufficientData, InvalidModel
 from scoring.models.model_presets import DEFAULT, as_data
 from scoring.training.model_training import train_model

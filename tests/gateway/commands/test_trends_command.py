@@ -16,7 +16,7 @@ from db.interactions.interactions import NewInteraction, record_interactions
 from db.models import ActivityRate, DecayedCounters, InteractionType, Project
 from db.records import ProjectRecord
 from db.trained_models.registry import active_constants
-from gateway.commands.train_command import run_train_trends, run_trends
+from gateway.commands.train_commands import run_train_trends, run_trends
 from scoring.errors import InsufficientData
 from scoring.mathematics.velocity import DEFAULT_TREND_CONSTANTS, Window
 from scoring.models.active_model import ActiveTrendConstants, constants_from_data

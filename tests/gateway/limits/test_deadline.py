@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from db.cache.single_flight import Computed, get_or_compute
-from gateway.limits.deadline import OperationTimeout, run_within
+from gateway.limits.limits import OperationTimeout, run_within
 from resolvers.common.context import Context
 from resolvers.common.loaders import MappedLoader
 from scoring.use_cases.unit_of_work import Caller

@@ -235,7 +235,7 @@ async def test_a_viewer_has_so_many_seats_and_one_that_is_left_is_free_again(ser
         async with gateway.socket(gateway.bearer("ada")), gateway.socket(init=False) as second:
             await second.say(type="connection_init", payload=gateway.bearer("ada"))
             code, reason = await second.closed()
-            assert (code, reason) == (4429, "You have 1 streams open, the most allowed. Close one.")
+            assert (code, reason) == (4429, "You have 1 streams open, which is the maximum. Close one.")
             async with gateway.socket(gateway.bearer("bob")):
                 pass
         async with gateway.socket(gateway.bearer("ada")):

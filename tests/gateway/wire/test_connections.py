@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from bench.abuse.wire import HEALTH, WEBSOCKET, get, head, post
-from gateway.connections.connection_caps import RESERVE
+from gateway.connections.connection_caps import RESERVED_CONNECTIONS
 from gateway.connections.connection_limits import ConnectionLimits, StalledReader
 from tests.gateway.wire.conftest import Edge, StartEdge, Wire, frame, running_edge
 
@@ -229,9 +229,9 @@ def test_a_process_that_is_full_says_so_and_answers_health_checks(start_edge: St
 
 def test_a_flood_from_one_address_leaves_room_for_its_health_checks_and_for_others(start_edge: StartEdge) -> None:
     with start_edge(max_connections=20, max_connections_address=10) as edge, ExitStack() as stack:
-        for _ in range(10 + RESERVE + 50):
+        for _ in range(10 + RESERVED_CONNECTIONS + 50):
             stack.enter_context(edge.wire())
-        edge.wait_for_connections(10 + RESERVE)
+        edge.wait_for_connections(10 + RESERVED_CONNECTIONS)
         with edge.wire(HEALTH) as wire:
             assert wire.answer().status == 200
         with edge.wire(post(QUERY), source="127.0.0.2") as other:
@@ -284,7 +284,7 @@ def test_the_process_may_open_as_many_files_as_it_holds_connections() -> None:
         "print(resource.getrlimit(resource.RLIMIT_NOFILE)[0])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert int(done.stdout) == 100 + RESERVE + 512
+    assert int(done.stdout) == 100 + RESERVED_CONNECTIONS + 512
 
 
 def _until_answered(edge: Edge, request: bytes, status: int) -> None:

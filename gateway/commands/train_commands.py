@@ -1,12 +1,19 @@
 """`explore train`, `explore models` and `explore trends`: training, and the choice of models and trend constants."""
 
+from pathlib import Path
+from typing import Annotated
+
+import typer
 from rich.console import Console
 from rich.table import Table
 
 from db.database.engine import Database
+from db.errors import InvalidRecord
 from db.trained_models.registry import all_constants, all_models
-from gateway.commands.console import console, print_plain
+from gateway.commands.console import print_plain
 from gateway.commands.progress import progress
+from gateway.commands.shared import errors, output, output_file, run_on_database, say
+from scoring import tunables
 from scoring.errors import InsufficientData
 from scoring.evaluation.html_reports import models_html
 from scoring.models.model_presets import DEFAULT
@@ -19,12 +26,49 @@ from scoring.training.model_training import (
 from scoring.training.trend_training import activate_trends, train_trends
 
 
+def train(
+    name: Annotated[str | None, typer.Option(help="Name of the model. Default: the date.")] = None,
+    seed: Annotated[int, typer.Option(help="The same seed and log give the same model.")] = 0,
+) -> None:
+    """Train a ranking model and trend constants on this log; each is activated if it wins on a held-out window."""
+
+    async def run(database: Database) -> int:
+        await run_train_trends(database, seed, output)
+        return await run_train(database, name, tunables.ANONYMITY_FLOOR, seed, output)
+
+    raise typer.Exit(run_on_database(run))
+
+
+def models(
+    use: Annotated[str | None, typer.Option("--use", metavar="NAME", help="Activate this model, or a preset.")] = None,
+    back: Annotated[bool, typer.Option("--back", help="Activate the model that was active before.")] = False,
+    html: Annotated[Path | None, output_file("Write a page with all curves and reports.")] = None,
+) -> None:
+    """List the ranking models, activate one, or plot their curves."""
+    if sum((use is not None, back, html is not None)) > 1:
+        raise InvalidRecord("give only one of --use, --back and --html")
+    if html is None:
+        run_on_database(lambda database: run_models(database, output, use, back))
+    else:
+        html.write_text(run_on_database(models_report), encoding="utf-8")
+        say(f"wrote {html}")
+
+
+def trends(
+    use: Annotated[
+        int | None, typer.Option("--use", metavar="N", min=0, help="Activate this set; 0 for the built-in constants.")
+    ] = None,
+) -> None:
+    """List the fitted trend constants, or activate a set."""
+    run_on_database(lambda database: run_trends(database, use, output))
+
+
 async def run_train(database: Database, name: str | None, floor: int, seed: int, output: Console) -> int:
     """Train a model, with progress on standard error. Return the exit code, 1 if the active model stays."""
     active = await read_current_model(database)
     if active.fault:
         print_plain(output, f"compared with {active.model.name}, for {active.fault}")
-    with progress(console(stderr=True)) as report_progress:
+    with progress(errors) as report_progress:
         verdict = await train_model(database, name, floor, seed, report_progress)
     new = verdict.model.name
     outcome = f"{new} is active" if verdict.accepted else f"{new} is stored, and {active.model.name} stays active"
@@ -40,10 +84,7 @@ async def models_report(database: Database) -> str:
 async def run_models(database: Database, output: Console, use: str | None = None, back: bool = False) -> None:
     """List the models, activate a model, or activate the previously active model.
 
-    Raises
-    ------
-    InvalidRecord, InvalidModel
-        If there is no such model, or it cannot rank; the active model stays.
+    Raises `InvalidRecord` or `InvalidModel` if there is no such model, or it cannot rank; the active model stays.
     """
     if back:
         print_plain(output, f"{await activate_previous_model(database)} is active")
@@ -79,12 +120,9 @@ async def run_train_trends(database: Database, seed: int, output: Console) -> No
 
 
 async def run_trends(database: Database, use: int | None, output: Console) -> None:
-    """List the sets of trend constants, or activate one; 0 for the built-in constants.
+    """List the sets of trend constants, or activate set `use`; 0 stands for the built-in constants.
 
-    Raises
-    ------
-    InvalidRecord, InvalidModel
-        If there is no such set, or it cannot be used; the active constants stay.
+    Raises `InvalidRecord` or `InvalidModel` if there is no such set, or it cannot be used; the active constants stay.
     """
     if use is not None:
         await activate_trends(database, use)
