@@ -53,8 +53,7 @@ class WhyNot:
     project: Annotated[Project | None, "The project; null if `outcome` is UNKNOWN."]
     mutes: Annotated[list[Mute], "Your mutes that remove the project."]
     degraded: Annotated[
-        list[Store],
-        "The stores that were unavailable; their absence may be the reason. Empty in the normal case.",
+        list[Store], "The stores that were unavailable; their absence may be the reason. Empty in the normal case."
     ]
 
 

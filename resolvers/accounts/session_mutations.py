@@ -32,8 +32,7 @@ class ClaimSessionPayload:
 
     status: Annotated[ClaimStatus | None, "The outcome; null on error."]
     transferred_count: Annotated[
-        int,
-        "The number of likes, saves, interactions, interests, answers and other rows transferred by this request.",
+        int, "The number of likes, saves, interactions, interests, answers and other rows transferred by this request."
     ]
     user_errors: Annotated[list[UserError], "The errors in the request; empty on success."]
 

@@ -43,8 +43,7 @@ class DeletionReceipt:
 
     id: Annotated[strawberry.ID, "The id to pass to `deletionReceipt`."]
     requested_at: Annotated[
-        datetime,
-        "When the data was deleted from the database. From then on, the data is not shown to anybody.",
+        datetime, "When the data was deleted from the database. From then on, the data is not shown to anybody."
     ]
     completed_at: Annotated[
         datetime | None,
@@ -74,8 +73,7 @@ class RemoveUsersPayload:
 
     removed: Annotated[int, "The number of deleted users. Unknown keys are ignored."]
     receipt: Annotated[
-        DeletionReceipt | None,
-        "A receipt of the deletion; null if there was no such user, or on error.",
+        DeletionReceipt | None, "A receipt of the deletion; null if there was no such user, or on error."
     ]
     user_errors: Annotated[list[UserError], "The errors in the input; empty on success."]
 

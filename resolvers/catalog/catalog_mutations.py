@@ -40,30 +40,25 @@ class ProjectInput:
     type: Annotated[str, "The platform's own type of project: `[a-z][a-z0-9_]*`, up to 50 characters."]
     description: Annotated[str | None, "The description, up to 100,000 characters."] = strawberry.UNSET
     tools: Annotated[
-        list[str] | None,
-        "The keys of tools, up to 100. Unknown tools are created with their key as name.",
+        list[str] | None, "The keys of tools, up to 100. Unknown tools are created with their key as name."
     ] = strawberry.UNSET
     categories: Annotated[
-        list[str] | None,
-        "The keys of categories, up to 100. Unknown categories are created with their key as name.",
+        list[str] | None, "The keys of categories, up to 100. Unknown categories are created with their key as name."
     ] = strawberry.UNSET
     topics: Annotated[
-        list[str] | None,
-        "The keys of topics, up to 200. Unknown topics are created with their key as name.",
+        list[str] | None, "The keys of topics, up to 200. Unknown topics are created with their key as name."
     ] = strawberry.UNSET
     owner: Annotated[str | None, "The key of the owner, an existing user."] = strawberry.UNSET
     url: Annotated[URL | None, "The address of the project, http or https."] = strawberry.UNSET
     image_url: Annotated[URL | None, "The address of an image, http or https."] = strawberry.UNSET
     created_at: Annotated[
-        datetime | None,
-        "When the project was created. Default: the stored time, or now for a new project.",
+        datetime | None, "When the project was created. Default: the stored time, or now for a new project."
     ] = strawberry.UNSET
     private: Annotated[bool | None, "Whether only its owner may see the project."] = strawberry.UNSET
     archived: Annotated[bool | None, "Whether the project is excluded from all feeds."] = strawberry.UNSET
-    source: Annotated[
-        JSON | None,
-        'An object with data specific to the type, for example `{"subreddit": "rust"}`.',
-    ] = strawberry.UNSET
+    source: Annotated[JSON | None, 'An object with data specific to the type, for example `{"subreddit": "rust"}`.'] = (
+        strawberry.UNSET
+    )
 
 
 @input_type
@@ -106,10 +101,9 @@ class UserInput:
     bio: Annotated[str | None, "The user's description of themselves."] = strawberry.UNSET
     tier: Annotated[str | None, "The platform's own tier of the user."] = strawberry.UNSET
     points: Annotated[int | None, "The platform's own score of the user, from 0."] = strawberry.UNSET
-    role: Annotated[
-        Role | None,
-        "The role. Default: VIEWER. Only administrators appoint administrators.",
-    ] = strawberry.UNSET
+    role: Annotated[Role | None, "The role. Default: VIEWER. Only administrators appoint administrators."] = (
+        strawberry.UNSET
+    )
     tags: Annotated[
         list[TagInput] | None,
         "The interests, up to 1,000. They replace the interests of earlier requests; interests that the user stated "
@@ -158,8 +152,7 @@ class UpsertPayload:
     unchanged: Annotated[int, "The number of records that were stored already."]
     refused: Annotated[int, "The number of records that were refused."]
     user_errors: Annotated[
-        list[UserError],
-        "The errors in the batch as a whole; the errors of single records are in `results`.",
+        list[UserError], "The errors in the batch as a whole; the errors of single records are in `results`."
     ]
 
     @classmethod
@@ -212,18 +205,14 @@ class CatalogMutation:
 
     @mutation(Cost(1_000, 50, "categories", MAX_RECORDS), Role.SERVICE)
     async def upsert_categories(
-        self,
-        info: Info,
-        categories: Annotated[list[CategoryInput], strawberry.argument(description="The categories.")],
+        self, info: Info, categories: Annotated[list[CategoryInput], strawberry.argument(description="The categories.")]
     ) -> UpsertPayload | None:
         """Create or update categories. {_BATCH}."""
         return await UpsertPayload.from_use_case(info, upsert_catalog.upsert_categories, input_fields(categories))
 
     @mutation(Cost(1_000, 50, "users", MAX_RECORDS), Role.SERVICE)
     async def upsert_users(
-        self,
-        info: Info,
-        users: Annotated[list[UserInput], strawberry.argument(description="The users.")],
+        self, info: Info, users: Annotated[list[UserInput], strawberry.argument(description="The users.")]
     ) -> UpsertPayload | None:
         """Create or update users. {_BATCH}."""
         return await UpsertPayload.from_use_case(info, upsert_catalog.upsert_users, input_fields(users))

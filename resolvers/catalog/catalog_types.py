@@ -124,8 +124,7 @@ class ToolConnection(Connection[Tool]):
     """A page of tools."""
 
     degraded: Annotated[
-        list[Store],
-        "The stores that were unavailable; a search then matches names only. Empty in the normal case.",
+        list[Store], "The stores that were unavailable; a search then matches names only. Empty in the normal case."
     ]
 
 

@@ -47,8 +47,7 @@ class Contribution:
     value: Annotated[float, "The value of the signal, in its unit."]
     contribution: Annotated[float, "The amount added to the score; may be negative."]
     switched_off: Annotated[
-        bool,
-        "Whether you switched the signal off with `updatePersonalizationSettings`. It then contributes 0.",
+        bool, "Whether you switched the signal off with `updatePersonalizationSettings`. It then contributes 0."
     ]
 
 
@@ -115,10 +114,7 @@ class _Owner:
         return await user_by_id(info, self.owner_id)
 
 
-_RESOLVED: Mapping[type[evidence.Reason], type] = {
-    evidence.SimilarToProject: _OtherProject,
-    evidence.FromOwner: _Owner,
-}
+_RESOLVED: Mapping[type[evidence.Reason], type] = {evidence.SimilarToProject: _OtherProject, evidence.FromOwner: _Owner}
 
 
 def _graph_type(reason: type[evidence.Reason]) -> type[Reason]:
@@ -139,8 +135,7 @@ class Explanation:
 
     score: Annotated[float, "The score. Comparable within one feed only."]
     contributions: Annotated[
-        list[Contribution],
-        "The contribution of each signal, largest first. They add up to `score`.",
+        list[Contribution], "The contribution of each signal, largest first. They add up to `score`."
     ]
     adjustments: Annotated[list[Adjustment], "The changes of rank after scoring."]
     scored_project: strawberry.Private[ScoredProject]

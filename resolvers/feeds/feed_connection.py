@@ -160,10 +160,7 @@ class FeedConnection:
         "newest first. Null for `newest`, which is not ranked.",
     ]
     kind: Annotated[FeedKind, "The feed."]
-    strategy: Annotated[
-        Strategy,
-        "How the feed was ranked. `forYou` is POPULAR if nothing is known about the viewer.",
-    ]
+    strategy: Annotated[Strategy, "How the feed was ranked. `forYou` is POPULAR if nothing is known about the viewer."]
     degraded: Annotated[
         list[Store],
         "The stores that were unavailable; query again soon for a complete feed. If DATABASE is listed, the page "
@@ -194,8 +191,7 @@ class FeedConnection:
 
 
 First = Annotated[
-    int | None,
-    strawberry.argument(description=f"The number of projects per page: 0 to {MAX_PAGE_SIZE}."),
+    int | None, strawberry.argument(description=f"The number of projects per page: 0 to {MAX_PAGE_SIZE}.")
 ]
 Where = Annotated[ProjectFilterInput | None, strawberry.argument(description="A filter of the feed.")]
 
@@ -270,10 +266,7 @@ class FeedQuery:
     async def search(
         self,
         info: Info,
-        query: Annotated[
-            str,
-            strawberry.argument(description=f"The query, up to {MAX_QUERY_LENGTH} characters."),
-        ],
+        query: Annotated[str, strawberry.argument(description=f"The query, up to {MAX_QUERY_LENGTH} characters.")],
         alpha: Annotated[
             float | None,
             strawberry.argument(
@@ -284,8 +277,7 @@ class FeedQuery:
             ),
         ] = SEARCH_ALPHA,
         personalized: Annotated[
-            bool | None,
-            strawberry.argument(description="Whether similarity to your profile contributes to the score."),
+            bool | None, strawberry.argument(description="Whether similarity to your profile contributes to the score.")
         ] = False,
         first: First = DEFAULT_PAGE_SIZE,
         after: FeedAfter = strawberry.UNSET,

@@ -90,8 +90,7 @@ class DismissalMutation:
         key: ProjectKey = strawberry.UNSET,
         id: ProjectId = strawberry.UNSET,
         reason_id: Annotated[
-            strawberry.ID | None,
-            strawberry.argument(description="The `id` of a reason of this project."),
+            strawberry.ID | None, strawberry.argument(description="The `id` of a reason of this project.")
         ] = strawberry.UNSET,
     ) -> DismissalPayload | None:
         """Dismiss a project from all feeds.

@@ -21,12 +21,7 @@ from resolvers.feeds.project import Project
 from resolvers.preferences.viewer import Viewer, current_viewer
 from scoring.use_cases import project_interactions
 from scoring.use_cases.input_errors import InputError, UserErrorCode
-from scoring.use_cases.project_interactions import (
-    MAX_EVENTS,
-    InteractionStatus,
-    RecordedInteraction,
-    SentInteraction,
-)
+from scoring.use_cases.project_interactions import MAX_EVENTS, InteractionStatus, RecordedInteraction, SentInteraction
 from scoring.use_cases.unit_of_work import UnitOfWork
 
 DUPLICATE_WINDOW_MINUTES = DUPLICATE_WINDOW // timedelta(minutes=1)
@@ -76,17 +71,15 @@ class InteractionInput:
         "count once, so an event with a time can be resent.",
     ] = strawberry.UNSET
     id: Annotated[
-        strawberry.ID | None,
-        "Your own id of the event, up to 200 characters. Events with the same id count once.",
+        strawberry.ID | None, "Your own id of the event, up to 200 characters. Events with the same id count once."
     ] = strawberry.UNSET
     feed: Annotated[FeedKind | None, "The feed in which the interaction happened (`FeedConnection.kind`)."] = (
         strawberry.UNSET
     )
     rank: Annotated[int | None, "The rank in that feed (`FeedEdge.rank`), from 1."] = strawberry.UNSET
-    snapshot_id: Annotated[
-        strawberry.ID | None,
-        "The ranking of that feed (`FeedConnection.snapshotId`).",
-    ] = strawberry.UNSET
+    snapshot_id: Annotated[strawberry.ID | None, "The ranking of that feed (`FeedConnection.snapshotId`)."] = (
+        strawberry.UNSET
+    )
 
 
 _FIELDS = {to_camel_case(field.name): field.name for field in fields(InteractionInput)}
@@ -146,8 +139,7 @@ class RecordInteractionsPayload:
     ]
     recorded: Annotated[int, "The number of new events."]
     user_errors: Annotated[
-        list[UserError],
-        "The errors in the batch as a whole; the errors of single events are in `results`.",
+        list[UserError], "The errors in the batch as a whole; the errors of single events are in `results`."
     ]
 
     @computed()

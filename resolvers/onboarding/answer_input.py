@@ -20,10 +20,9 @@ def question_key(key: str | None, id_: strawberry.ID | None) -> str:
 class OnboardingAnswerInput:
     """The answer to one onboarding question."""
 
-    question: Annotated[
-        str | None,
-        "The `key` of the question. Give either `question` or `questionId`.",
-    ] = strawberry.UNSET
+    question: Annotated[str | None, "The `key` of the question. Give either `question` or `questionId`."] = (
+        strawberry.UNSET
+    )
     question_id: Annotated[strawberry.ID | None, "The `id` of the question."] = strawberry.UNSET
     options: Annotated[
         list[str] | None,

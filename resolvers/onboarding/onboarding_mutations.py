@@ -70,8 +70,7 @@ class OnboardingMutation:
         self,
         info: Info,
         answers: Annotated[
-            list[OnboardingAnswerInput],
-            strawberry.argument(description=f"The answers, up to {MAX_ANSWERS}."),
+            list[OnboardingAnswerInput], strawberry.argument(description=f"The answers, up to {MAX_ANSWERS}.")
         ],
     ) -> OnboardingPayload | None:
         """Answer onboarding questions.
@@ -88,9 +87,7 @@ class OnboardingMutation:
 
     @mutation()
     async def answer_onboarding_question(
-        self,
-        info: Info,
-        answer: Annotated[OnboardingAnswerInput, strawberry.argument(description="The answer.")],
+        self, info: Info, answer: Annotated[OnboardingAnswerInput, strawberry.argument(description="The answer.")]
     ) -> OnboardingPayload | None:
         """Answer one onboarding question. To continue later, query `onboardingProgress.next`."""
         return await _payload(lambda: submit_answers(info.context, [answer.read("answer")], "answer"))

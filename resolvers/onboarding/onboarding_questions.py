@@ -102,8 +102,7 @@ class OnboardingQuestion:
     min_choices: Annotated[int, "The minimum number of chosen options. A free-text answer counts as one."]
     max_choices: Annotated[int, "The maximum number of chosen options."]
     allows_text: Annotated[
-        bool,
-        f"Whether the question takes a free-text answer, up to {MAX_ANSWER_LENGTH} characters.",
+        bool, f"Whether the question takes a free-text answer, up to {MAX_ANSWER_LENGTH} characters."
     ]
     version: Annotated[int, "The version, which rises with each change of the question or its options."]
     locale: Annotated[str | None, "The language of the text; null for the original language."]

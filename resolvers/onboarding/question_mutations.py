@@ -56,8 +56,7 @@ class OnboardingOptionInput:
     icon: Annotated[str | None, "A picture for your client: a name, an emoji or a URL."] = strawberry.UNSET
     description: Annotated[str | None, "The description, up to 1,000 characters."] = strawberry.UNSET
     term: Annotated[
-        OptionTermInput | None,
-        "The tool or category that becomes an interest if the option is chosen. Default: none.",
+        OptionTermInput | None, "The tool or category that becomes an interest if the option is chosen. Default: none."
     ] = strawberry.UNSET
     translations: Annotated[list[OptionTranslationInput] | None, "The translations."] = strawberry.UNSET
 
@@ -73,18 +72,15 @@ class OnboardingQuestionInput:
     description: Annotated[str | None, "A help text, up to 1,000 characters."] = strawberry.UNSET
     order: Annotated[int | None, "The position: questions are in ascending order. Default: 0."] = strawberry.UNSET
     active: Annotated[
-        bool | None,
-        "Whether the question is asked. Stored answers count in any case. Default: true.",
+        bool | None, "Whether the question is asked. Stored answers count in any case. Default: true."
     ] = strawberry.UNSET
     min_choices: Annotated[int | None, "The minimum number of chosen options. Default: 1."] = strawberry.UNSET
     max_choices: Annotated[
-        int | None,
-        "The maximum number of chosen options. Default: 1 for EXPERIENCE, otherwise all.",
+        int | None, "The maximum number of chosen options. Default: 1 for EXPERIENCE, otherwise all."
     ] = strawberry.UNSET
-    allows_text: Annotated[
-        bool | None,
-        "Whether the question takes a free-text answer. Default: false.",
-    ] = strawberry.UNSET
+    allows_text: Annotated[bool | None, "Whether the question takes a free-text answer. Default: false."] = (
+        strawberry.UNSET
+    )
     translations: Annotated[list[QuestionTranslationInput] | None, "The translations."] = strawberry.UNSET
 
 
@@ -105,8 +101,7 @@ class QuestionMutation:
             list[OnboardingQuestionInput], strawberry.argument(description=(f"The questions, up to {MAX_QUESTIONS}."))
         ],
         retire_others: Annotated[
-            bool | None,
-            strawberry.argument(description="Whether to stop asking all other questions."),
+            bool | None, strawberry.argument(description="Whether to stop asking all other questions.")
         ] = False,
     ) -> UpsertPayload | None:
         """Create or update onboarding questions. At most {MAX_ACTIVE_QUESTIONS} questions can be active.

@@ -130,8 +130,7 @@ class PersonalizationStatus:
     about: Annotated[ViewerKind, "How the viewer is identified."]
     has_sufficient_data: Annotated[bool, "Whether one of the thresholds is reached."]
     has_completed_onboarding: Annotated[
-        bool,
-        "Whether the viewer answered an onboarding question, or skipped them all.",
+        bool, "Whether the viewer answered an onboarding question, or skipped them all."
     ]
     needs_onboarding: Annotated[bool, "Whether to show onboarding: there is neither enough data nor an answer."]
     signal_summary: Annotated[SignalSummary, "The amount of data about the viewer."]
@@ -145,8 +144,7 @@ class PersonalizationStatus:
     missing: Annotated[list[MissingSignal], "Data that would improve the profile, most achievable first."]
     signals: Annotated[list[SignalState], "The signals of the ranking, and whether they have data about the viewer."]
     profile_age_seconds: Annotated[
-        float | None,
-        "The seconds since the viewer's last interaction or answer; null if there is none.",
+        float | None, "The seconds since the viewer's last interaction or answer; null if there is none."
     ]
     strategy: Annotated[Strategy, "How `forYou` is ranked for the viewer."]
 

@@ -42,8 +42,7 @@ class Viewer:
     key: Annotated[str | None, "The platform's own id of the user; null without a token."]
     role: Annotated[Role, "The role."]
     version: Annotated[
-        int,
-        "The version, which rises with each change by the viewer. The first page of `forYou` is then ranked anew.",
+        int, "The version, which rises with each change by the viewer. The first page of `forYou` is then ranked anew."
     ]
     user_id: strawberry.Private[int | None]
     actor_id: strawberry.Private[int | None]
