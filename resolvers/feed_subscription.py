@@ -13,7 +13,6 @@ from resolvers.common.descriptions import object_type
 from resolvers.common.enums import register_enum
 from resolvers.common.errors import InvalidArgument
 from resolvers.common.field_costs import Cost, subscription
-from resolvers.common.optional_arguments import unset_to_none
 from scoring.feed_changes import WATCHABLE_FEEDS, FeedChangeReason
 
 register_enum(
@@ -68,7 +67,7 @@ class Subscription:
                     "so that no change is missed between a query and the subscription."
                 )
             ),
-        ] = strawberry.UNSET,
+        ] = None,
     ) -> AsyncGenerator[FeedChanged, None]:
         """Report changes of feeds within seconds.
 
@@ -82,7 +81,6 @@ class Subscription:
         changes, caller = info.context.changes, info.context.caller
         if changes is None:
             raise InvalidArgument("Subscriptions are off (SUBSCRIPTIONS).")
-        since = unset_to_none(since)
         current = await changes.version_of(caller)
         known = current if since is None else ActorVersion(current.actor_id, since)
         with changes.notification_queue(caller, requested, known) as queue:

@@ -8,9 +8,7 @@ import strawberry
 from strawberry.scalars import JSON
 from strawberry.schema.config import StrawberryConfig
 
-from resolvers.accounts.personal_data import PersonalDataMutation
-from resolvers.accounts.session_mutations import SessionMutation
-from resolvers.accounts.user_removal import DeletionReceiptQuery, UserRemovalMutation
+from resolvers.account_mutations import AccountMutation, DeletionReceiptQuery
 from resolvers.catalog.catalog_mutations import CatalogMutation
 from resolvers.catalog.catalog_types import CatalogQuery, Category, Tool, Topic
 from resolvers.catalog.user import User
@@ -21,8 +19,7 @@ from resolvers.common.relay import Node
 from resolvers.common.scalars import ANY_JSON, DATE, DATE_TIME, URL, URL_SCALAR
 from resolvers.executor import Executor
 from resolvers.feed_subscription import Subscription
-from resolvers.feeds.explanation import REASON_TYPES
-from resolvers.feeds.explanation_causes import InterestCause, ProjectCause
+from resolvers.feeds.explanation import REASON_TYPES, InterestCause, ProjectCause
 from resolvers.feeds.feed_connection import FeedQuery, edge_by_key
 from resolvers.feeds.project import Project, ProjectQuery
 from resolvers.interactions.dismissal_mutations import DismissalMutation
@@ -30,11 +27,9 @@ from resolvers.interactions.interaction_mutations import InteractionMutation
 from resolvers.onboarding.onboarding_mutations import OnboardingMutation
 from resolvers.onboarding.onboarding_questions import OnboardingQuery
 from resolvers.onboarding.question_mutations import QuestionMutation
-from resolvers.preferences.mute_mutations import MuteMutation
 from resolvers.preferences.personalization_status import PersonalizationQuery
-from resolvers.preferences.settings_mutations import SettingsMutation
+from resolvers.preferences.preference_mutations import PreferenceMutation
 from resolvers.preferences.viewer import ViewerQuery
-from resolvers.preferences.viewer_interests import InterestsMutation
 from resolvers.schema_documentation import (
     ABOUT_MUTATION,
     ABOUT_QUERY,
@@ -99,15 +94,11 @@ class Query(
 class Mutation(
     InteractionMutation,
     DismissalMutation,
-    InterestsMutation,
-    MuteMutation,
-    SettingsMutation,
+    PreferenceMutation,
     OnboardingMutation,
-    SessionMutation,
-    PersonalDataMutation,
+    AccountMutation,
     CatalogMutation,
     QuestionMutation,
-    UserRemovalMutation,
 ):
     """All mutations."""
 

@@ -11,11 +11,11 @@ from resolvers.common import enums  # noqa: F401 (publishes the enums that are n
 from resolvers.common.context import Context, Info
 from resolvers.common.descriptions import object_type
 from resolvers.common.field_costs import Cost, computed
-from resolvers.common.references import ProjectId, ProjectKey, Reference, key_of
+from resolvers.common.references import ProjectId, ProjectKey, key_of
 from resolvers.feeds.explanation import Explanation
 from resolvers.feeds.feed_connection import Where, read_filter
 from resolvers.feeds.project import Project
-from resolvers.preferences.mute_type import Mute
+from resolvers.preferences.viewer import Mute
 from scoring.explanation import why_not_outcome
 from scoring.explanation.why_not_outcome import Outcome
 from scoring.pipelines.feed_filters import Filter
@@ -61,18 +61,14 @@ class WhyNot:
 class WhyNotQuery:
     @computed(Cost(1_500))
     async def why_not(
-        self,
-        info: Info,
-        key: ProjectKey = strawberry.UNSET,
-        id: ProjectId = strawberry.UNSET,
-        where: Where = strawberry.UNSET,
+        self, info: Info, key: ProjectKey = None, id: ProjectId = None, where: Where = None
     ) -> WhyNot | None:
         """Explain why a project is not in your `forYou`, or return its rank.
 
         The outcome is UNKNOWN for a project that does not exist and for a project that you may not see. Null only on
         error.
         """
-        card = await info.context.loaders.cards_by_key.load(key_of("Project", Reference(key, id)))
+        card = await info.context.loaders.cards_by_key.load(key_of("Project", key, id))
         if card is None:
             return _converted(why_not_outcome.UNKNOWN, None, [])
         project_filter = await read_filter(info.context, where)

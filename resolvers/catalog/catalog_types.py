@@ -13,7 +13,6 @@ from resolvers.common.descriptions import object_type
 from resolvers.common.errors import InvalidArgument
 from resolvers.common.field_costs import Cost, computed
 from resolvers.common.global_ids import bad_cursor, decode_cursor, encode_cursor, global_id
-from resolvers.common.optional_arguments import unset_to_none
 from resolvers.common.relay import (
     DEFAULT_PAGE_SIZE,
     MAX_PAGE_SIZE,
@@ -141,16 +140,16 @@ class CatalogQuery:
                     f"Part of a name (case-insensitive), or a purpose in at least {MIN_SEMANTIC_LENGTH} characters."
                 )
             ),
-        ] = strawberry.UNSET,
+        ] = None,
         first: First = DEFAULT_PAGE_SIZE,
-        after: After = strawberry.UNSET,
+        after: After = None,
     ) -> ToolConnection:
         """Tools, sorted by name.
 
         With `search`, returns the tools whose name contains the text, sorted by name, followed by a few tools of
         similar meaning, most similar first.
         """
-        first, search, after = checked_first(first), _checked_search(search), unset_to_none(after)
+        first, search = checked_first(first), _checked_search(search)
         position = None if after is None else _tool_position(after)
         # One item more than requested tells whether there is a next page.
         results = await find_tools(info.context.stores, search, first + 1, position)
@@ -163,14 +162,12 @@ class CatalogQuery:
     async def topics(
         self,
         info: Info,
-        search: Annotated[
-            str | None, strawberry.argument(description="Part of a name (case-insensitive).")
-        ] = strawberry.UNSET,
+        search: Annotated[str | None, strawberry.argument(description="Part of a name (case-insensitive).")] = None,
         first: First = DEFAULT_PAGE_SIZE,
-        after: After = strawberry.UNSET,
+        after: After = None,
     ) -> Connection[Topic]:
         """Topics of public projects, sorted by name; with `search`, the topics whose name contains it."""
-        first, search, after = checked_first(first), _checked_search(search), unset_to_none(after)
+        first, search = checked_first(first), _checked_search(search)
         position = None if after is None else _name_position("topic", decode_cursor(after))
         terms = await catalog_entries.search_topics(info.context.stores.database, search, first + 1, position)
         items = [(encode_cursor("topic", term.name, term.id), Topic.from_term(term)) for term in terms]
@@ -187,7 +184,7 @@ class CatalogQuery:
 
 
 def _checked_search(search: str | None) -> str:
-    search = unset_to_none(search) or ""
+    search = search or ""
     if not (len(search) <= MAX_SEARCH_LENGTH and is_storable_text(search)):
         raise InvalidArgument(f"`search` must have at most {MAX_SEARCH_LENGTH} characters, none of them NUL.")
     return search

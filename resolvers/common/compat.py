@@ -7,17 +7,19 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from importlib.metadata import version
 from inspect import getsource
-from typing import Any
+from typing import Any, TypeVar
 
 from graphql import GraphQLField, GraphQLObjectType
 from graphql.execution.collect_fields import FieldDetailsList, GroupedFieldSet
 from graphql.pyutils import Path
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext as ExecutionContext
 from strawberry.types import get_object_definition
+from strawberry.types.arguments import StrawberryArgument
 from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.types.cast import TYPE_CAST_ATTRIBUTE
 from strawberry.types.enum import StrawberryEnumDefinition
 from strawberry.types.field import StrawberryField
+from strawberry.types.unset import UNSET
 from strawberry.utils.str_converters import to_camel_case
 
 __all__ = [
@@ -34,16 +36,23 @@ __all__ = [
     "object_definition",
     "read_input_by",
     "to_camel_case",
+    "without_null_default",
 ]
+
+F = TypeVar("F")
 
 TESTED = {"strawberry-graphql": (0, 341), "graphql-core": (3, 3)}
 """Tested versions, as the first components of the version number."""
 
 _PARTS: dict[type, str] = {
     ExecutionContext: "execute_fields collect_subfields middleware_manager operation",
-    StrawberryField: "base_resolver default_resolver extensions python_name graphql_name description metadata",
+    StrawberryField: (
+        "base_resolver default_resolver default_value arguments extensions python_name graphql_name description "
+        "metadata"
+    ),
     StrawberryObjectDefinition: "fields from_input is_type_of origin",
     StrawberryEnumDefinition: "values",
+    StrawberryArgument: "default",
 }
 """Attributes of each class that the resolvers use."""
 
@@ -76,6 +85,15 @@ def enum_definition(enum: type[Enum]) -> StrawberryEnumDefinition:
 def is_input(value: Any) -> bool:
     """Return whether a value is an instance of an input type."""
     return isinstance(getattr(value, "__strawberry_definition__", None), StrawberryObjectDefinition)
+
+
+def without_null_default(field: F) -> F:
+    """Leave a default None of a field or its arguments out of the schema. Null and omitted then mean the same."""
+    assert isinstance(field, StrawberryField)  # noqa: S101 (tells the type checker)
+    for argument in field.arguments:
+        argument.default = UNSET if argument.default is None else argument.default
+    field.default_value = UNSET if field.default_value is None else field.default_value
+    return field
 
 
 def read_input_by(type_: type, read: Callable[[Mapping[str, Any]], Any]) -> None:

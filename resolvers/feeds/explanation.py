@@ -1,25 +1,42 @@
-"""Explanations of scores: contributions, adjustments and reasons."""
+"""Explanations of scores: contributions, adjustments, reasons and counterfactuals."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import fields
+from datetime import datetime
 from functools import cache
-from typing import Annotated, Any, Self, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Self, get_type_hints
 
 import strawberry
 
 from db.catalog.project_cards import ProjectFilter
+from db.models import InteractionType, TermKind
 from resolvers.catalog.user import User, user_by_id
 from resolvers.common.context import Info
 from resolvers.common.descriptions import object_type
 from resolvers.common.enums import SignalGroup
 from resolvers.common.field_costs import Cost, computed
 from resolvers.common.global_ids import reason_global_id
-from resolvers.feeds.explanation_causes import Counterfactual
-from resolvers.feeds.lazy_project import LazyProject, visible_project
 from scoring import ranking, weights
 from scoring.explanation import reasons as evidence
+from scoring.explanation import score_causes
+from scoring.explanation.reason_finders import strongest_action
 from scoring.explanation.signal_descriptions import SIGNALS
 from scoring.ranking import Rule, ScoredProject, as_float
+
+if TYPE_CHECKING:
+    from resolvers.feeds.project import Project
+
+LazyProject = Annotated["Project", strawberry.lazy("resolvers.feeds.project")]
+"""Lazy type: projects have explanations, and explanations refer to projects."""
+
+
+async def visible_project(info: Info, project_id: int) -> LazyProject | None:
+    """Return the project with this database id if the viewer may see it."""
+    from resolvers.feeds import project  # noqa: PLC0415 (the types of the two modules refer to each other)
+
+    card = await info.context.loaders.cards_by_id.load(project_id)
+    return None if card is None else project.Project.from_card(card)
 
 
 @object_type
@@ -129,6 +146,69 @@ def _graph_type(reason: type[evidence.Reason]) -> type[Reason]:
     )
 
 
+@strawberry.interface(description="An interest or interaction of yours that brings a project onto your page.")
+class Cause:
+    text: str = strawberry.field(description="The cause as text for display.")
+
+
+@object_type
+class InterestCause(Cause):
+    """One of your interests. Remove it with `removeInterest`, or mute it to hide its projects."""
+
+    key: Annotated[str, "The key of the tool, category or topic."]
+    name: Annotated[str, "The name of the interest."]
+    kind: Annotated[TermKind, "The kind of the interest."]
+    confidence: Annotated[float, "The confidence of the interest, 0 to 1."]
+
+
+@object_type
+class ProjectCause(Cause):
+    """Your interaction with a project. Mute it (kind PROJECT) to ignore the interaction."""
+
+    viewer_action: Annotated[InteractionType, "Your strongest interaction with the project."]
+    at: Annotated[datetime, "When you last interacted with the project."]
+    project_id: strawberry.Private[int]
+
+    @computed()
+    async def project(self, info: Info) -> LazyProject | None:
+        """The project; null if you may no longer see it."""
+        return await visible_project(info, self.project_id)
+
+
+@object_type
+class Counterfactual:
+    """The smallest set of your interests and interactions that keeps a project on your page.
+
+    Without them, the project would not be among the first 30 of your `forYou`.
+    """
+
+    causes: Annotated[list[Cause], "One to three causes. The project leaves only if all of them are removed."]
+
+    @computed()
+    async def text(self) -> str:
+        """The causes in one sentence."""
+        texts = [self.causes[0].text, *(f"{cause.text[0].lower()}{cause.text[1:]}" for cause in self.causes[1:])]
+        if len(texts) == 1:
+            return f"{texts[0]} keeps it on your page."
+        return f"{', '.join(texts[:-1])} and {texts[-1]} together keep it on your page."
+
+
+async def _cause(info: Info, cause: score_causes.Cause) -> Cause:
+    if (tag := cause.tag) is not None:
+        text = f"Your interest in {tag.name}"
+        return InterestCause(text=text, key=tag.key, name=tag.name, kind=tag.kind, confidence=tag.confidence)
+    engagement = cause.engagement
+    assert engagement is not None  # noqa: S101 (a cause is an interest or an engagement)
+    action, verb = strongest_action(engagement.kinds)
+    card = await info.context.loaders.cards_by_id.load(engagement.project_id)
+    return ProjectCause(
+        text=f"The fact that you {verb} " + ("a deleted project" if card is None else f"“{card.title}”"),
+        viewer_action=action,
+        at=engagement.last_at,
+        project_id=engagement.project_id,
+    )
+
+
 @object_type
 class Explanation:
     """The parts of a score, as used in the ranking."""
@@ -184,7 +264,10 @@ class Explanation:
         if self.where is None:
             return None
         causes = await info.context.loaders.causes_by_project.load((self.scored_project, self.where))
-        return None if causes is None else Counterfactual.from_causes(causes)
+        if causes is None:
+            return None
+        # In parallel, so that the loader reads all projects at once.
+        return Counterfactual(causes=await asyncio.gather(*(_cause(info, cause) for cause in causes)))
 
     async def _reasons(self, info: Info) -> tuple[evidence.Reason, ...]:
         return await info.context.loaders.reasons_by_project.load(self.scored_project) or ()

@@ -18,7 +18,7 @@ from resolvers.common.errors import InvalidArgument
 from resolvers.common.field_costs import READ_COST, Cost, computed
 from resolvers.common.global_ids import global_id
 from resolvers.common.loaders import TermsOfProject
-from resolvers.common.references import ProjectId, ProjectKey, Reference, key_of, keys_of
+from resolvers.common.references import ProjectId, ProjectKey, key_of, keys_of
 from resolvers.common.relay import FeedAfter, Node
 from resolvers.common.scalars import URL
 from resolvers.feeds.explanation import Explanation
@@ -179,7 +179,7 @@ class Project(Node):
         first: Annotated[
             int | None, strawberry.argument(description="The number of projects per page: 0 to 100.")
         ] = 10,
-        after: FeedAfter = strawberry.UNSET,
+        after: FeedAfter = None,
     ) -> LazyFeed | None:
         """The most similar projects, best first. Null only on error."""
         from resolvers.feeds import feed_connection  # noqa: PLC0415 (the types of the two modules refer to each other)
@@ -196,11 +196,9 @@ class Project(Node):
 @strawberry.type
 class ProjectQuery:
     @computed(READ_COST)
-    async def project(
-        self, info: Info, key: ProjectKey = strawberry.UNSET, id: ProjectId = strawberry.UNSET
-    ) -> Project | None:
+    async def project(self, info: Info, key: ProjectKey = None, id: ProjectId = None) -> Project | None:
         """The project; null if it does not exist or you may not see it."""
-        card = await info.context.loaders.cards_by_key.load(key_of("Project", Reference(key, id)))
+        card = await info.context.loaders.cards_by_key.load(key_of("Project", key, id))
         return None if card is None else Project.from_card(card)
 
     @computed(Cost(50, 5, "keys", MAX_KEYS, or_by="ids"))
@@ -212,10 +210,10 @@ class ProjectQuery:
             strawberry.argument(
                 description=f"The `key`s of the projects, up to {MAX_KEYS}. Give either `keys` or `ids`."
             ),
-        ] = strawberry.UNSET,
+        ] = None,
         ids: Annotated[
             list[strawberry.ID] | None, strawberry.argument(description=f"The `id`s of the projects, up to {MAX_KEYS}.")
-        ] = strawberry.UNSET,
+        ] = None,
     ) -> list[Project | None]:
         """Several projects, in the order of `keys` or `ids`.
 

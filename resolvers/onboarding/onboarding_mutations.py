@@ -5,22 +5,51 @@ from typing import Annotated
 
 import strawberry
 
+from db.onboarding.question_records import MAX_ANSWER_LENGTH
 from resolvers.common.context import Info
-from resolvers.common.descriptions import object_type
+from resolvers.common.descriptions import input_type, object_type
 from resolvers.common.field_costs import Cost, computed, mutation
+from resolvers.common.references import key_of, path_prefix
 from resolvers.common.user_errors import UserError, attempt
 from resolvers.feeds.feed_connection import DEFAULT_PAGE_SIZE, FeedConnection, First, serve_feed
-from resolvers.onboarding.answer_input import OnboardingAnswerInput, question_key
 from resolvers.onboarding.onboarding_questions import Locale, OnboardingProgress, onboarding_questions_of
 from resolvers.preferences.personalization_status import PersonalizationStatus, personalization_status_of
-from resolvers.preferences.viewer import Viewer, current_viewer
-from resolvers.preferences.viewer_interests import Interest, interests_of
+from resolvers.preferences.viewer import Interest, ViewerPayload, interests_of
 from scoring.use_cases.submit_onboarding import MAX_ANSWERS, SentAnswer, reset_answers, submit_answers
 from scoring.weights import MAX_PAGE_SIZE
 
 
+@input_type
+class OnboardingAnswerInput:
+    """The answer to one onboarding question."""
+
+    question: Annotated[str | None, "The `key` of the question. Give either `question` or `questionId`."] = None
+    question_id: Annotated[strawberry.ID | None, "The `id` of the question."] = None
+    options: Annotated[
+        list[str] | None,
+        "The `key`s of the chosen options, from `minChoices` to `maxChoices` of the question. Repeated options "
+        "count once.",
+    ] = None
+    text: Annotated[
+        str | None,
+        f"A free-text answer, if the question's `allowsText` is true, up to {MAX_ANSWER_LENGTH} characters. It "
+        "is part of the text from which your profile vector is computed.",
+    ] = None
+    skip: Annotated[bool | None, "Whether to skip the question. Omit the other fields then."] = None
+
+    def read(self, *path: str | int) -> SentAnswer:
+        """Convert the answer for the use case; `path` is its position in the arguments, for errors."""
+        with path_prefix(*path):
+            key = _question_key(self.question, self.question_id)
+        return SentAnswer(key, tuple(self.options or ()), self.text or "", bool(self.skip))
+
+
+def _question_key(key: str | None, id_: strawberry.ID | None) -> str:
+    return key_of("OnboardingQuestion", key, id_, "question", "questionId")
+
+
 @object_type
-class OnboardingPayload:
+class OnboardingPayload(ViewerPayload):
     """The return value of onboarding mutations.
 
     Select `feed` to get the first page with the new answers in the same request.
@@ -48,7 +77,7 @@ class OnboardingPayload:
         return await personalization_status_of(info.context)
 
     @computed(Cost(500))
-    async def progress(self, info: Info, locale: Locale = strawberry.UNSET) -> OnboardingProgress:
+    async def progress(self, info: Info, locale: Locale = None) -> OnboardingProgress:
         """The progress of onboarding after the change."""
         return OnboardingProgress.from_questions(await onboarding_questions_of(info.context, locale))
 
@@ -56,11 +85,6 @@ class OnboardingPayload:
     async def feed(self, info: Info, first: First = DEFAULT_PAGE_SIZE) -> FeedConnection | None:
         """The first page of `forYou` after the change; null if nothing was stored."""
         return await serve_feed(info, info.context.feeds.for_you, first, None, None) if self.saved else None
-
-    @computed()
-    async def viewer(self, info: Info) -> Viewer:
-        """The viewer after the change."""
-        return await current_viewer(info)
 
 
 @strawberry.type
@@ -99,14 +123,14 @@ class OnboardingMutation:
         question: Annotated[
             str | None,
             strawberry.argument(description="The `key` of the question. Give either `question` or `questionId`."),
-        ] = strawberry.UNSET,
+        ] = None,
         question_id: Annotated[
             strawberry.ID | None, strawberry.argument(description="The `id` of the question.")
-        ] = strawberry.UNSET,
+        ] = None,
     ) -> OnboardingPayload | None:
         """Skip one onboarding question. A skipped question counts as done; an earlier answer to it is deleted."""
         return await _payload(
-            lambda: submit_answers(info.context, [SentAnswer(question_key(question, question_id), skip=True)])
+            lambda: submit_answers(info.context, [SentAnswer(_question_key(question, question_id), skip=True)])
         )
 
     @mutation()

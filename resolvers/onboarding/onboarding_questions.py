@@ -16,7 +16,6 @@ from resolvers.common.context import Context, Info
 from resolvers.common.descriptions import object_type
 from resolvers.common.field_costs import Cost, computed
 from resolvers.common.global_ids import global_id, option_global_id
-from resolvers.common.optional_arguments import unset_to_none
 
 MAX_LOCALE_LENGTH = 35
 """The length of the longest language tag that RFC 5646 requires programs to accept."""
@@ -169,7 +168,6 @@ def _answer(answer: answers.Answer, question: questions.Question) -> OnboardingA
 
 async def onboarding_questions_of(context: Context, locale: str | None) -> list[OnboardingQuestion]:
     """Read the active questions with the viewer's answers, in two statements."""
-    locale = unset_to_none(locale)
     database = context.stores.database
     active = await active_questions(database, locale if locale and len(locale) <= MAX_LOCALE_LENGTH else None)
     viewer = await context.viewer()
@@ -180,7 +178,7 @@ async def onboarding_questions_of(context: Context, locale: str | None) -> list[
 @strawberry.type
 class OnboardingQuery:
     @computed(Cost(500, entries=5))
-    async def onboarding_questions(self, info: Info, locale: Locale = strawberry.UNSET) -> list[OnboardingQuestion]:
+    async def onboarding_questions(self, info: Info, locale: Locale = None) -> list[OnboardingQuestion]:
         """The onboarding questions in order, with the viewer's answers.
 
         They are generated from the catalog unless the platform has sent its own.
@@ -189,6 +187,6 @@ class OnboardingQuery:
         return await onboarding_questions_of(info.context, locale)
 
     @computed(Cost(500))
-    async def onboarding_progress(self, info: Info, locale: Locale = strawberry.UNSET) -> OnboardingProgress:
+    async def onboarding_progress(self, info: Info, locale: Locale = None) -> OnboardingProgress:
         """The progress of the viewer in onboarding, and the next question."""
         return OnboardingProgress.from_questions(await onboarding_questions_of(info.context, locale))

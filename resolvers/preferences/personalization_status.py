@@ -1,13 +1,12 @@
 """The personalization status: the amount of data about the viewer, and its effect on feeds."""
 
 from datetime import timedelta
-from typing import Annotated, Self
+from typing import Annotated
 
 import strawberry
 
 from db.actors.actor_preferences import preferences_in
 from db.actors.profile_counts import signal_counts
-from db.actors.users import Viewer
 from db.models import now
 from resolvers.common.context import Context, Info
 from resolvers.common.descriptions import object_type
@@ -18,9 +17,8 @@ from resolvers.feeds.explanation import Signal, described
 from resolvers.preferences.viewer import viewer_kind_of
 from scoring import weights
 from scoring.mathematics.viewer_stages import ViewerStage
-from scoring.profiles import personalization_status
 from scoring.profiles.model_preferences import learnable_kinds
-from scoring.profiles.personalization_status import MissingKind, QualityPart
+from scoring.profiles.personalization_status import MissingKind, QualityPart, status_of
 from scoring.ranking import Strategy
 
 register_enum(
@@ -148,52 +146,48 @@ class PersonalizationStatus:
     ]
     strategy: Annotated[Strategy, "How `forYou` is ranked for the viewer."]
 
-    @classmethod
-    def from_status(cls, status: personalization_status.Status, viewer: Viewer) -> Self:
-        """Convert the status of a viewer."""
-        counts, thresholds = status.counts, status.thresholds
-        return cls(
-            id=viewer_global_id("PersonalizationStatus", viewer.user_key, viewer.session_key),
-            about=viewer_kind_of(viewer),
-            has_sufficient_data=status.has_sufficient_data,
-            has_completed_onboarding=status.has_completed_onboarding,
-            needs_onboarding=status.needs_onboarding,
-            signal_summary=SignalSummary(
-                interests=counts.interests,
-                learned_interests=counts.learned_interests,
-                interactions=counts.interactions,
-                likes=counts.likes,
-                answers=counts.answered,
-            ),
-            thresholds=PersonalizationThresholds(
-                interests=thresholds.tags, interactions=thresholds.interactions, likes=thresholds.likes
-            ),
-            stage=status.stage,
-            quality=status.quality,
-            quality_parts=[
-                ProfileQualityShare(part=part, value=value, maximum=weights.QUALITY_SHARES[part.value])
-                for part, value in status.parts.items()
-            ],
-            missing=[
-                MissingSignal(kind=m.kind, have=m.have, needed=m.needed, remaining=m.remaining, text=m.text)
-                for m in status.missing
-            ],
-            signals=[
-                SignalState(signal=described(s.signal), active=s.active, inactive_reason=s.why) for s in status.signals
-            ],
-            profile_age_seconds=status.profile_age_s,
-            strategy=status.strategy,
-        )
-
 
 async def personalization_status_of(context: Context) -> PersonalizationStatus:
     """Read the current status, in one statement besides the viewer's."""
-    viewer, at = await context.viewer(), now()
-    recent = at - timedelta(days=weights.RECENT_VIEWS_DAYS)
-    allowed = preferences_in(viewer.settings)
-    counts = await signal_counts(context.stores.database, viewer.actor_id, recent, learnable_kinds(allowed))
-    status = personalization_status.status_of(counts, at, await context.feeds.model(), allowed, context.thresholds)
-    return PersonalizationStatus.from_status(status, viewer)
+    viewer, present, thresholds = await context.viewer(), now(), context.thresholds
+    recent_since = present - timedelta(days=weights.RECENT_VIEWS_DAYS)
+    preferences = preferences_in(viewer.settings)
+    kinds = learnable_kinds(preferences)
+    counts = await signal_counts(context.stores.database, viewer.actor_id, recent_since, kinds)
+    status = status_of(counts, present, await context.feeds.model(), preferences, thresholds)
+    return PersonalizationStatus(
+        id=viewer_global_id("PersonalizationStatus", viewer.user_key, viewer.session_key),
+        about=viewer_kind_of(viewer),
+        has_sufficient_data=status.has_sufficient_data,
+        has_completed_onboarding=status.has_completed_onboarding,
+        needs_onboarding=status.needs_onboarding,
+        signal_summary=SignalSummary(
+            interests=counts.interests,
+            learned_interests=counts.learned_interests,
+            interactions=counts.interactions,
+            likes=counts.likes,
+            answers=counts.answered,
+        ),
+        thresholds=PersonalizationThresholds(
+            interests=thresholds.tags, interactions=thresholds.interactions, likes=thresholds.likes
+        ),
+        stage=status.stage,
+        quality=status.quality,
+        quality_parts=[
+            ProfileQualityShare(part=part, value=value, maximum=weights.QUALITY_SHARES[part.value])
+            for part, value in status.parts.items()
+        ],
+        missing=[
+            MissingSignal(kind=data.kind, have=data.have, needed=data.needed, remaining=data.remaining, text=data.text)
+            for data in status.missing
+        ],
+        signals=[
+            SignalState(signal=described(signal), active=reason is None, inactive_reason=reason)
+            for signal, reason in status.inactive_reasons.items()
+        ],
+        profile_age_seconds=status.profile_age_s,
+        strategy=status.strategy,
+    )
 
 
 @strawberry.type

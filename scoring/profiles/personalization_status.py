@@ -11,7 +11,7 @@ The quality measures the amount of data, not the quality of a page; `explore eva
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -63,15 +63,6 @@ class Missing:
 
 
 @dataclass(frozen=True, slots=True)
-class SignalState:
-    """Whether a signal has data about this viewer; if not, `why` is a sentence for the viewer."""
-
-    signal: Signal
-    active: bool
-    why: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class Status:
     """Personalization status of a viewer."""
 
@@ -81,7 +72,7 @@ class Status:
     strategy: Strategy
     parts: dict[QualityPart, float]  # they add up to `quality`
     missing: tuple[Missing, ...]
-    signals: tuple[SignalState, ...]
+    inactive_reasons: dict[Signal, str | None]  # a sentence for the viewer; None for a signal that has data
     profile_age_s: float | None  # since the viewer last interacted or stated an interest
 
     @property
@@ -130,7 +121,7 @@ def status_of(
         strategy=strategy,
         parts=_parts(counts, age_s, thresholds),
         missing=tuple(_missing(counts, thresholds)),
-        signals=tuple(_states(used_model, counts, preferences)),
+        inactive_reasons=_inactive_reasons(used_model, counts, preferences),
         profile_age_s=age_s,
     )
 
@@ -222,9 +213,10 @@ def _requirement_of(signal: Signal) -> _Requirement:
     return _REQUIREMENTS.get(signal, _NEEDS_HISTORY if from_history else _NO_DATA)
 
 
-def _states(model: Model, counts: SignalCounts, preferences: Preferences) -> Iterator[SignalState]:
-    off = model.signals if not preferences.personalized else switched_off(model, preferences)
+def _inactive_reasons(model: Model, counts: SignalCounts, preferences: Preferences) -> dict[Signal, str | None]:
+    off = switched_off(model, preferences) if preferences.personalized else model.signals
+    reasons: dict[Signal, str | None] = {}
     for signal in model.signals:
         is_met, reason = _requirement_of(signal)
-        why = "Turned off in your settings." if signal in off else None if is_met(counts) else reason
-        yield SignalState(signal, why is None, why)
+        reasons[signal] = "Turned off in your settings." if signal in off else None if is_met(counts) else reason
+    return reasons
