@@ -175,15 +175,8 @@ class AccountMutation:
     async def export_my_data(
         self,
         info: Info,
-        first: Annotated[
-            int | None, strawberry.argument(description=f"The number of rows per page: 1 to {MAX_EXPORT_ROWS:,}.")
-        ] = 1_000,
-        after: Annotated[
-            str | None,
-            strawberry.argument(
-                description=("The `pageInfo.endCursor` of the previous page. Default: the first page.")
-            ),
-        ] = None,
+        first: Annotated[int | None, f"The number of rows per page: 1 to {MAX_EXPORT_ROWS:,}."] = 1_000,
+        after: Annotated[str | None, "The `pageInfo.endCursor` of the previous page. Default: the first page."] = None,
     ) -> ExportMyDataPayload | None:
         """Export the personal data stored about you, page by page.
 
@@ -212,9 +205,7 @@ class AccountMutation:
 
     @mutation(Cost(10_000))
     async def delete_my_data(
-        self,
-        info: Info,
-        projects: Annotated[OwnedProjects, strawberry.argument(description="What happens to your projects.")],
+        self, info: Info, projects: Annotated[OwnedProjects, "What happens to your projects."]
     ) -> DeleteMyDataPayload | None:
         """Delete all personal data stored about you.
 
@@ -230,17 +221,11 @@ class AccountMutation:
         self,
         info: Info,
         keys: Keys,
-        projects: Annotated[
-            OwnedProjects, strawberry.argument(description="What happens to the projects of these users.")
-        ] = OwnedProjects.KEEP,
+        projects: Annotated[OwnedProjects, "What happens to the projects of these users."] = OwnedProjects.KEEP,
         new_owner: Annotated[
             str | None,
-            strawberry.argument(
-                description=(
-                    "The key of the user who becomes the owner of projects that are kept. Default: none. The new "
-                    "owner sees private projects among them."
-                )
-            ),
+            "The key of the user who becomes the owner of projects that are kept. Default: none. The new "
+            "owner sees private projects among them.",
         ] = None,
     ) -> RemoveUsersPayload | None:
         """Delete users and all their data.
@@ -258,7 +243,7 @@ class AccountMutation:
 class DeletionReceiptQuery:
     @computed(READ_COST)
     async def deletion_receipt(
-        self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="The `id` of the receipt.")]
+        self, info: Info, id: Annotated[strawberry.ID, "The `id` of the receipt."]
     ) -> DeletionReceipt | None:
         """The progress of a deletion; null if there is no such receipt. Anybody who has the id may query it."""
         receipt = await receipt_of(info.context.stores.database, id) if is_valid_key(id) else None

@@ -4,8 +4,6 @@ from collections.abc import AsyncGenerator
 from datetime import datetime
 from typing import Annotated
 
-import strawberry
-
 from db.actors.users import ActorVersion
 from db.models import FeedKind
 from resolvers.common.context import Info
@@ -52,21 +50,13 @@ class Subscription:
         info: Info,
         feeds: Annotated[
             list[FeedKind],
-            strawberry.argument(
-                description=(
-                    "The feeds to report: FOR_YOU, TRENDING, POPULAR, NEWEST. Search results and similar projects "
-                    "do not change by themselves."
-                )
-            ),
+            "The feeds to report: FOR_YOU, TRENDING, POPULAR, NEWEST. Search results and similar projects "
+            "do not change by themselves.",
         ] = list(WATCHABLE_FEEDS),  # noqa: B006 (Strawberry writes it into the schema)
         since: Annotated[
             int | None,
-            strawberry.argument(
-                description=(
-                    "The last known `Viewer.version`. If the current version differs, an event is sent at once, "
-                    "so that no change is missed between a query and the subscription."
-                )
-            ),
+            "The last known `Viewer.version`. If the current version differs, an event is sent at once, "
+            "so that no change is missed between a query and the subscription.",
         ] = None,
     ) -> AsyncGenerator[FeedChanged, None]:
         """Report changes of feeds within seconds.

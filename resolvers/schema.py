@@ -57,9 +57,7 @@ _NODE_COST = Cost(150)
 @strawberry.type
 class NodeQuery:
     @computed(_NODE_COST)
-    async def node(
-        self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="The global id.")]
-    ) -> Node | None:
+    async def node(self, info: Info, id: Annotated[strawberry.ID, "The global id."]) -> Node | None:
         """The object with a global id; null if it does not exist or you may not see it.
 
         The id of a `FeedEdge` returns the edge with its explanation, or the error SNAPSHOT_EXPIRED if the ranking has

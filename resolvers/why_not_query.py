@@ -7,7 +7,6 @@ import strawberry
 from db.actors.mutes import mutes_of
 from db.catalog.project_cards import ProjectCard, ProjectFilter
 from db.errors import Store
-from resolvers.common import enums  # noqa: F401 (publishes the enums that are named below)
 from resolvers.common.context import Context, Info
 from resolvers.common.descriptions import object_type
 from resolvers.common.field_costs import Cost, computed

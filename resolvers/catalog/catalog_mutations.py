@@ -175,14 +175,14 @@ class RemovePayload:
     user_errors: Annotated[list[UserError], "The errors in the input; empty on success."]
 
 
-Keys = Annotated[list[str], strawberry.argument(description=f"The `key`s, up to {MAX_RECORDS:,}.")]
+Keys = Annotated[list[str], f"The `key`s, up to {MAX_RECORDS:,}."]
 
 
 @strawberry.type
 class CatalogMutation:
     @mutation(Cost(1_000, 50, "projects", MAX_RECORDS), Role.SERVICE)
     async def upsert_projects(
-        self, info: Info, projects: Annotated[list[ProjectInput], strawberry.argument(description="The projects.")]
+        self, info: Info, projects: Annotated[list[ProjectInput], "The projects."]
     ) -> UpsertPayload | None:
         """Create or update projects. {_BATCH}."""
         return await UpsertPayload.from_use_case(info, upsert_catalog.upsert_projects, input_fields(projects))
@@ -194,23 +194,19 @@ class CatalogMutation:
         return RemovePayload(removed=removed, user_errors=errors)
 
     @mutation(Cost(1_000, 50, "tools", MAX_RECORDS), Role.SERVICE)
-    async def upsert_tools(
-        self, info: Info, tools: Annotated[list[ToolInput], strawberry.argument(description="The tools.")]
-    ) -> UpsertPayload | None:
+    async def upsert_tools(self, info: Info, tools: Annotated[list[ToolInput], "The tools."]) -> UpsertPayload | None:
         """Create or update tools. {_BATCH}."""
         return await UpsertPayload.from_use_case(info, upsert_catalog.upsert_tools, input_fields(tools))
 
     @mutation(Cost(1_000, 50, "categories", MAX_RECORDS), Role.SERVICE)
     async def upsert_categories(
-        self, info: Info, categories: Annotated[list[CategoryInput], strawberry.argument(description="The categories.")]
+        self, info: Info, categories: Annotated[list[CategoryInput], "The categories."]
     ) -> UpsertPayload | None:
         """Create or update categories. {_BATCH}."""
         return await UpsertPayload.from_use_case(info, upsert_catalog.upsert_categories, input_fields(categories))
 
     @mutation(Cost(1_000, 50, "users", MAX_RECORDS), Role.SERVICE)
-    async def upsert_users(
-        self, info: Info, users: Annotated[list[UserInput], strawberry.argument(description="The users.")]
-    ) -> UpsertPayload | None:
+    async def upsert_users(self, info: Info, users: Annotated[list[UserInput], "The users."]) -> UpsertPayload | None:
         """Create or update users. {_BATCH}."""
         return await UpsertPayload.from_use_case(info, upsert_catalog.upsert_users, input_fields(users))
 

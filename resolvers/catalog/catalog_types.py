@@ -7,7 +7,6 @@ import strawberry
 from db.catalog import catalog_entries
 from db.catalog.catalog_entries import CatalogTerm, CatalogTool
 from db.errors import Store
-from resolvers.common import enums  # noqa: F401 (publishes the enum that is named below)
 from resolvers.common.context import Info
 from resolvers.common.descriptions import object_type
 from resolvers.common.errors import InvalidArgument
@@ -134,12 +133,7 @@ class CatalogQuery:
         self,
         info: Info,
         search: Annotated[
-            str | None,
-            strawberry.argument(
-                description=(
-                    f"Part of a name (case-insensitive), or a purpose in at least {MIN_SEMANTIC_LENGTH} characters."
-                )
-            ),
+            str | None, f"Part of a name (case-insensitive), or a purpose in at least {MIN_SEMANTIC_LENGTH} characters."
         ] = None,
         first: First = DEFAULT_PAGE_SIZE,
         after: After = None,
@@ -162,7 +156,7 @@ class CatalogQuery:
     async def topics(
         self,
         info: Info,
-        search: Annotated[str | None, strawberry.argument(description="Part of a name (case-insensitive).")] = None,
+        search: Annotated[str | None, "Part of a name (case-insensitive)."] = None,
         first: First = DEFAULT_PAGE_SIZE,
         after: After = None,
     ) -> Connection[Topic]:

@@ -28,6 +28,7 @@ __all__ = [
     "FieldDetailsList",
     "GroupedFieldSet",
     "Path",
+    "complete_definition",
     "enum_definition",
     "field_definition",
     "fields_of",
@@ -36,7 +37,6 @@ __all__ = [
     "object_definition",
     "read_input_by",
     "to_camel_case",
-    "without_null_default",
 ]
 
 F = TypeVar("F")
@@ -52,7 +52,7 @@ _PARTS: dict[type, str] = {
     ),
     StrawberryObjectDefinition: "fields from_input is_type_of origin",
     StrawberryEnumDefinition: "values",
-    StrawberryArgument: "default",
+    StrawberryArgument: "default description type_annotation",
 }
 """Attributes of each class that the resolvers use."""
 
@@ -87,10 +87,15 @@ def is_input(value: Any) -> bool:
     return isinstance(getattr(value, "__strawberry_definition__", None), StrawberryObjectDefinition)
 
 
-def without_null_default(field: F) -> F:
-    """Leave a default None of a field or its arguments out of the schema. Null and omitted then mean the same."""
+def complete_definition(field: F) -> F:
+    """Read the descriptions of a field's arguments from `Annotated`, and leave each default None out of the schema.
+
+    Null and omitted then mean the same.
+    """
     assert isinstance(field, StrawberryField)  # noqa: S101 (tells the type checker)
     for argument in field.arguments:
+        metadata = getattr(argument.type_annotation.annotation, "__metadata__", ())
+        argument.description = next((text for text in metadata if isinstance(text, str)), None)
         argument.default = UNSET if argument.default is None else argument.default
     field.default_value = UNSET if field.default_value is None else field.default_value
     return field

@@ -8,7 +8,8 @@ from typing import Any, TypeVar, dataclass_transform
 
 import strawberry
 
-from resolvers.common.compat import without_null_default
+from resolvers.common import enums  # noqa: F401 (publishes the enums that fields and arguments name)
+from resolvers.common.compat import complete_definition
 
 T = TypeVar("T", bound=type)
 
@@ -42,5 +43,5 @@ def _with_fields(class_: T) -> T:
             annotations[name] = hint.__origin__
             default = {"default": vars(class_)[name]} if name in vars(class_) else {}
             field = strawberry.field(description=description, **default)
-            setattr(class_, name, without_null_default(field))
+            setattr(class_, name, complete_definition(field))
     return class_

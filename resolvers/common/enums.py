@@ -223,21 +223,3 @@ register_enum(
         "ANONYMOUS": "Not at all; nothing can be stored.",
     },
 )
-
-__all__ = [
-    "Basis",
-    "FeedKind",
-    "Filter",
-    "InteractionType",
-    "MuteKind",
-    "Outcome",
-    "Role",
-    "Rule",
-    "SignalGroup",
-    "Store",
-    "Strategy",
-    "TermKind",
-    "ViewerKind",
-    "Window",
-    "register_enum",
-]

@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 import strawberry
 
 from db.models import Role
-from resolvers.common.compat import without_null_default
+from resolvers.common.compat import complete_definition
 from resolvers.common.descriptions import description_of
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -79,7 +79,7 @@ def computed(cost: Cost = LOADER_COST, *, shared: bool = False) -> Callable[[F],
         field: Any = strawberry.field(
             resolver, description=_description(resolver, cost), metadata={**_metadata(cost), SHARED: shared}
         )
-        return cast(F, without_null_default(field))
+        return cast(F, complete_definition(field))
 
     return decorate
 
@@ -94,7 +94,7 @@ def mutation(cost: Cost = WRITE_COST, role: Role = Role.VIEWER) -> Callable[[F],
             return await resolver(self, info, **arguments)
 
         field: Any = strawberry.mutation(checked, description=_description(resolver, cost), metadata=_metadata(cost))
-        return cast(F, without_null_default(field))
+        return cast(F, complete_definition(field))
 
     return decorate
 
@@ -106,7 +106,7 @@ def subscription(cost: Cost = READ_COST) -> Callable[[F], F]:
         field: Any = strawberry.subscription(
             resolver, description=_description(resolver, cost), metadata=_metadata(cost)
         )
-        return cast(F, without_null_default(field))
+        return cast(F, complete_definition(field))
 
     return decorate
 

@@ -10,10 +10,8 @@ from db.models import MuteKind, TermKind
 from resolvers.common.errors import RequestError
 from resolvers.common.global_ids import parse_global_id
 
-ProjectKey = Annotated[
-    str | None, strawberry.argument(description="The `key` of the project. Give either `key` or `id`.")
-]
-ProjectId = Annotated[strawberry.ID | None, strawberry.argument(description="The `id` of the project.")]
+ProjectKey = Annotated[str | None, "The `key` of the project. Give either `key` or `id`."]
+ProjectId = Annotated[strawberry.ID | None, "The `id` of the project."]
 
 
 class InvalidReference(RequestError):

@@ -93,16 +93,12 @@ def checked_first(first: int | None) -> int:
     return first
 
 
-First = Annotated[int | None, strawberry.argument(description=f"The number of items per page: 0 to {MAX_PAGE_SIZE}.")]
+First = Annotated[int | None, f"The number of items per page: 0 to {MAX_PAGE_SIZE}."]
 _AFTER = "The `pageInfo.endCursor` of the previous page. Default: the first page."
 _BAD_CURSOR = "BAD_CURSOR: the cursor belongs to another list."
-After = Annotated[str | None, strawberry.argument(description=f"{_AFTER} {_BAD_CURSOR}")]
+After = Annotated[str | None, f"{_AFTER} {_BAD_CURSOR}"]
 FeedAfter = Annotated[
     str | None,
-    strawberry.argument(
-        description=(
-            f"{_AFTER} A cursor expires half an hour after the last use of its ranking. SNAPSHOT_EXPIRED: query the "
-            f"first page again. {_BAD_CURSOR}"
-        )
-    ),
+    f"{_AFTER} A cursor expires half an hour after the last use of its ranking. SNAPSHOT_EXPIRED: query the "
+    f"first page again. {_BAD_CURSOR}",
 ]

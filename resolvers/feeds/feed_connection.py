@@ -12,7 +12,6 @@ from db.catalog.project_cards import ProjectFilter
 from db.errors import Store
 from db.models import FeedKind
 from db.page_projects import ViewerChanged
-from resolvers.common import enums  # noqa: F401 (publishes the enums that are named below)
 from resolvers.common.context import Context, Info
 from resolvers.common.descriptions import input_type, object_type
 from resolvers.common.errors import InvalidArgument, InvalidPage, as_sentence
@@ -180,10 +179,8 @@ class FeedConnection:
         )
 
 
-First = Annotated[
-    int | None, strawberry.argument(description=f"The number of projects per page: 0 to {MAX_PAGE_SIZE}.")
-]
-Where = Annotated[ProjectFilterInput | None, strawberry.argument(description="A filter of the feed.")]
+First = Annotated[int | None, f"The number of projects per page: 0 to {MAX_PAGE_SIZE}."]
+Where = Annotated[ProjectFilterInput | None, "A filter of the feed."]
 
 
 @strawberry.type
@@ -217,9 +214,7 @@ class FeedQuery:
         info: Info,
         first: First = DEFAULT_PAGE_SIZE,
         after: FeedAfter = None,
-        window: Annotated[
-            Window | None, strawberry.argument(description="The period in which visitors count.")
-        ] = Window.DAY,
+        window: Annotated[Window | None, "The period in which visitors count."] = Window.DAY,
         where: Where = None,
     ) -> FeedConnection | None:
         """Projects with many recent visitors for their age. A visit counts within two seconds.
@@ -244,19 +239,13 @@ class FeedQuery:
     async def search(
         self,
         info: Info,
-        query: Annotated[str, strawberry.argument(description=f"The query, up to {MAX_QUERY_LENGTH} characters.")],
+        query: Annotated[str, f"The query, up to {MAX_QUERY_LENGTH} characters."],
         alpha: Annotated[
             float | None,
-            strawberry.argument(
-                description=(
-                    "The weight of vector similarity: 0 uses only keywords, 1 only vectors. In between, the weight "
-                    "of keywords is higher if some project contains all words of the query, and lower if none does."
-                )
-            ),
+            "The weight of vector similarity: 0 uses only keywords, 1 only vectors. In between, the weight "
+            "of keywords is higher if some project contains all words of the query, and lower if none does.",
         ] = SEARCH_ALPHA,
-        personalized: Annotated[
-            bool | None, strawberry.argument(description="Whether similarity to your profile contributes to the score.")
-        ] = False,
+        personalized: Annotated[bool | None, "Whether similarity to your profile contributes to the score."] = False,
         first: First = DEFAULT_PAGE_SIZE,
         after: FeedAfter = None,
         where: Where = None,

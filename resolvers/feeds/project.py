@@ -40,7 +40,7 @@ MAX_KEYS = 100
 """Maximum number of projects in `projects`, as in the largest page of a feed."""
 
 
-Days = Annotated[int | None, strawberry.argument(description=f"The number of days: 1 to {MAX_ACTIVITY_DAYS}.")]
+Days = Annotated[int | None, f"The number of days: 1 to {MAX_ACTIVITY_DAYS}."]
 
 
 @object_type
@@ -176,9 +176,7 @@ class Project(Node):
     async def similar(
         self,
         info: Info,
-        first: Annotated[
-            int | None, strawberry.argument(description="The number of projects per page: 0 to 100.")
-        ] = 10,
+        first: Annotated[int | None, "The number of projects per page: 0 to 100."] = 10,
         after: FeedAfter = None,
     ) -> LazyFeed | None:
         """The most similar projects, best first. Null only on error."""
@@ -206,14 +204,9 @@ class ProjectQuery:
         self,
         info: Info,
         keys: Annotated[
-            list[str] | None,
-            strawberry.argument(
-                description=f"The `key`s of the projects, up to {MAX_KEYS}. Give either `keys` or `ids`."
-            ),
+            list[str] | None, f"The `key`s of the projects, up to {MAX_KEYS}. Give either `keys` or `ids`."
         ] = None,
-        ids: Annotated[
-            list[strawberry.ID] | None, strawberry.argument(description=f"The `id`s of the projects, up to {MAX_KEYS}.")
-        ] = None,
+        ids: Annotated[list[strawberry.ID] | None, f"The `id`s of the projects, up to {MAX_KEYS}."] = None,
     ) -> list[Project | None]:
         """Several projects, in the order of `keys` or `ids`.
 

@@ -88,9 +88,7 @@ class DismissalMutation:
         info: Info,
         key: ProjectKey = None,
         id: ProjectId = None,
-        reason_id: Annotated[
-            strawberry.ID | None, strawberry.argument(description="The `id` of a reason of this project.")
-        ] = None,
+        reason_id: Annotated[strawberry.ID | None, "The `id` of a reason of this project."] = None,
     ) -> DismissalPayload | None:
         """Dismiss a project from all feeds.
 

@@ -141,11 +141,7 @@ class InteractionMutation:
 
     @mutation(Cost(500, 15, "events", MAX_EVENTS))
     async def record_interactions(
-        self,
-        info: Info,
-        events: Annotated[
-            list[InteractionInput], strawberry.argument(description=f"The events in any order, up to {MAX_EVENTS}.")
-        ],
+        self, info: Info, events: Annotated[list[InteractionInput], f"The events in any order, up to {MAX_EVENTS}."]
     ) -> RecordInteractionsPayload | None:
         """Record views, clicks, impressions and other interactions, up to {MAX_EVENTS} at once.
 

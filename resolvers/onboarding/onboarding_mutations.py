@@ -91,11 +91,7 @@ class OnboardingPayload(ViewerPayload):
 class OnboardingMutation:
     @mutation(Cost(1_000, 20, "answers", MAX_ANSWERS))
     async def submit_onboarding(
-        self,
-        info: Info,
-        answers: Annotated[
-            list[OnboardingAnswerInput], strawberry.argument(description=f"The answers, up to {MAX_ANSWERS}.")
-        ],
+        self, info: Info, answers: Annotated[list[OnboardingAnswerInput], f"The answers, up to {MAX_ANSWERS}."]
     ) -> OnboardingPayload | None:
         """Answer onboarding questions.
 
@@ -111,7 +107,7 @@ class OnboardingMutation:
 
     @mutation()
     async def answer_onboarding_question(
-        self, info: Info, answer: Annotated[OnboardingAnswerInput, strawberry.argument(description="The answer.")]
+        self, info: Info, answer: Annotated[OnboardingAnswerInput, "The answer."]
     ) -> OnboardingPayload | None:
         """Answer one onboarding question. To continue later, query `onboardingProgress.next`."""
         return await _payload(lambda: submit_answers(info.context, [answer.read("answer")], "answer"))
@@ -120,13 +116,8 @@ class OnboardingMutation:
     async def skip_onboarding_question(
         self,
         info: Info,
-        question: Annotated[
-            str | None,
-            strawberry.argument(description="The `key` of the question. Give either `question` or `questionId`."),
-        ] = None,
-        question_id: Annotated[
-            strawberry.ID | None, strawberry.argument(description="The `id` of the question.")
-        ] = None,
+        question: Annotated[str | None, "The `key` of the question. Give either `question` or `questionId`."] = None,
+        question_id: Annotated[strawberry.ID | None, "The `id` of the question."] = None,
     ) -> OnboardingPayload | None:
         """Skip one onboarding question. A skipped question counts as done; an earlier answer to it is deleted."""
         return await _payload(

@@ -11,7 +11,6 @@ from db.onboarding import answers, questions
 from db.onboarding.question_records import MAX_ANSWER_LENGTH
 from db.onboarding.questions import active_questions
 from resolvers.catalog.catalog_types import Category, Tool
-from resolvers.common import enums  # noqa: F401 (publishes the enums that are named below)
 from resolvers.common.context import Context, Info
 from resolvers.common.descriptions import object_type
 from resolvers.common.field_costs import Cost, computed
@@ -22,12 +21,8 @@ MAX_LOCALE_LENGTH = 35
 
 Locale = Annotated[
     str | None,
-    strawberry.argument(
-        description=(
-            'A language tag such as "de" or "pt-BR". Falls back to the wider language (`de-CH`, then `de`), then '
-            "to the original language. Default: the original language."
-        )
-    ),
+    'A language tag such as "de" or "pt-BR". Falls back to the wider language (`de-CH`, then `de`), then '
+    "to the original language. Default: the original language.",
 ]
 
 

@@ -93,12 +93,8 @@ class QuestionMutation:
     async def upsert_onboarding_questions(
         self,
         info: Info,
-        questions: Annotated[
-            list[OnboardingQuestionInput], strawberry.argument(description=(f"The questions, up to {MAX_QUESTIONS}."))
-        ],
-        retire_others: Annotated[
-            bool | None, strawberry.argument(description="Whether to stop asking all other questions.")
-        ] = False,
+        questions: Annotated[list[OnboardingQuestionInput], f"The questions, up to {MAX_QUESTIONS}."],
+        retire_others: Annotated[bool | None, "Whether to stop asking all other questions."] = False,
     ) -> UpsertPayload | None:
         """Create or update onboarding questions. At most {MAX_ACTIVE_QUESTIONS} questions can be active.
 

@@ -42,11 +42,9 @@ class InterestsPayload(ChangePayload):
         return await interests_of(info.context)
 
 
-Kind = Annotated[MuteKind | None, strawberry.argument(description="The kind. Give either `id`, or `kind` and `key`.")]
-Key = Annotated[str | None, strawberry.argument(description="The `key`; for a topic, category or tool also its name.")]
-Id = Annotated[
-    strawberry.ID | None, strawberry.argument(description="The `id` of a topic, category, tool, user or project.")
-]
+Kind = Annotated[MuteKind | None, "The kind. Give either `id`, or `kind` and `key`."]
+Key = Annotated[str | None, "The `key`; for a topic, category or tool also its name."]
+Id = Annotated[strawberry.ID | None, "The `id` of a topic, category, tool, user or project."]
 
 
 @object_type
@@ -82,10 +80,7 @@ class PreferenceMutation:
     async def set_interests(
         self,
         info: Info,
-        interests: Annotated[
-            list[InterestInput],
-            strawberry.argument(description=f"The interests, up to {MAX_INTERESTS}; an empty list for none."),
-        ],
+        interests: Annotated[list[InterestInput], f"The interests, up to {MAX_INTERESTS}; an empty list for none."],
     ) -> InterestsPayload | None:
         """Replace your stated interests.
 
@@ -101,7 +96,7 @@ class PreferenceMutation:
 
     @mutation()
     async def remove_interest(
-        self, info: Info, interest: Annotated[InterestInput, strawberry.argument(description="The interest to remove.")]
+        self, info: Info, interest: Annotated[InterestInput, "The interest to remove."]
     ) -> InterestsPayload | None:
         """Remove one interest of any source.
 
@@ -132,9 +127,7 @@ class PreferenceMutation:
 
     @mutation()
     async def update_personalization_settings(
-        self,
-        info: Info,
-        settings: Annotated[PersonalizationSettingsInput, strawberry.argument(description="The settings to change.")],
+        self, info: Info, settings: Annotated[PersonalizationSettingsInput, "The settings to change."]
     ) -> UpdatePersonalizationSettingsPayload | None:
         """Change your settings for personalization. Stores all changes, or none if one has an error."""
         changes = {name: value for name, value in vars(settings).items() if value is not None}
