@@ -12,16 +12,7 @@ from resolvers.common.descriptions import object_type
 from resolvers.common.errors import InvalidArgument
 from resolvers.common.field_costs import Cost, computed
 from resolvers.common.global_ids import bad_cursor, decode_cursor, encode_cursor, global_id
-from resolvers.common.relay import (
-    DEFAULT_PAGE_SIZE,
-    MAX_PAGE_SIZE,
-    After,
-    Connection,
-    First,
-    Node,
-    checked_first,
-    connection_parts,
-)
+from resolvers.common.relay import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, After, Connection, First, Node, checked_first
 from scoring.pipelines.tool_search import (
     MIN_SEMANTIC_LENGTH,
     NamePosition,
@@ -149,8 +140,9 @@ class CatalogQuery:
         results = await find_tools(info.context.stores, search, first + 1, position)
         info.context.is_complete = info.context.is_complete and not results.degraded
         items = [(_tool_cursor(entry.position), Tool.from_tool(entry.tool)) for entry in results.tools]
-        parts = connection_parts(items, first, has_previous=position is not None)
-        return ToolConnection(**parts, degraded=list(results.degraded))
+        return ToolConnection.from_items(
+            items, first, has_previous=position is not None, degraded=list(results.degraded)
+        )
 
     @computed(Cost(200, 2, "first", MAX_PAGE_SIZE), shared=True)
     async def topics(
@@ -165,7 +157,7 @@ class CatalogQuery:
         position = None if after is None else _name_position("topic", decode_cursor(after))
         terms = await catalog_entries.search_topics(info.context.stores.database, search, first + 1, position)
         items = [(encode_cursor("topic", term.name, term.id), Topic.from_term(term)) for term in terms]
-        return Connection(**connection_parts(items, first, has_previous=position is not None))
+        return Connection.from_items(items, first, has_previous=position is not None)
 
     @computed(Cost(50, entries=50), shared=True)
     async def categories(self, info: Info) -> list[Category]:

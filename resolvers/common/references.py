@@ -54,7 +54,7 @@ def keys_of(type_: str, keys: Sequence[str] | None, ids: Sequence[strawberry.ID]
 
 _KINDS = {kind.capitalize(): kind for kind in TermKind}
 _MUTE_KINDS = {"User": MuteKind.OWNER, "Project": MuteKind.PROJECT} | {
-    type_: MuteKind(kind.value) for type_, kind in _KINDS.items()
+    type_: MuteKind(kind) for type_, kind in _KINDS.items()
 }
 
 

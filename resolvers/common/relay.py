@@ -1,7 +1,7 @@
 """Relay types: nodes and connections."""
 
 from collections.abc import Sequence
-from typing import Annotated, Generic, TypedDict, TypeVar
+from typing import Annotated, Any, Generic, Self, TypeVar
 
 import strawberry
 
@@ -57,31 +57,23 @@ class Connection(Generic[T]):
     nodes: Annotated[list[T], "The items of this page."]
     page_info: Annotated[PageInfo, "The position of this page in the list."]
 
+    @classmethod
+    def from_items(cls, items: Sequence[tuple[str, T]], first: int, *, has_previous: bool, **fields: Any) -> Self:
+        """Return the page with the first `first` of the items.
 
-class ConnectionParts(TypedDict, Generic[T]):
-    """The fields of a `Connection`."""
-
-    edges: list[Edge[T]]
-    nodes: list[T]
-    page_info: PageInfo
-
-
-def connection_parts(items: Sequence[tuple[str, T]], first: int, *, has_previous: bool) -> ConnectionParts[T]:
-    """Return the page with the first `first` of the items.
-
-    Parameters
-    ----------
-    items
-        Cursors and items; more than `first` of them if there is a next page.
-    has_previous
-        Whether the page is not the first one.
-    """
-    page = items[:first]
-    return ConnectionParts(
-        edges=[Edge(cursor=cursor, node=item) for cursor, item in page],
-        nodes=[item for _, item in page],
-        page_info=page_info([cursor for cursor, _ in page], has_next=len(items) > first, has_previous=has_previous),
-    )
+        Parameters
+        ----------
+        items
+            Cursors and items; more than `first` of them if there is a next page.
+        has_previous
+            Whether the page is not the first one.
+        fields
+            The values of further fields of a subclass.
+        """
+        page = items[:first]
+        position = page_info([cursor for cursor, _ in page], has_next=len(items) > first, has_previous=has_previous)
+        edges = [Edge(cursor=cursor, node=item) for cursor, item in page]
+        return cls(edges=edges, nodes=[item for _, item in page], page_info=position, **fields)
 
 
 def checked_first(first: int | None) -> int:

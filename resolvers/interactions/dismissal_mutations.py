@@ -20,7 +20,7 @@ from resolvers.interactions.interaction_mutations import ProjectInteractionPaylo
 from resolvers.preferences.viewer import Mute
 from scoring.ranking import Page
 from scoring.use_cases import dismissals
-from scoring.use_cases.dismissals import DismissalReason, Dismissed
+from scoring.use_cases.dismissals import Dismissed
 from scoring.use_cases.input_errors import UserErrorCode
 from scoring.weights import FIRST_PAGE_SIZE
 
@@ -96,7 +96,7 @@ class DismissalMutation:
         with a similar project.
         """
         try:
-            reason = None if reason_id is None else DismissalReason(*parse_reason_id(reason_id))
+            reason = None if reason_id is None else parse_reason_id(reason_id)
         except InvalidId as error:
             refused = user_error(UserErrorCode.INVALID, error.message, "reason_id")
             return DismissalPayload(changed=False, user_errors=[refused])

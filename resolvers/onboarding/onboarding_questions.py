@@ -14,7 +14,7 @@ from resolvers.catalog.catalog_types import Category, Tool
 from resolvers.common.context import Context, Info
 from resolvers.common.descriptions import object_type
 from resolvers.common.field_costs import Cost, computed
-from resolvers.common.global_ids import global_id, option_global_id
+from resolvers.common.global_ids import global_id
 
 MAX_LOCALE_LENGTH = 35
 """The length of the longest language tag that RFC 5646 requires programs to accept."""
@@ -45,7 +45,7 @@ class OnboardingOption:
     def from_option(cls, option: questions.Option, question_id: int, answer: answers.Answer | None) -> Self:
         """Convert an option of a question."""
         return cls(
-            id=option_global_id(question_id, option.id),
+            id=global_id("OnboardingOption", f"{question_id}:{option.id}"),  # option keys are unique in a question
             key=option.id,
             label=option.label,
             icon=option.icon,

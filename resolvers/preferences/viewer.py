@@ -16,15 +16,7 @@ from resolvers.common.descriptions import object_type
 from resolvers.common.enums import ViewerKind, register_enum
 from resolvers.common.field_costs import Cost, computed
 from resolvers.common.global_ids import bad_cursor, decode_cursor, encode_cursor, viewer_global_id
-from resolvers.common.relay import (
-    DEFAULT_PAGE_SIZE,
-    MAX_PAGE_SIZE,
-    After,
-    Connection,
-    First,
-    checked_first,
-    connection_parts,
-)
+from resolvers.common.relay import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, After, Connection, First, checked_first
 from resolvers.common.user_errors import UserError, attempt
 
 PERSONALIZED = "Whether feeds use your profile. If not, `forYou` is the popular feed; mutes still apply."
@@ -167,7 +159,7 @@ class Viewer:
         database = info.context.stores.database
         muted_page = await mutes.mutes_of(database, self.record.actor_id, first + 1, before_id)
         items = [(encode_cursor("mute", muted.id), Mute.from_muted(muted)) for muted in muted_page]
-        return Connection(**connection_parts(items, first, has_previous=before_id is not None))
+        return Connection.from_items(items, first, has_previous=before_id is not None)
 
 
 def _mute_id(cursor: str) -> int:

@@ -29,8 +29,6 @@ MAX_INTERESTS = 200
 MAX_MUTES = 1_000
 """Maximum number of mutes per viewer."""
 
-_TERM_KINDS = {MuteKind.TOPIC: TermKind.TOPIC, MuteKind.CATEGORY: TermKind.CATEGORY, MuteKind.TOOL: TermKind.TOOL}
-
 
 async def set_interests(work: UnitOfWork, interests: Sequence[TermName]) -> bool:
     """Replace the viewer's stated interests; return whether anything changed."""
@@ -108,7 +106,7 @@ async def _subject_id(work: UnitOfWork, viewer: Viewer, kind: MuteKind, key: str
     if kind is MuteKind.PROJECT:
         card = (await cards_by_key(database, [key], viewer.user_id)).get(key)
         return None if card is None else card.id
-    return await known_term(database, _TERM_KINDS[kind], key, user_id=viewer.user_id, actor_id=viewer.actor_id)
+    return await known_term(database, TermKind(kind), key, user_id=viewer.user_id, actor_id=viewer.actor_id)
 
 
 def _unknown_subject(kind: MuteKind) -> InputError:

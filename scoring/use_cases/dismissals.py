@@ -1,6 +1,6 @@
 """Dismissals of projects from the viewer's feeds, with an optional mute of the subject of a reason."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -11,27 +11,24 @@ from db.actors.users import Viewer, users_by_id
 from db.catalog.catalog_entries import terms_by_project
 from db.catalog.project_cards import ProjectCard, cards_by_key
 from db.interactions import interactions
-from db.models import InteractionType, MuteKind, TermKind, now
+from db.models import InteractionType, MuteKind, now
 from scoring.use_cases.input_errors import InputRefused, UserErrorCode, refusal
 from scoring.use_cases.platform_keys import is_valid_key
 from scoring.use_cases.project_interactions import change_project
 from scoring.use_cases.unit_of_work import UnitOfWork
 
-_MUTE_KINDS = {TermKind.TOPIC: MuteKind.TOPIC, TermKind.CATEGORY: MuteKind.CATEGORY, TermKind.TOOL: MuteKind.TOOL}
 _KINDS_WITHOUT_SUBJECT = ("people", "popular", "trending", "keywords", "fresh", "exploration")
 """Kinds of reasons without a subject to mute: they concern other viewers, time or the viewer's search."""
 
 
-@dataclass(frozen=True, slots=True)
-class DismissalReason:
+class DismissalReason(NamedTuple):
     """The reason that the viewer rejects: its project, and its id, for example ``interest:tool:suno``."""
 
     project_id: int
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Dismissed:
+class Dismissed(NamedTuple):
     """The outcome of a dismissal: whether anything changed, and the added mute."""
 
     changed: bool
@@ -102,7 +99,7 @@ async def _find_subject(work: UnitOfWork, viewer: Viewer, card: ProjectCard, kin
     database = work.stores.database
     if kind == "interest":
         terms = (await terms_by_project(database, [card.id])).get(card.id, [])
-        return next(((_MUTE_KINDS[term.kind], term.id) for term in terms if f"{term.kind}:{term.key}" == key), None)
+        return next(((MuteKind(term.kind), term.id) for term in terms if f"{term.kind}:{term.key}" == key), None)
     if kind == "owner" and card.owner_id is not None:
         owner = (await users_by_id(database, [card.owner_id])).get(card.owner_id)
         return (MuteKind.OWNER, owner.id) if owner is not None and owner.key == key else None
