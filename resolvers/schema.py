@@ -10,8 +10,7 @@ from strawberry.schema.config import StrawberryConfig
 
 from resolvers.account_mutations import AccountMutation, DeletionReceiptQuery
 from resolvers.catalog.catalog_mutations import CatalogMutation
-from resolvers.catalog.catalog_types import CatalogQuery, Category, Tool, Topic
-from resolvers.catalog.user import User
+from resolvers.catalog.catalog_types import CatalogQuery, Category, Tool, Topic, User
 from resolvers.common.context import Info
 from resolvers.common.field_costs import Cost, computed
 from resolvers.common.global_ids import parse_global_id

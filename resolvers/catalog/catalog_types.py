@@ -1,9 +1,10 @@
-"""Tools, categories and topics."""
+"""Tools, categories, topics and users."""
 
 from typing import Annotated, Any, Self
 
 import strawberry
 
+from db.actors.users import UserCard
 from db.catalog import catalog_entries
 from db.catalog.catalog_entries import CatalogTerm, CatalogTool
 from db.errors import Store
@@ -109,6 +110,35 @@ class Topic(Node):
 
 
 @object_type
+class User(Node):
+    """A user of the platform."""
+
+    key: Annotated[str, "The platform's own id."]
+    username: Annotated[str, "The display name."]
+    bio: Annotated[str, "The user's description of themselves; may be empty."]
+    tier: Annotated[str, "The platform's own tier of the user; may be empty."]
+    points: Annotated[int, "The platform's own score of the user."]
+
+    @classmethod
+    def from_card(cls, card: UserCard) -> Self:
+        """Convert a user."""
+        return cls(
+            id=global_id("User", card.key),
+            key=card.key,
+            username=card.username,
+            bio=card.bio,
+            tier=card.tier,
+            points=card.points,
+        )
+
+
+async def user_by_id(info: Info, user_id: int | None) -> User | None:
+    """Return the user with a database id; None if there is none."""
+    card = None if user_id is None else await info.context.loaders.users_by_id.load(user_id)
+    return None if card is None else User.from_card(card)
+
+
+@object_type
 class ToolConnection(Connection[Tool]):
     """A page of tools."""
 
@@ -159,7 +189,7 @@ class CatalogQuery:
         items = [(encode_cursor("topic", term.name, term.id), Topic.from_term(term)) for term in terms]
         return Connection.from_items(items, first, has_previous=position is not None)
 
-    @computed(Cost(50, entries=50), shared=True)
+    @computed(Cost(50, default_size=50), shared=True)
     async def categories(self, info: Info) -> list[Category]:
         """All categories, sorted by name."""
         loader = info.context.loaders.categories_by_key

@@ -11,7 +11,7 @@ import strawberry
 
 from db.catalog.project_cards import ProjectFilter
 from db.models import InteractionType, TermKind
-from resolvers.catalog.user import User, user_by_id
+from resolvers.catalog.catalog_types import User, user_by_id
 from resolvers.common.context import Info
 from resolvers.common.descriptions import object_type
 from resolvers.common.enums import SignalGroup
@@ -247,7 +247,7 @@ class Explanation:
         """The explanation in one sentence."""
         return evidence.summary(self.scored_project, await self._reasons(info))
 
-    @computed(Cost(30, entries=5))
+    @computed(Cost(30, default_size=5))
     async def reasons(self, info: Info) -> list[Reason]:
         """The evidence, most important first. Query details by type: `... on Popular { likeCount }`."""
         return [_reason(self.scored_project.project_id, reason) for reason in await self._reasons(info)]

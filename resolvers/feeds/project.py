@@ -10,8 +10,7 @@ from db.actors.users import Viewer
 from db.catalog.project_cards import ProjectCard, ProjectFilter
 from db.models import now
 from db.page_projects import PageProject
-from resolvers.catalog.catalog_types import Category, Tool, Topic
-from resolvers.catalog.user import User, user_by_id
+from resolvers.catalog.catalog_types import Category, Tool, Topic, User, user_by_id
 from resolvers.common.context import Info
 from resolvers.common.descriptions import object_type
 from resolvers.common.errors import InvalidArgument
@@ -199,7 +198,7 @@ class ProjectQuery:
         card = await info.context.loaders.cards_by_key.load(key_of("Project", key, id))
         return None if card is None else Project.from_card(card)
 
-    @computed(Cost(50, 5, "keys", MAX_KEYS, or_by="ids"))
+    @computed(Cost(50, 5, "keys", MAX_KEYS, alternative_argument="ids"))
     async def projects(
         self,
         info: Info,

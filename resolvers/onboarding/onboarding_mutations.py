@@ -66,7 +66,7 @@ class OnboardingPayload(ViewerPayload):
         'The errors in the input, with paths such as `["answers", "0", "options", "2"]`; empty on success.',
     ]
 
-    @computed(Cost(50, entries=30))
+    @computed(Cost(50, default_size=30))
     async def interests(self, info: Info) -> list[Interest]:
         """Your interests after the change, by confidence. Interests that you chose have the confidence 1."""
         return await interests_of(info.context)

@@ -172,7 +172,7 @@ async def onboarding_questions_of(context: Context, locale: str | None) -> list[
 
 @strawberry.type
 class OnboardingQuery:
-    @computed(Cost(500, entries=5))
+    @computed(Cost(500, default_size=5))
     async def onboarding_questions(self, info: Info, locale: Locale = None) -> list[OnboardingQuestion]:
         """The onboarding questions in order, with the viewer's answers.
 

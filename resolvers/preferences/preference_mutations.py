@@ -36,7 +36,7 @@ class InterestInput:
 class InterestsPayload(ChangePayload):
     """The return value of mutations on interests."""
 
-    @computed(Cost(50, entries=30))
+    @computed(Cost(50, default_size=30))
     async def interests(self, info: Info) -> list[Interest]:
         """Your interests after the change, highest confidence first."""
         return await interests_of(info.context)

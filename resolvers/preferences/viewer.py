@@ -10,7 +10,7 @@ import strawberry
 from db.actors import mutes, profiles, users
 from db.actors.actor_preferences import preferences_in
 from db.models import MuteKind, Role, TagSource, TermKind
-from resolvers.catalog.user import User, user_by_id
+from resolvers.catalog.catalog_types import User, user_by_id
 from resolvers.common.context import Context, Info
 from resolvers.common.descriptions import object_type
 from resolvers.common.enums import ViewerKind, register_enum
@@ -141,7 +141,7 @@ class Viewer:
         """The public profile; null without a token, and before the first interaction of a new user."""
         return await user_by_id(info, self.record.user_id)
 
-    @computed(Cost(50, entries=30))
+    @computed(Cost(50, default_size=30))
     async def interests(self, info: Info) -> list[Interest]:
         """The viewer's interests, highest confidence first."""
         return await interests_of(info.context)
