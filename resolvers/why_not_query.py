@@ -69,14 +69,14 @@ class WhyNotQuery:
         """
         card = await info.context.loaders.cards_by_key.load(key_of("Project", key, id))
         if card is None:
-            return _converted(why_not_outcome.UNKNOWN, None, [])
+            return _why_not(why_not_outcome.UNKNOWN, None, [])
         project_filter = await read_filter(info.context, where)
         outcome = await info.context.feeds.why_not(await info.context.viewer(), card.id, project_filter)
         mutes = await _mutes_of(info.context, card) if outcome.filter is Filter.MUTED else []
-        return _converted(outcome, card, mutes, project_filter)
+        return _why_not(outcome, card, mutes, project_filter)
 
 
-def _converted(
+def _why_not(
     why_not: why_not_outcome.WhyNot, card: ProjectCard | None, mutes: list[Mute], where: ProjectFilter | None = None
 ) -> WhyNot:
     return WhyNot(

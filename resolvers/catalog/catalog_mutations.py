@@ -130,12 +130,6 @@ class UpsertResult:
     status: Annotated[UpsertStatus, "The outcome."]
     user_errors: Annotated[list[UserError], "Why the record was refused; empty otherwise."]
 
-    @classmethod
-    def from_upserted(cls, index: int, record: UpsertedRecord) -> Self:
-        """Convert the outcome of a record."""
-        errors = [UserError.from_input_error(error) for error in record.errors]
-        return cls(index=index, key=record.key, status=record.status, user_errors=errors)
-
 
 @object_type
 class UpsertPayload:
@@ -158,7 +152,15 @@ class UpsertPayload:
         upserted, errors = await attempt(lambda: use_case(info.context, items), [])
         count = Counter(record.status for record in upserted)
         return cls(
-            results=[UpsertResult.from_upserted(index, record) for index, record in enumerate(upserted)],
+            results=[
+                UpsertResult(
+                    index=index,
+                    key=record.key,
+                    status=record.status,
+                    user_errors=[UserError.from_input_error(error) for error in record.errors],
+                )
+                for index, record in enumerate(upserted)
+            ],
             added=count[UpsertStatus.ADDED],
             changed=count[UpsertStatus.CHANGED],
             unchanged=count[UpsertStatus.UNCHANGED],

@@ -13,7 +13,7 @@ from resolvers.common.descriptions import object_type
 from resolvers.common.errors import InvalidArgument
 from resolvers.common.field_costs import Cost, computed
 from resolvers.common.global_ids import bad_cursor, decode_cursor, encode_cursor, global_id
-from resolvers.common.relay import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, After, Connection, First, Node, checked_first
+from resolvers.common.relay import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, After, Connection, First, Node, validate_first
 from scoring.pipelines.tool_search import (
     MIN_SEMANTIC_LENGTH,
     NamePosition,
@@ -164,7 +164,7 @@ class CatalogQuery:
         With `search`, returns the tools whose name contains the text, sorted by name, followed by a few tools of
         similar meaning, most similar first.
         """
-        first, search = checked_first(first), _checked_search(search)
+        first, search = validate_first(first), _validate_search(search)
         position = None if after is None else _tool_position(after)
         # One item more than requested tells whether there is a next page.
         results = await find_tools(info.context.stores, search, first + 1, position)
@@ -183,7 +183,7 @@ class CatalogQuery:
         after: After = None,
     ) -> Connection[Topic]:
         """Topics of public projects, sorted by name; with `search`, the topics whose name contains it."""
-        first, search = checked_first(first), _checked_search(search)
+        first, search = validate_first(first), _validate_search(search)
         position = None if after is None else _name_position("topic", decode_cursor(after))
         terms = await catalog_entries.search_topics(info.context.stores.database, search, first + 1, position)
         items = [(encode_cursor("topic", term.name, term.id), Topic.from_term(term)) for term in terms]
@@ -199,7 +199,7 @@ class CatalogQuery:
         return [Category.from_category(category) for category in all_categories]
 
 
-def _checked_search(search: str | None) -> str:
+def _validate_search(search: str | None) -> str:
     search = search or ""
     if not (len(search) <= MAX_SEARCH_LENGTH and is_storable_text(search)):
         raise InvalidArgument(f"`search` must have at most {MAX_SEARCH_LENGTH} characters, none of them NUL.")

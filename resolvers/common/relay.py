@@ -76,7 +76,7 @@ class Connection(Generic[T]):
         return cls(edges=edges, nodes=[item for _, item in page], page_info=position, **fields)
 
 
-def checked_first(first: int | None) -> int:
+def validate_first(first: int | None) -> int:
     """Return the page size, by default `DEFAULT_PAGE_SIZE`. Raises `InvalidPage` if it is out of range."""
     if first is None:
         return DEFAULT_PAGE_SIZE

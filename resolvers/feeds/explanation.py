@@ -50,7 +50,7 @@ class Signal:
 
 
 @cache
-def described(signal: weights.Signal) -> Signal:
+def describe_signal(signal: weights.Signal) -> Signal:
     """Return the description of a signal."""
     words = SIGNALS[signal]
     return Signal(name=signal.value, label=words.label, group=SignalGroup(words.group), unit=words.unit)
@@ -131,12 +131,15 @@ class _Owner:
         return await user_by_id(info, self.owner_id)
 
 
-_RESOLVED: Mapping[type[evidence.Reason], type] = {evidence.SimilarToProject: _OtherProject, evidence.FromOwner: _Owner}
+_LOADED_FIELDS: Mapping[type[evidence.Reason], type] = {
+    evidence.SimilarToProject: _OtherProject,
+    evidence.FromOwner: _Owner,
+}
 
 
 def _graph_type(reason: type[evidence.Reason]) -> type[Reason]:
     """Create the GraphQL type of a reason from its documented fields and the fields that need a loader."""
-    resolved = vars(_RESOLVED.get(reason, object))
+    resolved = vars(_LOADED_FIELDS.get(reason, object))
     hints = get_type_hints(reason, include_extras=True)
     documented = {name: hint for name, hint in hints.items() if hasattr(hint, "__metadata__")}
     namespace = {name: value for name, value in resolved.items() if not name.startswith("__")}
@@ -193,7 +196,7 @@ class Counterfactual:
         return f"{', '.join(texts[:-1])} and {texts[-1]} together keep it on your page."
 
 
-async def _cause(info: Info, cause: score_causes.Cause) -> Cause:
+async def _graph_cause(info: Info, cause: score_causes.Cause) -> Cause:
     if (tag := cause.tag) is not None:
         text = f"Your interest in {tag.name}"
         return InterestCause(text=text, key=tag.key, name=tag.name, kind=tag.kind, confidence=tag.confidence)
@@ -230,7 +233,7 @@ class Explanation:
             score=as_float(scored_project.score),
             contributions=[
                 Contribution(
-                    signal=described(signal),
+                    signal=describe_signal(signal),
                     value=value,
                     contribution=as_float(contribution),
                     switched_off=signal in scored_project.switched_off,
@@ -250,7 +253,7 @@ class Explanation:
     @computed(Cost(30, default_size=5))
     async def reasons(self, info: Info) -> list[Reason]:
         """The evidence, most important first. Query details by type: `... on Popular { likeCount }`."""
-        return [_reason(self.scored_project.project_id, reason) for reason in await self._reasons(info)]
+        return [_graph_reason(self.scored_project.project_id, reason) for reason in await self._reasons(info)]
 
     @computed(Cost(2_000))
     async def what_would_remove_it(self, info: Info) -> Counterfactual | None:
@@ -267,7 +270,7 @@ class Explanation:
         if causes is None:
             return None
         # In parallel, so that the loader reads all projects at once.
-        return Counterfactual(causes=await asyncio.gather(*(_cause(info, cause) for cause in causes)))
+        return Counterfactual(causes=await asyncio.gather(*(_graph_cause(info, cause) for cause in causes)))
 
     async def _reasons(self, info: Info) -> tuple[evidence.Reason, ...]:
         return await info.context.loaders.reasons_by_project.load(self.scored_project) or ()
@@ -280,7 +283,7 @@ _GRAPH_TYPES: Mapping[type[evidence.Reason], type[Reason]] = {
 REASON_TYPES = tuple(_GRAPH_TYPES.values())
 
 
-def _reason(project_id: int, reason: evidence.Reason) -> Reason:
+def _graph_reason(project_id: int, reason: evidence.Reason) -> Reason:
     graph_type: Any = _GRAPH_TYPES[type(reason)]
     values = {field.name: getattr(reason, field.name) for field in fields(graph_type) if field.init}
     return graph_type(**values | {"id": reason_global_id(project_id, reason.id), "group": SignalGroup(reason.group)})  # type: ignore[no-any-return]

@@ -148,7 +148,7 @@ class InteractionMutation:
         Each event has its own result; an invalid event does not affect the others. With the header `Sec-GPC: 1`, views,
         clicks and impressions are not stored.
         """
-        sent, reference_errors = _sent(events)
+        sent, reference_errors = _convert_events(events)
         recorded, errors = await attempt(lambda: project_interactions.record_interactions(info.context, sent), [])
         results = []
         for index, outcome in enumerate(recorded):
@@ -162,7 +162,7 @@ class InteractionMutation:
         )
 
 
-def _sent(events: Sequence[InteractionInput]) -> tuple[list[SentInteraction], dict[int, InputError]]:
+def _convert_events(events: Sequence[InteractionInput]) -> tuple[list[SentInteraction], dict[int, InputError]]:
     """Convert the events for the use case, and return the errors of events without a valid project reference by index.
 
     These events are passed on too, with a key that no project has, so that the indexes of the results are unchanged.

@@ -16,7 +16,7 @@ from resolvers.common.descriptions import object_type
 from resolvers.common.enums import ViewerKind, register_enum
 from resolvers.common.field_costs import Cost, computed
 from resolvers.common.global_ids import bad_cursor, decode_cursor, encode_cursor, viewer_global_id
-from resolvers.common.relay import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, After, Connection, First, checked_first
+from resolvers.common.relay import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, After, Connection, First, validate_first
 from resolvers.common.user_errors import UserError, attempt
 
 PERSONALIZED = "Whether feeds use your profile. If not, `forYou` is the popular feed; mutes still apply."
@@ -154,7 +154,7 @@ class Viewer:
     @computed(Cost(50, 2, "first", MAX_PAGE_SIZE))
     async def mutes(self, info: Info, first: First = DEFAULT_PAGE_SIZE, after: After = None) -> Connection[Mute]:
         """The viewer's mutes, latest first."""
-        first = checked_first(first)
+        first = validate_first(first)
         before_id = None if after is None else _mute_id(after)
         database = info.context.stores.database
         muted_page = await mutes.mutes_of(database, self.record.actor_id, first + 1, before_id)
