@@ -5,8 +5,6 @@
 
 from collections.abc import Callable, Mapping
 from enum import Enum
-from importlib.metadata import version
-from inspect import getsource
 from typing import Any, TypeVar
 
 from graphql import GraphQLField, GraphQLObjectType
@@ -14,7 +12,6 @@ from graphql.execution.collect_fields import FieldDetailsList, GroupedFieldSet
 from graphql.pyutils import Path
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext as ExecutionContext
 from strawberry.types import get_object_definition
-from strawberry.types.arguments import StrawberryArgument
 from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.types.cast import TYPE_CAST_ATTRIBUTE
 from strawberry.types.enum import StrawberryEnumDefinition
@@ -32,7 +29,6 @@ __all__ = [
     "enum_definition",
     "field_definition",
     "fields_of",
-    "incompatibilities",
     "is_input",
     "object_definition",
     "read_input_by",
@@ -40,21 +36,6 @@ __all__ = [
 ]
 
 F = TypeVar("F")
-
-TESTED = {"strawberry-graphql": (0, 341), "graphql-core": (3, 3)}
-"""Tested versions, as the first components of the version number."""
-
-_PARTS: dict[type, str] = {
-    ExecutionContext: "execute_fields collect_subfields middleware_manager operation",
-    StrawberryField: (
-        "base_resolver default_resolver default_value arguments extensions python_name graphql_name description "
-        "metadata"
-    ),
-    StrawberryObjectDefinition: "fields from_input is_type_of origin",
-    StrawberryEnumDefinition: "values",
-    StrawberryArgument: "default description type_annotation",
-}
-"""Attributes of each class that the resolvers use."""
 
 _DEFINITION = "strawberry-definition"
 
@@ -104,23 +85,3 @@ def complete_definition(field: F) -> F:
 def read_input_by(type_: type, read: Callable[[Mapping[str, Any]], Any]) -> None:
     """Convert values of an input type with `read`, whose argument maps GraphQL names to values."""
     get_object_definition(type_, strict=True).from_input = lambda _type, values, _context: read(values)
-
-
-def incompatibilities() -> list[str]:
-    """Return a message for each untested version and each missing private attribute."""
-    messages = []
-    for package, tested in TESTED.items():
-        installed = version(package)
-        if tuple(int(part) for part in installed.split(".")[: len(tested)]) != tested:
-            expected = ".".join(map(str, tested))
-            messages.append(
-                f"{package} {installed} is not tested: run tests/resolvers, then replace {expected} in TESTED"
-            )
-    for owner, names in _PARTS.items():
-        source = "".join(getsource(base) for base in owner.__mro__ if base is not object and base.__module__ != "abc")
-        messages += [
-            f"{owner.__module__}.{owner.__name__} has no {name} any more: adapt resolvers/common/compat.py"
-            for name in names.split()
-            if not hasattr(owner, name) and f"self.{name}" not in source and f"{name}:" not in source
-        ]
-    return messages

@@ -7,7 +7,6 @@ from pydantic import ValidationError
 from db.actors import mutes, stated_interests
 from db.actors.actor_preferences import change_preferences
 from db.actors.users import Viewer, ensure_actor, users_by_key
-from db.catalog.project_cards import cards_by_key
 from db.catalog.terms import TermName, known_term, known_terms
 from db.models import MuteKind, TermKind
 from scoring.use_cases.input_errors import (
@@ -100,12 +99,12 @@ async def unmute(work: UnitOfWork, kind: MuteKind, key: str) -> bool:
 
 async def _subject_id(work: UnitOfWork, viewer: Viewer, kind: MuteKind, key: str) -> int | None:
     database = work.stores.database
+    if kind is MuteKind.PROJECT:
+        card = await work.visible_project(key)
+        return None if card is None else card.id
     if kind is MuteKind.OWNER:
         user = (await users_by_key(database, [key], viewer.user_id)).get(key)
         return None if user is None else user.id
-    if kind is MuteKind.PROJECT:
-        card = (await cards_by_key(database, [key], viewer.user_id)).get(key)
-        return None if card is None else card.id
     return await known_term(database, TermKind(kind), key, user_id=viewer.user_id, actor_id=viewer.actor_id)
 
 
