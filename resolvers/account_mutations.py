@@ -17,7 +17,7 @@ from resolvers.common.enums import register_enum
 from resolvers.common.errors import InvalidPage
 from resolvers.common.field_costs import READ_COST, Cost, computed, mutation
 from resolvers.common.global_ids import bad_cursor, decode_cursor, encode_cursor
-from resolvers.common.relay import PageInfo
+from resolvers.common.relay import After, PageInfo
 from resolvers.common.user_errors import UserError, attempt, user_error
 from resolvers.preferences.viewer import ViewerPayload
 from scoring.use_cases import manage_account
@@ -176,7 +176,7 @@ class AccountMutation:
         self,
         info: Info,
         first: Annotated[int | None, f"The number of rows per page: 1 to {MAX_EXPORT_ROWS:,}."] = 1_000,
-        after: Annotated[str | None, "The `pageInfo.endCursor` of the previous page. Default: the first page."] = None,
+        after: After = None,
     ) -> ExportMyDataPayload | None:
         """Export the personal data stored about you, page by page.
 

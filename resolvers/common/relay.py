@@ -7,6 +7,7 @@ import strawberry
 
 from resolvers.common.descriptions import object_type
 from resolvers.common.errors import InvalidPage
+from scoring import weights
 
 T = TypeVar("T")
 
@@ -86,6 +87,7 @@ def validate_first(first: int | None) -> int:
 
 
 First = Annotated[int | None, f"The number of items per page: 0 to {MAX_PAGE_SIZE}."]
+FeedFirst = Annotated[int | None, f"The number of projects per page: 0 to {weights.MAX_PAGE_SIZE}."]
 _AFTER = "The `pageInfo.endCursor` of the previous page. Default: the first page."
 _BAD_CURSOR = "BAD_CURSOR: the cursor belongs to another list."
 After = Annotated[str | None, f"{_AFTER} {_BAD_CURSOR}"]

@@ -17,7 +17,7 @@ from resolvers.common.descriptions import input_type, object_type
 from resolvers.common.errors import InvalidArgument, InvalidPage, as_sentence
 from resolvers.common.field_costs import Cost, computed
 from resolvers.common.global_ids import edge_global_id, parse_edge_key
-from resolvers.common.relay import After, FeedAfter, Node, PageInfo, page_info
+from resolvers.common.relay import After, FeedAfter, FeedFirst, Node, PageInfo, page_info
 from resolvers.feeds.explanation import Explanation
 from resolvers.feeds.project import Project
 from scoring.errors import BadRequest, InvalidPageRequest
@@ -38,7 +38,7 @@ MAX_FILTER_VALUES = 100
 """The maximum number of values in one field of a filter."""
 
 NO_USER_ID = -1
-"""Id of no user. (0 means "no owner" in the vector index.)"""
+"""An id that no user has. The vector index uses 0 for a project without an owner."""
 
 Serve = Callable[[Viewer, int, str | None, ProjectFilter], Awaitable[Page]]
 
@@ -179,7 +179,6 @@ class FeedConnection:
         )
 
 
-First = Annotated[int | None, f"The number of projects per page: 0 to {MAX_PAGE_SIZE}."]
 Where = Annotated[ProjectFilterInput | None, "A filter of the feed."]
 
 
@@ -189,7 +188,7 @@ class FeedQuery:
 
     @computed(Cost(3_000, 5, "first", MAX_PAGE_SIZE))
     async def for_you(
-        self, info: Info, first: First = DEFAULT_PAGE_SIZE, after: FeedAfter = None, where: Where = None
+        self, info: Info, first: FeedFirst = DEFAULT_PAGE_SIZE, after: FeedAfter = None, where: Where = None
     ) -> FeedConnection | None:
         """Projects ranked for you by your interests and interactions.
 
@@ -200,7 +199,7 @@ class FeedQuery:
 
     @computed(Cost(500, 5, "first", MAX_PAGE_SIZE), shared=True)
     async def popular(
-        self, info: Info, first: First = DEFAULT_PAGE_SIZE, after: FeedAfter = None, where: Where = None
+        self, info: Info, first: FeedFirst = DEFAULT_PAGE_SIZE, after: FeedAfter = None, where: Where = None
     ) -> FeedConnection | None:
         """Popular projects, the same for everybody.
 
@@ -212,7 +211,7 @@ class FeedQuery:
     async def trending(
         self,
         info: Info,
-        first: First = DEFAULT_PAGE_SIZE,
+        first: FeedFirst = DEFAULT_PAGE_SIZE,
         after: FeedAfter = None,
         window: Annotated[Window | None, "The period in which visitors count."] = Window.DAY,
         where: Where = None,
@@ -230,7 +229,7 @@ class FeedQuery:
 
     @computed(Cost(300, 5, "first", MAX_PAGE_SIZE), shared=True)
     async def newest(
-        self, info: Info, first: First = DEFAULT_PAGE_SIZE, after: After = None, where: Where = None
+        self, info: Info, first: FeedFirst = DEFAULT_PAGE_SIZE, after: After = None, where: Where = None
     ) -> FeedConnection | None:
         """All projects, latest first. Null only on error."""
         return await serve_feed(info, info.context.feeds.newest, first, after, where)
@@ -246,7 +245,7 @@ class FeedQuery:
             "of keywords is higher if some project contains all words of the query, and lower if none does.",
         ] = SEARCH_ALPHA,
         personalized: Annotated[bool | None, "Whether similarity to your profile contributes to the score."] = False,
-        first: First = DEFAULT_PAGE_SIZE,
+        first: FeedFirst = DEFAULT_PAGE_SIZE,
         after: FeedAfter = None,
         where: Where = None,
     ) -> FeedConnection | None:

@@ -18,7 +18,7 @@ from resolvers.common.field_costs import READ_COST, Cost, computed
 from resolvers.common.global_ids import global_id
 from resolvers.common.loaders import TermsOfProject
 from resolvers.common.references import ProjectId, ProjectKey, key_of, keys_of
-from resolvers.common.relay import FeedAfter, Node
+from resolvers.common.relay import FeedAfter, FeedFirst, Node
 from resolvers.common.scalars import URL
 from resolvers.feeds.explanation import Explanation
 from scoring.ranking import Page
@@ -172,12 +172,7 @@ class Project(Node):
         return None if scored is None else Explanation.from_scored_project(scored, ProjectFilter())
 
     @computed(Cost(1_000, 5, "first", MAX_PAGE_SIZE))
-    async def similar(
-        self,
-        info: Info,
-        first: Annotated[int | None, "The number of projects per page: 0 to 100."] = 10,
-        after: FeedAfter = None,
-    ) -> LazyFeed | None:
+    async def similar(self, info: Info, first: FeedFirst = 10, after: FeedAfter = None) -> LazyFeed | None:
         """The most similar projects, best first. Null only on error."""
         from resolvers.feeds import feed_connection  # noqa: PLC0415 (the types of the two modules refer to each other)
 

@@ -10,8 +10,9 @@ from resolvers.common.context import Info
 from resolvers.common.descriptions import input_type, object_type
 from resolvers.common.field_costs import Cost, computed, mutation
 from resolvers.common.references import key_of, path_prefix
+from resolvers.common.relay import FeedFirst
 from resolvers.common.user_errors import UserError, attempt
-from resolvers.feeds.feed_connection import DEFAULT_PAGE_SIZE, FeedConnection, First, serve_feed
+from resolvers.feeds.feed_connection import DEFAULT_PAGE_SIZE, FeedConnection, serve_feed
 from resolvers.onboarding.onboarding_questions import Locale, OnboardingProgress, onboarding_questions_of
 from resolvers.preferences.personalization_status import PersonalizationStatus, personalization_status_of
 from resolvers.preferences.viewer import Interest, ViewerPayload, interests_of
@@ -82,7 +83,7 @@ class OnboardingPayload(ViewerPayload):
         return OnboardingProgress.from_questions(await onboarding_questions_of(info.context, locale))
 
     @computed(Cost(3_000, 5, "first", MAX_PAGE_SIZE))
-    async def feed(self, info: Info, first: First = DEFAULT_PAGE_SIZE) -> FeedConnection | None:
+    async def feed(self, info: Info, first: FeedFirst = DEFAULT_PAGE_SIZE) -> FeedConnection | None:
         """The first page of `forYou` after the change; null if nothing was stored."""
         return await serve_feed(info, info.context.feeds.for_you, first, None, None) if self.saved else None
 
