@@ -52,7 +52,7 @@ INT_BOUND = 2**31
 
 
 class _UnexpectedValue(Exception):
-    """A value that graphql-core handles."""
+    """A value that the fast path does not serialize, so that graphql-core does."""
 
 
 @dataclass(frozen=True, slots=True)

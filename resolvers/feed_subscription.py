@@ -63,17 +63,17 @@ class Subscription:
 
         Changes in quick succession are reported once. To be notified of a change before the subscription, pass `since`.
         """
-        requested = frozenset(feeds)
-        if not requested or not requested <= set(WATCHABLE_FEEDS):
+        requested_feeds = frozenset(feeds)
+        if not requested_feeds or not requested_feeds <= set(WATCHABLE_FEEDS):
             raise InvalidArgument(
                 f"`feeds` must name one or more of {', '.join(kind.name for kind in WATCHABLE_FEEDS)}."
             )
         changes, caller = info.context.changes, info.context.caller
         if changes is None:
             raise InvalidArgument("Subscriptions are off (SUBSCRIPTIONS).")
-        current = await changes.version_of(caller)
-        known = current if since is None else ActorVersion(current.actor_id, since)
-        with changes.notification_queue(caller, requested, known) as queue:
+        current_version = await changes.version_of(caller)
+        known_version = current_version if since is None else ActorVersion(current_version.actor_id, since)
+        with changes.notification_queue(caller, requested_feeds, known_version) as queue:
             while notifications := await queue.take():
                 for change in notifications:
                     yield FeedChanged(feed=change.feed, reason=change.reason, version=change.version, at=change.at)

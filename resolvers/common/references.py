@@ -39,7 +39,7 @@ def key_of(type_: str, key: str | None, id_: str | None, key_name: str = "key", 
     """
     if (key is None) is (id_ is None):
         raise InvalidReference(f"Give either `{key_name}` or `{id_name}`.", key_name)
-    return key if key is not None else _parse(id_, (type_,), id_name)[1]
+    return key if key is not None else _parse_id(id_, (type_,), id_name)[1]
 
 
 def keys_of(type_: str, keys: Sequence[str] | None, ids: Sequence[strawberry.ID] | None) -> list[str]:
@@ -49,7 +49,7 @@ def keys_of(type_: str, keys: Sequence[str] | None, ids: Sequence[strawberry.ID]
     """
     if (keys is None) is (ids is None):
         raise InvalidReference("Give either `keys` or `ids`.", "keys")
-    return list(keys) if keys is not None else [_parse(id_, (type_,), "ids")[1] for id_ in ids or ()]
+    return list(keys) if keys is not None else [_parse_id(id_, (type_,), "ids")[1] for id_ in ids or ()]
 
 
 _KINDS = {kind.capitalize(): kind for kind in TermKind}
@@ -63,27 +63,27 @@ def term_of(kind: TermKind | None, key: str | None, id_: strawberry.ID | None) -
 
     Raises `InvalidReference` unless either `id` or both `kind` and `key` are set, or if the id has another type.
     """
-    type_, key = _kind_and_key(kind, key, id_, tuple(_KINDS))
+    type_, key = _read_kind_and_key(kind, key, id_, tuple(_KINDS))
     return _KINDS[type_], key
 
 
 def mutable_of(kind: MuteKind | None, key: str | None, id_: strawberry.ID | None) -> tuple[MuteKind, str]:
     """Return the kind and the key of a subject that can be muted. Raises as `term_of`."""
-    type_, key = _kind_and_key(kind, key, id_, tuple(_MUTE_KINDS))
+    type_, key = _read_kind_and_key(kind, key, id_, tuple(_MUTE_KINDS))
     return _MUTE_KINDS[type_], key
 
 
-def _kind_and_key(
+def _read_kind_and_key(
     kind: TermKind | MuteKind | None, key: str | None, id_: strawberry.ID | None, types: tuple[str, ...]
 ) -> tuple[str, str]:
     if id_ is not None and kind is None and key is None:
-        return _parse(id_, types, "id")
+        return _parse_id(id_, types, "id")
     if id_ is not None or kind is None or key is None:
         raise InvalidReference("Give either `id`, or `kind` and `key`.", "id")
     return next(type_ for type_ in types if _MUTE_KINDS[type_].value == kind.value), key
 
 
-def _parse(id_: str | None, types: tuple[str, ...], argument: str) -> tuple[str, str]:
+def _parse_id(id_: str | None, types: tuple[str, ...], argument: str) -> tuple[str, str]:
     try:
         global_id = parse_global_id(id_ or "")
     except RequestError as error:

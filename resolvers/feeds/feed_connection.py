@@ -60,22 +60,22 @@ class ProjectFilterInput:
     created_after: Annotated[datetime | None, "The earliest creation time."] = None
     created_before: Annotated[datetime | None, "The time before which projects were created."] = None
 
-    async def read(self, context: Context) -> ProjectFilter:
+    async def to_project_filter(self, context: Context) -> ProjectFilter:
         """Convert the filter for the ranking. An owner whom the viewer may not see matches no project.
 
         Raises `InvalidArgument` if a list is too long or a key is invalid.
         """
-        excluded = _values("excludeKeys", self.exclude_keys)
+        excluded = _distinct_values("excludeKeys", self.exclude_keys)
         owner_id = None
         if self.owner is not None:
-            owner = await context.loaders.users_by_key.load(*_values("owner", [self.owner]))
+            owner = await context.loaders.users_by_key.load(*_distinct_values("owner", [self.owner]))
             owner_id = NO_USER_ID if owner is None else owner.id
         cards = await context.loaders.cards_by_key.load_many(list(excluded))
         return ProjectFilter(
-            types=_values("types", self.types),
-            tools=_values("tools", self.tools),
-            categories=_values("categories", self.categories),
-            topics=_values("topics", self.topics),
+            types=_distinct_values("types", self.types),
+            tools=_distinct_values("tools", self.tools),
+            categories=_distinct_values("categories", self.categories),
+            topics=_distinct_values("topics", self.topics),
             created_after=self.created_after,
             created_before=self.created_before,
             owner_id=owner_id,
@@ -84,7 +84,7 @@ class ProjectFilterInput:
         )
 
 
-def _values(name: str, argument: list[str] | None) -> tuple[str, ...]:
+def _distinct_values(name: str, argument: list[str] | None) -> tuple[str, ...]:
     values = argument or []
     if len(values) > MAX_FILTER_VALUES:
         raise InvalidArgument(f"`where.{name}` has {len(values)} values; give at most {MAX_FILTER_VALUES}.")
@@ -295,7 +295,7 @@ async def serve_feed(
 
 async def read_filter(context: Context, where: ProjectFilterInput | None) -> ProjectFilter:
     """Convert an optional filter; omitted, it matches all projects."""
-    return ProjectFilter() if where is None else await where.read(context)
+    return ProjectFilter() if where is None else await where.to_project_filter(context)
 
 
 async def edge_by_key(info: Info, key: str) -> FeedEdge | None:

@@ -43,7 +43,7 @@ class PageChange:
     moved: Annotated[list[MovedProject], "Projects at another rank."]
 
     @classmethod
-    def between(cls, before: Page, after: Page) -> Self:
+    def from_pages(cls, before: Page, after: Page) -> Self:
         """Return the differences between two rankings of the page."""
         old = {entry.project_id: entry.rank for entry in before.entries}
         new = {entry.project_id: entry.rank for entry in after.entries}
@@ -77,7 +77,7 @@ class DismissalPayload(ProjectInteractionPayload):
         """
         if self.before is None:
             return None
-        return PageChange.between(self.before, await _page(info.context))
+        return PageChange.from_pages(self.before, await _rank_first_page(info.context))
 
 
 @strawberry.type
@@ -101,18 +101,18 @@ class DismissalMutation:
             refused = user_error(UserErrorCode.INVALID, error.message, "reason_id")
             return DismissalPayload(changed=False, user_errors=[refused])
         use_case = partial(dismissals.dismiss_project, reason=reason)
-        return await _payload(info, key, id, use_case)
+        return await _dismissal_payload(info, key, id, use_case)
 
     @mutation()
     async def undo_dismissal(self, info: Info, key: ProjectKey = None, id: ProjectId = None) -> DismissalPayload | None:
         """Undo the dismissal of a project and the mute that it caused."""
-        return await _payload(info, key, id, dismissals.undo_dismissal)
+        return await _dismissal_payload(info, key, id, dismissals.undo_dismissal)
 
 
-async def _payload(
+async def _dismissal_payload(
     info: Info, key: ProjectKey, id_: ProjectId, use_case: Callable[[Context, str], Awaitable[Dismissed]]
 ) -> DismissalPayload:
-    before = await _page(info.context) if _is_selected(info, "pageChange") else None
+    before = await _rank_first_page(info.context) if _is_selected(info, "pageChange") else None
     dismissed, errors = await attempt(lambda: use_case(info.context, key_of("Project", key, id_)), Dismissed(False))
     return DismissalPayload(
         changed=dismissed.changed,
@@ -123,7 +123,7 @@ async def _payload(
     )
 
 
-async def _page(context: Context) -> Page:
+async def _rank_first_page(context: Context) -> Page:
     """Rank the current first page without logging it as served."""
     return await context.feeds.preview(await context.viewer(), FIRST_PAGE_SIZE, ProjectFilter())
 

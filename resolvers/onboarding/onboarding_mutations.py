@@ -38,7 +38,7 @@ class OnboardingAnswerInput:
     ] = None
     skip: Annotated[bool | None, "Whether to skip the question. Omit the other fields then."] = None
 
-    def read(self, *path: str | int) -> SentAnswer:
+    def to_answer(self, *path: str | int) -> SentAnswer:
         """Convert the answer for the use case; `path` is its position in the arguments, for errors."""
         with path_prefix(*path):
             key = _question_key(self.question, self.question_id)
@@ -102,7 +102,7 @@ class OnboardingMutation:
         """
         return await _payload(
             lambda: submit_answers(
-                info.context, [answer.read("answers", index) for index, answer in enumerate(answers)], "answers"
+                info.context, [answer.to_answer("answers", index) for index, answer in enumerate(answers)], "answers"
             )
         )
 
@@ -111,7 +111,7 @@ class OnboardingMutation:
         self, info: Info, answer: Annotated[OnboardingAnswerInput, "The answer."]
     ) -> OnboardingPayload | None:
         """Answer one onboarding question. To continue later, query `onboardingProgress.next`."""
-        return await _payload(lambda: submit_answers(info.context, [answer.read("answer")], "answer"))
+        return await _payload(lambda: submit_answers(info.context, [answer.to_answer("answer")], "answer"))
 
     @mutation()
     async def skip_onboarding_question(

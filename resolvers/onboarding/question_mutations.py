@@ -103,7 +103,9 @@ class QuestionMutation:
         with the same key; omitted fields get their defaults.
         """
         use_case = partial(upsert_catalog.upsert_questions, retire_others=bool(retire_others))
-        payload = await UpsertPayload.from_use_case(info, use_case, [_question(question) for question in questions])
+        payload = await UpsertPayload.from_use_case(
+            info, use_case, [_question_fields(question) for question in questions]
+        )
         for result in payload.results:
             _use_input_names(result.user_errors)
         return payload
@@ -117,9 +119,9 @@ class QuestionMutation:
         return RefreshOnboardingPayload(changed=await refresh_questions(info.context.stores.database))
 
 
-def _question(sent: OnboardingQuestionInput) -> dict[str, Any]:
+def _question_fields(question_input: OnboardingQuestionInput) -> dict[str, Any]:
     """Convert a question to the fields of its record, in which an option has an `id` and no object `term`."""
-    question: dict[str, Any] = input_fields(sent)
+    question: dict[str, Any] = input_fields(question_input)
     for option in question["options"]:
         option.update(option.pop("term", {}), id=option.pop("key"))
     return question

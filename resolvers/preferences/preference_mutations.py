@@ -26,7 +26,7 @@ class InterestInput:
     key: Annotated[str | None, "The `key`."] = None
     id: Annotated[strawberry.ID | None, "The `id` of a `Tool`, `Category` or `Topic`."] = None
 
-    def term(self, *path: str | int) -> tuple[TermKind, str]:
+    def to_term(self, *path: str | int) -> tuple[TermKind, str]:
         """Return the kind and the key; `path` is the position in the arguments, for errors."""
         with path_prefix(*path):
             return term_of(self.kind, self.key, self.id)
@@ -90,7 +90,7 @@ class PreferenceMutation:
         """
         return await InterestsPayload.from_use_case(
             lambda: change_preferences.set_interests(
-                info.context, [interest.term("interests", index) for index, interest in enumerate(interests)]
+                info.context, [interest.to_term("interests", index) for index, interest in enumerate(interests)]
             )
         )
 
@@ -104,7 +104,7 @@ class PreferenceMutation:
         onboarding.
         """
         return await InterestsPayload.from_use_case(
-            lambda: change_preferences.remove_interest(info.context, interest.term("interest"))
+            lambda: change_preferences.remove_interest(info.context, interest.to_term("interest"))
         )
 
     @mutation()

@@ -104,7 +104,7 @@ class Status:
 
 def status_of(
     counts: SignalCounts,
-    at: datetime,
+    current_time: datetime,
     model: Model,
     preferences: Preferences,
     thresholds: Thresholds = BASELINE_THRESHOLDS,
@@ -113,14 +113,14 @@ def status_of(
     times = [time for time in (counts.last_engaged_at, counts.last_stated_at) if time is not None]
     strategy = _strategy(counts, preferences)
     used_model = ONBOARDING if strategy is Strategy.ONBOARDING else model
-    age_s = max((at - max(times)).total_seconds(), 0.0) if times else None
+    age_s = max((current_time - max(times)).total_seconds(), 0.0) if times else None
     return Status(
         counts=counts,
         thresholds=thresholds,
         stage=stage(counts.interests, counts.interactions, counts.likes, counts.has_answered, thresholds),
         strategy=strategy,
-        parts=_parts(counts, age_s, thresholds),
-        missing=tuple(_missing(counts, thresholds)),
+        parts=_quality_parts(counts, age_s, thresholds),
+        missing=tuple(_find_missing(counts, thresholds)),
         inactive_reasons=_inactive_reasons(used_model, counts, preferences),
         profile_age_s=age_s,
     )
@@ -135,7 +135,7 @@ def _strategy(counts: SignalCounts, preferences: Preferences) -> Strategy:
     return Strategy.PERSONALIZED if engaged or (counts.interests and stated) else Strategy.POPULAR
 
 
-def _parts(counts: SignalCounts, age_s: float | None, thresholds: Thresholds) -> dict[QualityPart, float]:
+def _quality_parts(counts: SignalCounts, age_s: float | None, thresholds: Thresholds) -> dict[QualityPart, float]:
     age_half_lives = math.inf if age_s is None else age_s / DAY_S / weights.QUALITY_HALF_LIFE_DAYS
     shares = {
         QualityPart.INTERESTS: min(counts.interests / max(thresholds.tags, 1), 1.0),
@@ -146,11 +146,11 @@ def _parts(counts: SignalCounts, age_s: float | None, thresholds: Thresholds) ->
     return {part: weights.QUALITY_SHARES[part.value] * share for part, share in shares.items()}
 
 
-def _log_share(count: int, full: int) -> float:
-    return min(math.log1p(count) / math.log1p(max(full, 1)), 1.0)
+def _log_share(count: int, full_count: int) -> float:
+    return min(math.log1p(count) / math.log1p(max(full_count, 1)), 1.0)
 
 
-def _missing(counts: SignalCounts, thresholds: Thresholds) -> Sequence[Missing]:
+def _find_missing(counts: SignalCounts, thresholds: Thresholds) -> Sequence[Missing]:
     open_questions = counts.questions - counts.answered - counts.skipped
     usable = max(counts.interests, counts.interactions)
     goals = [
@@ -161,7 +161,7 @@ def _missing(counts: SignalCounts, thresholds: Thresholds) -> Sequence[Missing]:
         (MissingKind.LIKES, counts.likes, thresholds.likes, "Like {}"),
     ]
     return [
-        Missing(kind, have, needed, text.format(_more(needed - have, kind)))
+        Missing(kind, have, needed, text.format(_missing_amount(needed - have, kind)))
         for kind, have, needed, text in goals
         if have < needed
     ]
@@ -176,7 +176,7 @@ _NOUNS = {
 }
 
 
-def _more(count: int, kind: MissingKind) -> str:
+def _missing_amount(count: int, kind: MissingKind) -> str:
     return f"{count} more {_NOUNS[kind][count > 1]}"
 
 

@@ -103,5 +103,5 @@ async def _find_subject(work: UnitOfWork, viewer: Viewer, card: ProjectCard, kin
 
 async def _read_mute(work: UnitOfWork, subject: Subject) -> Muted | None:
     viewer = await work.viewer()
-    existing = await mutes.mutes_of(work.stores.database, viewer.actor_id)
-    return next((muted for muted in existing if (muted.kind, muted.subject_id) == subject), None)
+    existing_mutes = [] if viewer.actor_id is None else await mutes.mutes_of(work.stores.database, viewer.actor_id)
+    return next((muted for muted in existing_mutes if (muted.kind, muted.subject_id) == subject), None)

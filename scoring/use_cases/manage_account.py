@@ -13,7 +13,7 @@ from scoring.use_cases.input_errors import CallerUnidentified, UserErrorCode, re
 from scoring.use_cases.platform_keys import distinct_valid_keys, is_valid_key
 from scoring.use_cases.unit_of_work import UnitOfWork
 
-_SIGN_IN = (
+_SIGN_IN_MESSAGE = (
     "This session belongs to an account. Send the bearer token of the account; an X-Session-Id is not sufficient."
 )
 
@@ -99,5 +99,5 @@ async def _account_holder(work: UnitOfWork) -> Viewer:
     """Return the viewer. Refuses a claimed session id without the account's token."""
     viewer = await work.identified_viewer()
     if work.caller.user_key is None and viewer.user_id is not None:
-        raise refusal(UserErrorCode.FORBIDDEN, _SIGN_IN)
+        raise refusal(UserErrorCode.FORBIDDEN, _SIGN_IN_MESSAGE)
     return viewer

@@ -83,12 +83,12 @@ def check_answers(
     by_key = {question.key: question for question in questions}
     errors: list[InputError] = []
     choices: list[CheckedAnswer] = []
-    seen: set[str] = set()
+    answered_keys: set[str] = set()
     for index, answer in enumerate(sent_answers):
         answer_path = (*path, index) if path == ("answers",) else path
         question = by_key.get(answer.question)
-        answer_errors = _question_errors(answer.question, question, seen, answer_path)
-        seen.add(answer.question)
+        answer_errors = _question_errors(answer.question, question, answered_keys, answer_path)
+        answered_keys.add(answer.question)
         if question is not None and not answer_errors:
             answer_errors = _answer_errors(answer, question, answer_path)
         errors += answer_errors
@@ -105,8 +105,8 @@ def check_answers(
 Path = tuple[Step, ...]
 
 
-def _question_errors(key: str, question: Question | None, seen: set[str], path: Path) -> list[InputError]:
-    if key in seen:
+def _question_errors(key: str, question: Question | None, answered_keys: set[str], path: Path) -> list[InputError]:
+    if key in answered_keys:
         code, message = UserErrorCode.INVALID, "There are two answers to this question; send one."
     elif question is None:
         code = UserErrorCode.UNKNOWN_QUESTION
