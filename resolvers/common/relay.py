@@ -68,8 +68,6 @@ class Connection(Generic[T]):
             Cursors and items; more than `first` of them if there is a next page.
         has_previous
             Whether the page is not the first one.
-        fields
-            The values of further fields of a subclass.
         """
         page = items[:first]
         position = page_info([cursor for cursor, _ in page], has_next=len(items) > first, has_previous=has_previous)
