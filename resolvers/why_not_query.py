@@ -4,7 +4,6 @@ from typing import Annotated
 
 import strawberry
 
-from db.actors.mutes import mutes_of
 from db.catalog.project_cards import ProjectCard, ProjectFilter
 from db.errors import Store
 from resolvers.common.context import Context, Info
@@ -109,11 +108,9 @@ def _summary(why_not: why_not_outcome.WhyNot) -> str:
 
 async def _mutes_of(context: Context, card: ProjectCard) -> list[Mute]:
     """Read the viewer's mutes that remove a project."""
-    viewer = await context.viewer()
-    if viewer.actor_id is None:
-        return []
     project_terms = await context.loaders.terms_by_project.load(card.id)
     terms = {(term.kind.value, term.id) for kind in project_terms or () for term in kind}
     subjects = terms | {("owner", card.owner_id)}
-    mutes = await mutes_of(context.stores.database, viewer.actor_id)
-    return [Mute.from_muted(muted) for muted in mutes if (muted.kind.value, muted.subject_id) in subjects]
+    return [
+        Mute.from_muted(muted) for muted in await context.mutes() if (muted.kind.value, muted.subject_id) in subjects
+    ]

@@ -75,8 +75,7 @@ async def mute(work: UnitOfWork, kind: MuteKind, key: str) -> bool:
     subject_id = await _read_subject_id(work, viewer, kind, key) if is_valid_key(key) else None
     if subject_id is None:
         raise InputRefused(_subject_error(kind))
-    existing_mutes = [] if viewer.actor_id is None else await mutes.mutes_of(work.stores.database, viewer.actor_id)
-    if len(existing_mutes) >= MAX_MUTES:
+    if len(await work.mutes()) >= MAX_MUTES:
         raise refusal(UserErrorCode.TOO_MANY, f"You have {MAX_MUTES:,} mutes, the maximum. Remove some first.")
     async with work.write() as connection:
         return await mutes.mute(connection, await ensure_actor(connection, viewer), kind, subject_id)
@@ -88,8 +87,7 @@ async def unmute(work: UnitOfWork, kind: MuteKind, key: str) -> bool:
     The subject is looked up in the viewer's mutes, not in the catalog: it may have become private or been renamed.
     """
     viewer = await work.identified_viewer()
-    existing_mutes = [] if viewer.actor_id is None else await mutes.mutes_of(work.stores.database, viewer.actor_id)
-    matching_mutes = [muted for muted in existing_mutes if muted.kind is kind and key in (muted.key, muted.name)]
+    matching_mutes = [muted for muted in await work.mutes() if muted.kind is kind and key in (muted.key, muted.name)]
     if viewer.actor_id is None or not matching_mutes:
         return False
     best_match = min(matching_mutes, key=lambda muted: muted.key != key)

@@ -21,7 +21,7 @@ _KINDS_WITHOUT_SUBJECT = ("people", "popular", "trending", "keywords", "fresh", 
 
 
 class DismissalReason(NamedTuple):
-    """The reason for which the viewer dismisses a project: the id of the project, and for example `interest:tool:a`."""
+    """The reason for a dismissal: the id of its project, and its own id, for example ``interest:tool:suno``."""
 
     project_id: int
     reason: str
@@ -46,7 +46,10 @@ async def dismiss_project(work: UnitOfWork, key: str, reason: DismissalReason | 
         return changed
 
     changed = await change_project(work, key, change)
-    return Dismissed(changed, await _read_mute(work, subject) if changed and subject is not None else None)
+    if not changed or subject is None:
+        return Dismissed(changed)
+    added_mutes = (muted for muted in await work.mutes() if (muted.kind, muted.subject_id) == subject)
+    return Dismissed(changed=True, muted=next(added_mutes, None))
 
 
 async def undo_dismissal(work: UnitOfWork, key: str) -> Dismissed:
@@ -99,9 +102,3 @@ async def _find_subject(work: UnitOfWork, viewer: Viewer, card: ProjectCard, kin
         if similar is not None and await has_engaged(database, viewer.actor_id, similar.id):
             return MuteKind.PROJECT, similar.id
     return None
-
-
-async def _read_mute(work: UnitOfWork, subject: Subject) -> Muted | None:
-    viewer = await work.viewer()
-    existing_mutes = [] if viewer.actor_id is None else await mutes.mutes_of(work.stores.database, viewer.actor_id)
-    return next((muted for muted in existing_mutes if (muted.kind, muted.subject_id) == subject), None)

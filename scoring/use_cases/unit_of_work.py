@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.actors.mutes import Muted, mutes_of
 from db.actors.users import ANONYMOUS_VIEWER, Viewer, find_viewer
 from db.cache.last_known import LastKnownValues
 from db.catalog.project_cards import ProjectCard, cards_by_key
@@ -121,6 +122,11 @@ class UnitOfWork:
         """Read the project with this key; None if it does not exist or the viewer may not see it."""
         viewer = await self.viewer()
         return (await cards_by_key(self.stores.database, [key], viewer.user_id)).get(key) if is_valid_key(key) else None
+
+    async def mutes(self) -> list[Muted]:
+        """Read the viewer's mutes."""
+        viewer = await self.viewer()
+        return await mutes_of(self.stores.database, viewer.actor_id)
 
     async def role(self) -> Role:
         """Return the role in the token, or else the role in the user's row."""
