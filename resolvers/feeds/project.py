@@ -9,7 +9,7 @@ import strawberry
 from db.actors.users import Viewer
 from db.catalog.project_cards import ProjectCard, ProjectFilter
 from db.models import now
-from db.page_projects import PageProject
+from db.page_projects import PageProject, ProjectContent
 from resolvers.catalog.catalog_types import Category, Tool, Topic, User, user_by_id
 from resolvers.common.context import Info
 from resolvers.common.descriptions import object_type
@@ -69,25 +69,18 @@ class Project(Node):
     @classmethod
     def from_card(cls, card: ProjectCard) -> Self:
         """Convert a project card."""
-        return cls(
-            id=global_id("Project", card.key),
-            key=card.key,
-            title=card.title,
-            description=card.description,
-            type=card.type,
-            url=None if card.url is None else URL(card.url),
-            image_url=None if card.image_url is None else URL(card.image_url),
-            created_at=card.created_at,
-            like_count=card.like_count,
-            view_count=card.view_count,
-            project_id=card.id,
-            owner_id=card.owner_id,
-        )
+        return cls._convert(card, card, card.owner_id)
 
     @classmethod
     def from_page(cls, project: PageProject) -> Self:
         """Convert a project of a page."""
-        content = project.content
+        owner = project.content.owner
+        return cls._convert(project.content, project, None if owner is None else owner.id)
+
+    @classmethod
+    def _convert(
+        cls, content: ProjectCard | ProjectContent, counters: ProjectCard | PageProject, owner_id: int | None
+    ) -> Self:
         return cls(
             id=global_id("Project", content.key),
             key=content.key,
@@ -97,10 +90,10 @@ class Project(Node):
             url=None if content.url is None else URL(content.url),
             image_url=None if content.image_url is None else URL(content.image_url),
             created_at=content.created_at,
-            like_count=project.like_count,
-            view_count=project.view_count,
+            like_count=counters.like_count,
+            view_count=counters.view_count,
             project_id=content.id,
-            owner_id=None if content.owner is None else content.owner.id,
+            owner_id=owner_id,
         )
 
     @computed(shared=True)
