@@ -216,7 +216,7 @@ class FeedQuery:
         window: Annotated[Window | None, "The period in which visitors count."] = Window.DAY,
         where: Where = None,
     ) -> FeedConnection | None:
-        """Projects with many recent visitors for their age. A visit counts within two seconds.
+        """Projects with many recent visitors for their age. A visit changes the feed within two seconds.
 
         Your interests move a project by at most {MAX_BOOST_PLACES} ranks, unless the operator has set another maximum
         (TRENDING_MAX_SHIFT). Projects without visitors follow, newest first. Null only on error.
