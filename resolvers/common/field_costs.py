@@ -67,7 +67,7 @@ WRITE_COST = Cost(500)
 
 
 def computed(cost: Cost = LOADER_COST, *, shared: bool = False) -> Callable[[F], F]:
-    """Make a method the resolver of a field; its docstring is the description.
+    """Make a method the resolver of a field; its docstring is the description, `Annotated` text that of an argument.
 
     Parameters
     ----------
