@@ -44,7 +44,7 @@ from resolvers.common.compat import (
 Copy = Callable[[Any], Any]
 """A function from a resolved value to its serialized form; raises `_UnexpectedValue` for any other value."""
 
-Read = Callable[[Any], Any]
+ReadField = Callable[[Any], Any]
 """A function from an object to the serialized value of one of its fields."""
 
 INT_BOUND = 2**31
@@ -52,7 +52,7 @@ INT_BOUND = 2**31
 
 
 class _UnexpectedValue(Exception):
-    """A value that graphql-core handles."""
+    """A value that the fast path does not serialize, so that graphql-core does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class SelectionPlan:
     """The fields of one selection, divided into direct fields and others."""
 
     names: tuple[str, ...]  # all fields, in the order of the response
-    direct: tuple[tuple[str, Read], ...]  # fields read by plain attribute access, with all fields below them
+    direct: tuple[tuple[str, ReadField], ...]  # fields read by plain attribute access, with all fields below them
     others: GroupedFieldSet  # fields that graphql-core resolves
 
 
@@ -86,22 +86,22 @@ class Executor(ExecutionContext):
         """Resolve the fields of one object: direct fields here, others by graphql-core."""
         if not self._is_fast_path_enabled or position_context is not None:
             return super().execute_fields(parent_type, source_value, path, grouped_field_set, position_context)
-        plan = self._plan(parent_type, grouped_field_set)
+        plan = self._plan_selection(parent_type, grouped_field_set)
         results: dict[str, Any] = dict.fromkeys(plan.names)
         others = plan.others
         for name, read in plan.direct:
             try:
                 results[name] = read(source_value)
             except Exception:  # graphql-core resolves the field again and reports the error
-                others = _with(others, name, grouped_field_set)
+                others = _add_field(others, name, grouped_field_set)
         if not others:
             return results
         rest = super().execute_fields(parent_type, source_value, path, others, position_context)
         if isinstance(rest, dict):
-            return _merged(results, rest, others)
-        return _merged_later(results, rest, others)
+            return _merge(results, rest, others)
+        return _merge_awaited(results, rest, others)
 
-    def _plan(self, parent_type: GraphQLObjectType, fields: GroupedFieldSet) -> SelectionPlan:
+    def _plan_selection(self, parent_type: GraphQLObjectType, fields: GroupedFieldSet) -> SelectionPlan:
         """Divide a selection, once per operation."""
         key = (parent_type.name, id(fields))
         cached = self._plans.get(key)
@@ -116,14 +116,14 @@ class Executor(ExecutionContext):
         self._plans[key] = (fields, plan)  # the reference to the fields prevents the reuse of their id
         return plan
 
-    def _reader(self, parent_type: GraphQLObjectType, details: FieldDetailsList) -> Read | None:
+    def _reader(self, parent_type: GraphQLObjectType, details: FieldDetailsList) -> ReadField | None:
         """Return the reader of a field; None if graphql-core resolves it."""
         name = details[0].node.name.value
         if name == "__typename":
             type_name = parent_type.name
             return lambda _source: type_name
         field = parent_type.fields.get(name)
-        attribute = None if field is None or details[0].node.arguments else _attribute(field)
+        attribute = None if field is None or details[0].node.arguments else _attribute_name(field)
         if field is None or attribute is None:
             return None
         copy = self._copy(field.type, details)
@@ -142,17 +142,17 @@ class Executor(ExecutionContext):
         """Return the serializer of non-null values; None if graphql-core serializes them."""
         if isinstance(type_, GraphQLList):
             entry = self._copy(type_.of_type, details)
-            return None if entry is None else _list_of(entry)
+            return None if entry is None else _copy_of_list(entry)
         if isinstance(type_, GraphQLObjectType):
             return self._copy_object(type_, details)
         if isinstance(type_, GraphQLEnumType):
-            return _non_null(type_.coerce_output_value)
+            return _copy_of_non_null(type_.coerce_output_value)
         if isinstance(type_, GraphQLScalarType):
-            return _time(type_.coerce_output_value) if type_.name == "DateTime" else _SCALARS.get(type_.name)
+            return _copy_of_time(type_.coerce_output_value) if type_.name == "DateTime" else _SCALARS.get(type_.name)
         return None
 
     def _copy_object(self, type_: GraphQLObjectType, details: FieldDetailsList) -> Copy | None:
-        plan = self._plan(type_, self.collect_subfields(type_, details).grouped_field_set)
+        plan = self._plan_selection(type_, self.collect_subfields(type_, details).grouped_field_set)
         definition = object_definition(type_)
         if plan.others or definition is None or definition.is_type_of is not None:
             return None
@@ -166,7 +166,7 @@ class Executor(ExecutionContext):
         return copy
 
 
-def _attribute(field: GraphQLField) -> str | None:
+def _attribute_name(field: GraphQLField) -> str | None:
     """Return the name of the attribute behind a field without resolver, arguments and extensions."""
     definition = field_definition(field)
     if definition is None or field.args or definition.extensions:
@@ -175,25 +175,25 @@ def _attribute(field: GraphQLField) -> str | None:
     return definition.python_name if is_attribute else None
 
 
-def _with(others: GroupedFieldSet, name: str, fields: GroupedFieldSet) -> GroupedFieldSet:
+def _add_field(others: GroupedFieldSet, name: str, fields: GroupedFieldSet) -> GroupedFieldSet:
     """Add a field to those that graphql-core resolves, in document order."""
     return {other: details for other, details in fields.items() if other in others or other == name}
 
 
-def _merged(results: dict[str, Any], rest: dict[str, Any], others: GroupedFieldSet) -> dict[str, Any]:
+def _merge(results: dict[str, Any], rest: dict[str, Any], others: GroupedFieldSet) -> dict[str, Any]:
     results.update(rest)
     for name in others.keys() - rest.keys():
         del results[name]  # a field that is not in the schema
     return results
 
 
-async def _merged_later(
+async def _merge_awaited(
     results: dict[str, Any], rest: Awaitable[dict[str, Any]], others: GroupedFieldSet
 ) -> dict[str, Any]:
-    return _merged(results, await rest, others)
+    return _merge(results, await rest, others)
 
 
-def _list_of(entry: Copy) -> Copy:
+def _copy_of_list(entry: Copy) -> Copy:
     def copy(value: Any) -> list[Any]:
         if type(value) is not list and type(value) is not tuple:
             raise _UnexpectedValue  # iterating over a generator would consume it
@@ -202,7 +202,7 @@ def _list_of(entry: Copy) -> Copy:
     return copy
 
 
-def _exactly(expected: type) -> Copy:
+def _copy_of_type(expected: type) -> Copy:
     def copy(value: Any) -> Any:
         if type(value) is not expected:
             raise _UnexpectedValue
@@ -211,19 +211,19 @@ def _exactly(expected: type) -> Copy:
     return copy
 
 
-def _int(value: Any) -> int:
+def _copy_int(value: Any) -> int:
     if type(value) is int and -INT_BOUND <= value < INT_BOUND:
         return value
     raise _UnexpectedValue
 
 
-def _float(value: Any) -> float:
+def _copy_float(value: Any) -> float:
     if type(value) is float and isfinite(value):
         return value
     raise _UnexpectedValue
 
 
-def _non_null(write: Copy) -> Copy:
+def _copy_of_non_null(write: Copy) -> Copy:
     """Wrap the serializer of a type, so that null raises too."""
 
     def copy(value: Any) -> Any:
@@ -235,7 +235,7 @@ def _non_null(write: Copy) -> Copy:
     return copy
 
 
-def _time(write: Copy) -> Copy:
+def _copy_of_time(write: Copy) -> Copy:
     def copy(value: Any) -> Any:
         if type(value) is not datetime:
             raise _UnexpectedValue
@@ -245,10 +245,10 @@ def _time(write: Copy) -> Copy:
 
 
 _SCALARS: dict[str, Copy] = {
-    GraphQLString.name: _exactly(str),
-    GraphQLID.name: _exactly(str),
-    "URL": _exactly(str),
-    GraphQLBoolean.name: _exactly(bool),
-    GraphQLInt.name: _int,
-    GraphQLFloat.name: _float,
+    GraphQLString.name: _copy_of_type(str),
+    GraphQLID.name: _copy_of_type(str),
+    "URL": _copy_of_type(str),
+    GraphQLBoolean.name: _copy_of_type(bool),
+    GraphQLInt.name: _copy_int,
+    GraphQLFloat.name: _copy_float,
 }

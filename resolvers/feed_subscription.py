@@ -4,8 +4,6 @@ from collections.abc import AsyncGenerator
 from datetime import datetime
 from typing import Annotated
 
-import strawberry
-
 from db.actors.users import ActorVersion
 from db.models import FeedKind
 from resolvers.common.context import Info
@@ -13,7 +11,6 @@ from resolvers.common.descriptions import object_type
 from resolvers.common.enums import register_enum
 from resolvers.common.errors import InvalidArgument
 from resolvers.common.field_costs import Cost, subscription
-from resolvers.common.optional_arguments import unset_to_none
 from scoring.feed_changes import WATCHABLE_FEEDS, FeedChangeReason
 
 register_enum(
@@ -53,39 +50,30 @@ class Subscription:
         info: Info,
         feeds: Annotated[
             list[FeedKind],
-            strawberry.argument(
-                description=(
-                    "The feeds to report: FOR_YOU, TRENDING, POPULAR, NEWEST. Search results and similar projects "
-                    "do not change by themselves."
-                )
-            ),
+            "The feeds to report: FOR_YOU, TRENDING, POPULAR, NEWEST. Search results and similar projects "
+            "do not change by themselves.",
         ] = list(WATCHABLE_FEEDS),  # noqa: B006 (Strawberry writes it into the schema)
         since: Annotated[
             int | None,
-            strawberry.argument(
-                description=(
-                    "The last known `Viewer.version`. If the current version differs, an event is sent at once, "
-                    "so that no change is missed between a query and the subscription."
-                )
-            ),
-        ] = strawberry.UNSET,
+            "The last known `Viewer.version`. If the current version differs, an event is sent at once, "
+            "so that no change is missed between a query and the subscription.",
+        ] = None,
     ) -> AsyncGenerator[FeedChanged, None]:
         """Report changes of feeds within seconds.
 
         Changes in quick succession are reported once. To be notified of a change before the subscription, pass `since`.
         """
-        requested = frozenset(feeds)
-        if not requested or not requested <= set(WATCHABLE_FEEDS):
+        requested_feeds = frozenset(feeds)
+        if not requested_feeds or not requested_feeds <= set(WATCHABLE_FEEDS):
             raise InvalidArgument(
                 f"`feeds` must name one or more of {', '.join(kind.name for kind in WATCHABLE_FEEDS)}."
             )
         changes, caller = info.context.changes, info.context.caller
         if changes is None:
             raise InvalidArgument("Subscriptions are off (SUBSCRIPTIONS).")
-        since = unset_to_none(since)
-        current = await changes.version_of(caller)
-        known = current if since is None else ActorVersion(current.actor_id, since)
-        with changes.notification_queue(caller, requested, known) as queue:
+        current_version = await changes.version_of(caller)
+        known_version = current_version if since is None else ActorVersion(current_version.actor_id, since)
+        with changes.notification_queue(caller, requested_feeds, known_version) as queue:
             while notifications := await queue.take():
                 for change in notifications:
                     yield FeedChanged(feed=change.feed, reason=change.reason, version=change.version, at=change.at)

@@ -8,12 +8,9 @@ import strawberry
 from strawberry.scalars import JSON
 from strawberry.schema.config import StrawberryConfig
 
-from resolvers.accounts.personal_data import PersonalDataMutation
-from resolvers.accounts.session_mutations import SessionMutation
-from resolvers.accounts.user_removal import DeletionReceiptQuery, UserRemovalMutation
+from resolvers.account_mutations import AccountMutation, DeletionReceiptQuery
 from resolvers.catalog.catalog_mutations import CatalogMutation
-from resolvers.catalog.catalog_types import CatalogQuery, Category, Tool, Topic
-from resolvers.catalog.user import User
+from resolvers.catalog.catalog_types import CatalogQuery, Category, Tool, Topic, User
 from resolvers.common.context import Info
 from resolvers.common.field_costs import Cost, computed
 from resolvers.common.global_ids import parse_global_id
@@ -21,8 +18,7 @@ from resolvers.common.relay import Node
 from resolvers.common.scalars import ANY_JSON, DATE, DATE_TIME, URL, URL_SCALAR
 from resolvers.executor import Executor
 from resolvers.feed_subscription import Subscription
-from resolvers.feeds.explanation import REASON_TYPES
-from resolvers.feeds.explanation_causes import InterestCause, ProjectCause
+from resolvers.feeds.explanation import REASON_TYPES, InterestCause, ProjectCause
 from resolvers.feeds.feed_connection import FeedQuery, edge_by_key
 from resolvers.feeds.project import Project, ProjectQuery
 from resolvers.interactions.dismissal_mutations import DismissalMutation
@@ -30,11 +26,9 @@ from resolvers.interactions.interaction_mutations import InteractionMutation
 from resolvers.onboarding.onboarding_mutations import OnboardingMutation
 from resolvers.onboarding.onboarding_questions import OnboardingQuery
 from resolvers.onboarding.question_mutations import QuestionMutation
-from resolvers.preferences.mute_mutations import MuteMutation
 from resolvers.preferences.personalization_status import PersonalizationQuery
-from resolvers.preferences.settings_mutations import SettingsMutation
+from resolvers.preferences.preference_mutations import PreferenceMutation
 from resolvers.preferences.viewer import ViewerQuery
-from resolvers.preferences.viewer_interests import InterestsMutation
 from resolvers.schema_documentation import (
     ABOUT_MUTATION,
     ABOUT_QUERY,
@@ -56,15 +50,13 @@ _NODES: dict[str, tuple[str, Callable[[Any], Node]]] = {
 """Loader by key and converter for each type of node except `FeedEdge`."""
 
 _NODE_COST = Cost(150)
-"""Cost of one or two statements, and for an edge of its stored ranking: 1.5 ms of CPU to read and unpack."""
+"""Cost of one or two statements. For an edge, reading and unpacking the stored ranking takes 1.5 ms of CPU."""
 
 
 @strawberry.type
 class NodeQuery:
     @computed(_NODE_COST)
-    async def node(
-        self, info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="The global id.")]
-    ) -> Node | None:
+    async def node(self, info: Info, id: Annotated[strawberry.ID, "The global id."]) -> Node | None:
         """The object with a global id; null if it does not exist or you may not see it.
 
         The id of a `FeedEdge` returns the edge with its explanation, or the error SNAPSHOT_EXPIRED if the ranking has
@@ -99,15 +91,11 @@ class Query(
 class Mutation(
     InteractionMutation,
     DismissalMutation,
-    InterestsMutation,
-    MuteMutation,
-    SettingsMutation,
+    PreferenceMutation,
     OnboardingMutation,
-    SessionMutation,
-    PersonalDataMutation,
+    AccountMutation,
     CatalogMutation,
     QuestionMutation,
-    UserRemovalMutation,
 ):
     """All mutations."""
 

@@ -173,7 +173,7 @@ MUTATION_EXAMPLES: Mapping[str, str] = {
 SUBSCRIPTION_EXAMPLES: Mapping[str, str] = {
     "feedChanged": """
         subscription ($since: Int) {
-          feedChanged(feeds: [FOR_YOU, TRENDING], since: $since) { feed reason version at } }""",
+          feedChanged(feeds: [FOR_YOU, TRENDING], since: $since) { feed reason version at } }"""
 }
 
 _PROJECT = (UserErrorCode.UNKNOWN_PROJECT, UserErrorCode.INVALID)
@@ -198,11 +198,7 @@ MUTATION_ERROR_CODES: Mapping[str, tuple[UserErrorCode, ...]] = {
     "updatePersonalizationSettings": (UserErrorCode.INVALID,),
     "submitOnboarding": _ANSWER,
     "answerOnboardingQuestion": _ANSWER,
-    "skipOnboardingQuestion": (
-        UserErrorCode.UNKNOWN_QUESTION,
-        UserErrorCode.INACTIVE_QUESTION,
-        UserErrorCode.INVALID,
-    ),
+    "skipOnboardingQuestion": (UserErrorCode.UNKNOWN_QUESTION, UserErrorCode.INACTIVE_QUESTION, UserErrorCode.INVALID),
     "resetOnboarding": (),
     "claimSession": (UserErrorCode.INVALID, UserErrorCode.FORBIDDEN),
     "revokeSessions": (),

@@ -4,18 +4,16 @@ from typing import Annotated
 
 import strawberry
 
-from db.actors.mutes import mutes_of
 from db.catalog.project_cards import ProjectCard, ProjectFilter
 from db.errors import Store
-from resolvers.common import enums  # noqa: F401 (publishes the enums that are named below)
 from resolvers.common.context import Context, Info
 from resolvers.common.descriptions import object_type
 from resolvers.common.field_costs import Cost, computed
-from resolvers.common.references import ProjectId, ProjectKey, Reference, key_of
+from resolvers.common.references import ProjectId, ProjectKey, key_of
 from resolvers.feeds.explanation import Explanation
 from resolvers.feeds.feed_connection import Where, read_filter
 from resolvers.feeds.project import Project
-from resolvers.preferences.mute_type import Mute
+from resolvers.preferences.viewer import Mute
 from scoring.explanation import why_not_outcome
 from scoring.explanation.why_not_outcome import Outcome
 from scoring.pipelines.feed_filters import Filter
@@ -53,8 +51,7 @@ class WhyNot:
     project: Annotated[Project | None, "The project; null if `outcome` is UNKNOWN."]
     mutes: Annotated[list[Mute], "Your mutes that remove the project."]
     degraded: Annotated[
-        list[Store],
-        "The stores that were unavailable; their absence may be the reason. Empty in the normal case.",
+        list[Store], "The stores that were unavailable; their absence may be the reason. Empty in the normal case."
     ]
 
 
@@ -62,27 +59,23 @@ class WhyNot:
 class WhyNotQuery:
     @computed(Cost(1_500))
     async def why_not(
-        self,
-        info: Info,
-        key: ProjectKey = strawberry.UNSET,
-        id: ProjectId = strawberry.UNSET,
-        where: Where = strawberry.UNSET,
+        self, info: Info, key: ProjectKey = None, id: ProjectId = None, where: Where = None
     ) -> WhyNot | None:
         """Explain why a project is not in your `forYou`, or return its rank.
 
         The outcome is UNKNOWN for a project that does not exist and for a project that you may not see. Null only on
         error.
         """
-        card = await info.context.loaders.cards_by_key.load(key_of("Project", Reference(key, id)))
+        card = await info.context.loaders.cards_by_key.load(key_of("Project", key, id))
         if card is None:
-            return _converted(why_not_outcome.UNKNOWN, None, [])
+            return _why_not(why_not_outcome.UNKNOWN, None, [])
         project_filter = await read_filter(info.context, where)
         outcome = await info.context.feeds.why_not(await info.context.viewer(), card.id, project_filter)
         mutes = await _mutes_of(info.context, card) if outcome.filter is Filter.MUTED else []
-        return _converted(outcome, card, mutes, project_filter)
+        return _why_not(outcome, card, mutes, project_filter)
 
 
-def _converted(
+def _why_not(
     why_not: why_not_outcome.WhyNot, card: ProjectCard | None, mutes: list[Mute], where: ProjectFilter | None = None
 ) -> WhyNot:
     return WhyNot(
@@ -115,11 +108,9 @@ def _summary(why_not: why_not_outcome.WhyNot) -> str:
 
 async def _mutes_of(context: Context, card: ProjectCard) -> list[Mute]:
     """Read the viewer's mutes that remove a project."""
-    viewer = await context.viewer()
-    if viewer.actor_id is None:
-        return []
     project_terms = await context.loaders.terms_by_project.load(card.id)
     terms = {(term.kind.value, term.id) for kind in project_terms or () for term in kind}
     subjects = terms | {("owner", card.owner_id)}
-    mutes = await mutes_of(context.stores.database, viewer.actor_id)
-    return [Mute.from_muted(muted) for muted in mutes if (muted.kind.value, muted.subject_id) in subjects]
+    return [
+        Mute.from_muted(muted) for muted in await context.mutes() if (muted.kind.value, muted.subject_id) in subjects
+    ]

@@ -1,8 +1,8 @@
 """Cost of an operation in points: the points of its fields, multiplied by the entries of the lists that contain them.
 
-A field costs ``Cost.points``, and ``Cost.each`` for every requested entry. Its block (the selection set below it) costs
-``BlockCost.fixed``, and ``BlockCost.per_entry`` for every requested entry. A block's cost does not depend on the field
-above it, so it is computed once, however often a fragment is used.
+A field costs ``Cost.points``, and ``Cost.points_per_item`` for every requested entry. Its block (the selection set
+below it) costs ``BlockCost.fixed``, and ``BlockCost.per_entry`` for every requested entry. A block's cost does not
+depend on the field above it, so it is computed once, however often a fragment is used.
 """
 
 from collections.abc import Mapping
@@ -75,11 +75,11 @@ def _block_cost(block: SelectionBlock, costs: list[BlockCost], sizes: Mapping[st
         entries = _requested_entries(selected, sizes)
         child = costs[selected.block] if selected.block is not None else BlockCost()
         cost = selected.field_cost.cost
-        fixed += cost.points + cost.each * entries
+        fixed += cost.points + cost.points_per_item * entries
         child_total = child.fixed + child.unsized_lists
         if not selected.field_cost.is_list:
-            fixed += child.fixed + child.per_entry * entries if cost.by else child_total
-        elif cost.by:
+            fixed += child.fixed + child.per_entry * entries if cost.size_argument else child_total
+        elif cost.size_argument:
             fixed += child_total * entries
         else:
             per_entry += child_total
@@ -101,8 +101,8 @@ def _requested_entries(selected: SelectedField, sizes: Mapping[str, int | None])
         case VariableNode():
             size = sizes.get(selected.size.name.value, default)
         case _:
-            size = _size_of_literal(selected.size, cost.most)
-    return default if size is None else max(0, min(size, cost.most))
+            size = _size_of_literal(selected.size, cost.max_size)
+    return default if size is None else max(0, min(size, cost.max_size))
 
 
 def _size_of_literal(value: ValueNode, max_size: int) -> int | None:

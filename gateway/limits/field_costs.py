@@ -31,7 +31,7 @@ class FieldCost:
     type: str | None = None  # the type of its value, or None for a scalar or an enum value
     is_list: bool = False  # whether its value is a list of objects
     entries: float = 1.0  # expected entries of the list if no argument gives its size
-    # Number of entries if the argument `cost.by` is omitted: its default in the schema, else the maximum.
+    # Number of entries if the argument `cost.size_argument` is omitted: its default in the schema, else the maximum.
     default: int = 0
 
 
@@ -70,7 +70,7 @@ def _field_cost(field: GraphQLField) -> FieldCost:
     is_leaf = is_leaf_type(named_type)
     is_list = not is_leaf and is_list_type(get_nullable_type(field.type))
     cost = _cost(field)
-    entries = cost.entries if is_list else 1.0
+    entries = cost.default_size if is_list else 1.0
     return FieldCost(cost, None if is_leaf else named_type.name, is_list, entries, _default(field, cost))
 
 
@@ -81,8 +81,8 @@ def _cost(field: GraphQLField) -> Cost:
 
 
 def _default(field: GraphQLField, cost: Cost) -> int:
-    default = field.args[cost.by].default_value if cost.by in field.args else None
-    return min(default, cost.most) if isinstance(default, int) else cost.most
+    default = field.args[cost.size_argument].default_value if cost.size_argument in field.args else None
+    return min(default, cost.max_size) if isinstance(default, int) else cost.max_size
 
 
 def _mean_introspection_entries(schema: GraphQLSchema) -> dict[tuple[str, str], float]:

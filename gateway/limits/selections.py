@@ -133,7 +133,7 @@ class _Builder:
 
     def _selected_field(self, node: FieldNode, type_: str | None) -> SelectedField:
         field_cost = self._costs.find(type_, node.name.value)
-        sizing = (field_cost.cost.by, field_cost.cost.or_by)
+        sizing = (field_cost.cost.size_argument, field_cost.cost.alternative_argument)
         size = next((argument.value for argument in node.arguments or () if argument.name.value in sizing), None)
         block = None if node.selection_set is None else self._index_by_node[id(node.selection_set)]
         key = node.name.value if node.alias is None else node.alias.value

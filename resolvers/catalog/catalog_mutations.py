@@ -15,7 +15,6 @@ from resolvers.common.context import Info
 from resolvers.common.descriptions import input_type, object_type
 from resolvers.common.enums import register_enum
 from resolvers.common.field_costs import Cost, mutation
-from resolvers.common.optional_arguments import unset_to_none
 from resolvers.common.scalars import URL
 from resolvers.common.user_errors import UserError, attempt
 from scoring.use_cases import upsert_catalog
@@ -38,32 +37,27 @@ class ProjectInput:
     key: Annotated[str, "The platform's own id, 1 to 200 characters."]
     title: Annotated[str, "The title, up to 1,000 characters."]
     type: Annotated[str, "The platform's own type of project: `[a-z][a-z0-9_]*`, up to 50 characters."]
-    description: Annotated[str | None, "The description, up to 100,000 characters."] = strawberry.UNSET
+    description: Annotated[str | None, "The description, up to 100,000 characters."] = None
     tools: Annotated[
-        list[str] | None,
-        "The keys of tools, up to 100. Unknown tools are created with their key as name.",
-    ] = strawberry.UNSET
+        list[str] | None, "The keys of tools, up to 100. Unknown tools are created with their key as name."
+    ] = None
     categories: Annotated[
-        list[str] | None,
-        "The keys of categories, up to 100. Unknown categories are created with their key as name.",
-    ] = strawberry.UNSET
+        list[str] | None, "The keys of categories, up to 100. Unknown categories are created with their key as name."
+    ] = None
     topics: Annotated[
-        list[str] | None,
-        "The keys of topics, up to 200. Unknown topics are created with their key as name.",
-    ] = strawberry.UNSET
-    owner: Annotated[str | None, "The key of the owner, an existing user."] = strawberry.UNSET
-    url: Annotated[URL | None, "The address of the project, http or https."] = strawberry.UNSET
-    image_url: Annotated[URL | None, "The address of an image, http or https."] = strawberry.UNSET
+        list[str] | None, "The keys of topics, up to 200. Unknown topics are created with their key as name."
+    ] = None
+    owner: Annotated[str | None, "The key of the owner, an existing user."] = None
+    url: Annotated[URL | None, "The address of the project, http or https."] = None
+    image_url: Annotated[URL | None, "The address of an image, http or https."] = None
     created_at: Annotated[
-        datetime | None,
-        "When the project was created. Default: the stored time, or now for a new project.",
-    ] = strawberry.UNSET
-    private: Annotated[bool | None, "Whether only its owner may see the project."] = strawberry.UNSET
-    archived: Annotated[bool | None, "Whether the project is excluded from all feeds."] = strawberry.UNSET
-    source: Annotated[
-        JSON | None,
-        'An object with data specific to the type, for example `{"subreddit": "rust"}`.',
-    ] = strawberry.UNSET
+        datetime | None, "When the project was created. Default: the stored time, or now for a new project."
+    ] = None
+    private: Annotated[bool | None, "Whether only its owner may see the project."] = None
+    archived: Annotated[bool | None, "Whether the project is excluded from all feeds."] = None
+    source: Annotated[JSON | None, 'An object with data specific to the type, for example `{"subreddit": "rust"}`.'] = (
+        None
+    )
 
 
 @input_type
@@ -72,11 +66,11 @@ class ToolInput:
 
     key: Annotated[str, "The platform's own id, 1 to 200 characters."]
     name: Annotated[str, "The display name."]
-    tagline: Annotated[str | None, "The purpose of the tool in one line."] = strawberry.UNSET
-    description: Annotated[str | None, "The description."] = strawberry.UNSET
-    category: Annotated[str | None, "The platform's own group of tools."] = strawberry.UNSET
-    tags: Annotated[list[str] | None, "Free tags, up to 200."] = strawberry.UNSET
-    use_cases: Annotated[str | None, "The use cases."] = strawberry.UNSET
+    tagline: Annotated[str | None, "The purpose of the tool in one line."] = None
+    description: Annotated[str | None, "The description."] = None
+    category: Annotated[str | None, "The platform's own group of tools."] = None
+    tags: Annotated[list[str] | None, "Free tags, up to 200."] = None
+    use_cases: Annotated[str | None, "The use cases."] = None
 
 
 @input_type
@@ -85,7 +79,7 @@ class CategoryInput:
 
     key: Annotated[str, "The platform's own id, 1 to 200 characters."]
     name: Annotated[str, "The display name."]
-    description: Annotated[str | None, "The description."] = strawberry.UNSET
+    description: Annotated[str | None, "The description."] = None
 
 
 @input_type
@@ -94,7 +88,7 @@ class TagInput:
 
     name: Annotated[str, "The key or the name of a tool, category or topic."]
     kind: Annotated[TermKind, "The kind."]
-    confidence: Annotated[float | None, "The confidence, 0 to 1. Default: 1."] = strawberry.UNSET
+    confidence: Annotated[float | None, "The confidence, 0 to 1. Default: 1."] = None
 
 
 @input_type
@@ -103,18 +97,15 @@ class UserInput:
 
     key: Annotated[str, "The platform's own id, 1 to 200 characters, which is the subject of the user's tokens."]
     username: Annotated[str, "The display name."]
-    bio: Annotated[str | None, "The user's description of themselves."] = strawberry.UNSET
-    tier: Annotated[str | None, "The platform's own tier of the user."] = strawberry.UNSET
-    points: Annotated[int | None, "The platform's own score of the user, from 0."] = strawberry.UNSET
-    role: Annotated[
-        Role | None,
-        "The role. Default: VIEWER. Only administrators appoint administrators.",
-    ] = strawberry.UNSET
+    bio: Annotated[str | None, "The user's description of themselves."] = None
+    tier: Annotated[str | None, "The platform's own tier of the user."] = None
+    points: Annotated[int | None, "The platform's own score of the user, from 0."] = None
+    role: Annotated[Role | None, "The role. Default: VIEWER. Only administrators appoint administrators."] = None
     tags: Annotated[
         list[TagInput] | None,
         "The interests, up to 1,000. They replace the interests of earlier requests; interests that the user stated "
         "here are kept.",
-    ] = strawberry.UNSET
+    ] = None
 
 
 register_enum(
@@ -139,12 +130,6 @@ class UpsertResult:
     status: Annotated[UpsertStatus, "The outcome."]
     user_errors: Annotated[list[UserError], "Why the record was refused; empty otherwise."]
 
-    @classmethod
-    def from_upserted(cls, index: int, record: UpsertedRecord) -> Self:
-        """Convert the outcome of a record."""
-        errors = [UserError.from_input_error(error) for error in record.errors]
-        return cls(index=index, key=record.key, status=record.status, user_errors=errors)
-
 
 @object_type
 class UpsertPayload:
@@ -158,8 +143,7 @@ class UpsertPayload:
     unchanged: Annotated[int, "The number of records that were stored already."]
     refused: Annotated[int, "The number of records that were refused."]
     user_errors: Annotated[
-        list[UserError],
-        "The errors in the batch as a whole; the errors of single records are in `results`.",
+        list[UserError], "The errors in the batch as a whole; the errors of single records are in `results`."
     ]
 
     @classmethod
@@ -168,7 +152,15 @@ class UpsertPayload:
         upserted, errors = await attempt(lambda: use_case(info.context, items), [])
         count = Counter(record.status for record in upserted)
         return cls(
-            results=[UpsertResult.from_upserted(index, record) for index, record in enumerate(upserted)],
+            results=[
+                UpsertResult(
+                    index=index,
+                    key=record.key,
+                    status=record.status,
+                    user_errors=[UserError.from_input_error(error) for error in record.errors],
+                )
+                for index, record in enumerate(upserted)
+            ],
             added=count[UpsertStatus.ADDED],
             changed=count[UpsertStatus.CHANGED],
             unchanged=count[UpsertStatus.UNCHANGED],
@@ -185,14 +177,14 @@ class RemovePayload:
     user_errors: Annotated[list[UserError], "The errors in the input; empty on success."]
 
 
-Keys = Annotated[list[str], strawberry.argument(description=f"The `key`s, up to {MAX_RECORDS:,}.")]
+Keys = Annotated[list[str], f"The `key`s, up to {MAX_RECORDS:,}."]
 
 
 @strawberry.type
 class CatalogMutation:
     @mutation(Cost(1_000, 50, "projects", MAX_RECORDS), Role.SERVICE)
     async def upsert_projects(
-        self, info: Info, projects: Annotated[list[ProjectInput], strawberry.argument(description="The projects.")]
+        self, info: Info, projects: Annotated[list[ProjectInput], "The projects."]
     ) -> UpsertPayload | None:
         """Create or update projects. {_BATCH}."""
         return await UpsertPayload.from_use_case(info, upsert_catalog.upsert_projects, input_fields(projects))
@@ -204,27 +196,19 @@ class CatalogMutation:
         return RemovePayload(removed=removed, user_errors=errors)
 
     @mutation(Cost(1_000, 50, "tools", MAX_RECORDS), Role.SERVICE)
-    async def upsert_tools(
-        self, info: Info, tools: Annotated[list[ToolInput], strawberry.argument(description="The tools.")]
-    ) -> UpsertPayload | None:
+    async def upsert_tools(self, info: Info, tools: Annotated[list[ToolInput], "The tools."]) -> UpsertPayload | None:
         """Create or update tools. {_BATCH}."""
         return await UpsertPayload.from_use_case(info, upsert_catalog.upsert_tools, input_fields(tools))
 
     @mutation(Cost(1_000, 50, "categories", MAX_RECORDS), Role.SERVICE)
     async def upsert_categories(
-        self,
-        info: Info,
-        categories: Annotated[list[CategoryInput], strawberry.argument(description="The categories.")],
+        self, info: Info, categories: Annotated[list[CategoryInput], "The categories."]
     ) -> UpsertPayload | None:
         """Create or update categories. {_BATCH}."""
         return await UpsertPayload.from_use_case(info, upsert_catalog.upsert_categories, input_fields(categories))
 
     @mutation(Cost(1_000, 50, "users", MAX_RECORDS), Role.SERVICE)
-    async def upsert_users(
-        self,
-        info: Info,
-        users: Annotated[list[UserInput], strawberry.argument(description="The users.")],
-    ) -> UpsertPayload | None:
+    async def upsert_users(self, info: Info, users: Annotated[list[UserInput], "The users."]) -> UpsertPayload | None:
         """Create or update users. {_BATCH}."""
         return await UpsertPayload.from_use_case(info, upsert_catalog.upsert_users, input_fields(users))
 
@@ -238,5 +222,5 @@ def input_fields(value: Any) -> Any:
     return {
         field.name: input_fields(getattr(value, field.name))
         for field in fields(value)
-        if unset_to_none(getattr(value, field.name)) is not None
+        if getattr(value, field.name) is not None
     }

@@ -1,29 +1,19 @@
-"""Tools, categories and topics."""
+"""Tools, categories, topics and users."""
 
 from typing import Annotated, Any, Self
 
 import strawberry
 
+from db.actors.users import UserCard
 from db.catalog import catalog_entries
 from db.catalog.catalog_entries import CatalogTerm, CatalogTool
 from db.errors import Store
-from resolvers.common import enums  # noqa: F401 (publishes the enum that is named below)
 from resolvers.common.context import Info
 from resolvers.common.descriptions import object_type
 from resolvers.common.errors import InvalidArgument
 from resolvers.common.field_costs import Cost, computed
 from resolvers.common.global_ids import bad_cursor, decode_cursor, encode_cursor, global_id
-from resolvers.common.optional_arguments import unset_to_none
-from resolvers.common.relay import (
-    DEFAULT_PAGE_SIZE,
-    MAX_PAGE_SIZE,
-    After,
-    Connection,
-    First,
-    Node,
-    checked_first,
-    connection_parts,
-)
+from resolvers.common.relay import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, After, Connection, First, Node, validate_first
 from scoring.pipelines.tool_search import (
     MIN_SEMANTIC_LENGTH,
     NamePosition,
@@ -120,12 +110,40 @@ class Topic(Node):
 
 
 @object_type
+class User(Node):
+    """A user of the platform."""
+
+    key: Annotated[str, "The platform's own id."]
+    username: Annotated[str, "The display name."]
+    bio: Annotated[str, "The user's description of themselves; may be empty."]
+    tier: Annotated[str, "The platform's own tier of the user; may be empty."]
+    points: Annotated[int, "The platform's own score of the user."]
+
+    @classmethod
+    def from_card(cls, card: UserCard) -> Self:
+        """Convert a user."""
+        return cls(
+            id=global_id("User", card.key),
+            key=card.key,
+            username=card.username,
+            bio=card.bio,
+            tier=card.tier,
+            points=card.points,
+        )
+
+
+async def user_by_id(info: Info, user_id: int | None) -> User | None:
+    """Return the user with a database id; None if there is none."""
+    card = None if user_id is None else await info.context.loaders.users_by_id.load(user_id)
+    return None if card is None else User.from_card(card)
+
+
+@object_type
 class ToolConnection(Connection[Tool]):
     """A page of tools."""
 
     degraded: Annotated[
-        list[Store],
-        "The stores that were unavailable; a search then matches names only. Empty in the normal case.",
+        list[Store], "The stores that were unavailable; a search then matches names only. Empty in the normal case."
     ]
 
 
@@ -136,48 +154,42 @@ class CatalogQuery:
         self,
         info: Info,
         search: Annotated[
-            str | None,
-            strawberry.argument(
-                description=(
-                    f"Part of a name (case-insensitive), or a purpose in at least {MIN_SEMANTIC_LENGTH} characters."
-                )
-            ),
-        ] = strawberry.UNSET,
+            str | None, f"Part of a name (case-insensitive), or a purpose in at least {MIN_SEMANTIC_LENGTH} characters."
+        ] = None,
         first: First = DEFAULT_PAGE_SIZE,
-        after: After = strawberry.UNSET,
+        after: After = None,
     ) -> ToolConnection:
         """Tools, sorted by name.
 
         With `search`, returns the tools whose name contains the text, sorted by name, followed by a few tools of
         similar meaning, most similar first.
         """
-        first, search, after = checked_first(first), _checked_search(search), unset_to_none(after)
+        first, search = validate_first(first), _validate_search(search)
         position = None if after is None else _tool_position(after)
         # One item more than requested tells whether there is a next page.
         results = await find_tools(info.context.stores, search, first + 1, position)
         info.context.is_complete = info.context.is_complete and not results.degraded
         items = [(_tool_cursor(entry.position), Tool.from_tool(entry.tool)) for entry in results.tools]
-        parts = connection_parts(items, first, has_previous=position is not None)
-        return ToolConnection(**parts, degraded=list(results.degraded))
+        return ToolConnection.from_items(
+            items, first, has_previous=position is not None, degraded=list(results.degraded)
+        )
 
     @computed(Cost(200, 2, "first", MAX_PAGE_SIZE), shared=True)
     async def topics(
         self,
         info: Info,
-        search: Annotated[
-            str | None, strawberry.argument(description="Part of a name (case-insensitive).")
-        ] = strawberry.UNSET,
+        search: Annotated[str | None, "Part of a name (case-insensitive)."] = None,
         first: First = DEFAULT_PAGE_SIZE,
-        after: After = strawberry.UNSET,
+        after: After = None,
     ) -> Connection[Topic]:
         """Topics of public projects, sorted by name; with `search`, the topics whose name contains it."""
-        first, search, after = checked_first(first), _checked_search(search), unset_to_none(after)
+        first, search = validate_first(first), _validate_search(search)
         position = None if after is None else _name_position("topic", decode_cursor(after))
         terms = await catalog_entries.search_topics(info.context.stores.database, search, first + 1, position)
         items = [(encode_cursor("topic", term.name, term.id), Topic.from_term(term)) for term in terms]
-        return Connection(**connection_parts(items, first, has_previous=position is not None))
+        return Connection.from_items(items, first, has_previous=position is not None)
 
-    @computed(Cost(50, entries=50), shared=True)
+    @computed(Cost(50, default_size=50), shared=True)
     async def categories(self, info: Info) -> list[Category]:
         """All categories, sorted by name."""
         loader = info.context.loaders.categories_by_key
@@ -187,8 +199,8 @@ class CatalogQuery:
         return [Category.from_category(category) for category in all_categories]
 
 
-def _checked_search(search: str | None) -> str:
-    search = unset_to_none(search) or ""
+def _validate_search(search: str | None) -> str:
+    search = search or ""
     if not (len(search) <= MAX_SEARCH_LENGTH and is_storable_text(search)):
         raise InvalidArgument(f"`search` must have at most {MAX_SEARCH_LENGTH} characters, none of them NUL.")
     return search

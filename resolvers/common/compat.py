@@ -5,9 +5,7 @@
 
 from collections.abc import Callable, Mapping
 from enum import Enum
-from importlib.metadata import version
-from inspect import getsource
-from typing import Any
+from typing import Any, TypeVar
 
 from graphql import GraphQLField, GraphQLObjectType
 from graphql.execution.collect_fields import FieldDetailsList, GroupedFieldSet
@@ -18,6 +16,7 @@ from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.types.cast import TYPE_CAST_ATTRIBUTE
 from strawberry.types.enum import StrawberryEnumDefinition
 from strawberry.types.field import StrawberryField
+from strawberry.types.unset import UNSET
 from strawberry.utils.str_converters import to_camel_case
 
 __all__ = [
@@ -26,26 +25,17 @@ __all__ = [
     "FieldDetailsList",
     "GroupedFieldSet",
     "Path",
+    "complete_definition",
     "enum_definition",
     "field_definition",
     "fields_of",
-    "incompatibilities",
     "is_input",
     "object_definition",
     "read_input_by",
     "to_camel_case",
 ]
 
-TESTED = {"strawberry-graphql": (0, 341), "graphql-core": (3, 3)}
-"""Tested versions, as the first components of the version number."""
-
-_PARTS: dict[type, str] = {
-    ExecutionContext: "execute_fields collect_subfields middleware_manager operation",
-    StrawberryField: "base_resolver default_resolver extensions python_name graphql_name description metadata",
-    StrawberryObjectDefinition: "fields from_input is_type_of origin",
-    StrawberryEnumDefinition: "values",
-}
-"""Attributes of each class that the resolvers use."""
+F = TypeVar("F")
 
 _DEFINITION = "strawberry-definition"
 
@@ -78,26 +68,20 @@ def is_input(value: Any) -> bool:
     return isinstance(getattr(value, "__strawberry_definition__", None), StrawberryObjectDefinition)
 
 
+def complete_definition(field: F) -> F:
+    """Read the descriptions of a field's arguments from `Annotated`, and leave each default None out of the schema.
+
+    Null and omitted then mean the same.
+    """
+    assert isinstance(field, StrawberryField)  # noqa: S101 (tells the type checker)
+    for argument in field.arguments:
+        metadata = getattr(argument.type_annotation.annotation, "__metadata__", ())
+        argument.description = next((text for text in metadata if isinstance(text, str)), None)
+        argument.default = UNSET if argument.default is None else argument.default
+    field.default_value = UNSET if field.default_value is None else field.default_value
+    return field
+
+
 def read_input_by(type_: type, read: Callable[[Mapping[str, Any]], Any]) -> None:
     """Convert values of an input type with `read`, whose argument maps GraphQL names to values."""
     get_object_definition(type_, strict=True).from_input = lambda _type, values, _context: read(values)
-
-
-def incompatibilities() -> list[str]:
-    """Return a message for each untested version and each missing private attribute."""
-    messages = []
-    for package, tested in TESTED.items():
-        installed = version(package)
-        if tuple(int(part) for part in installed.split(".")[: len(tested)]) != tested:
-            expected = ".".join(map(str, tested))
-            messages.append(
-                f"{package} {installed} is not tested: run tests/resolvers, then replace {expected} in TESTED"
-            )
-    for owner, names in _PARTS.items():
-        source = "".join(getsource(base) for base in owner.__mro__ if base is not object and base.__module__ != "abc")
-        messages += [
-            f"{owner.__module__}.{owner.__name__} has no {name} any more: adapt resolvers/common/compat.py"
-            for name in names.split()
-            if not hasattr(owner, name) and f"self.{name}" not in source and f"{name}:" not in source
-        ]
-    return messages

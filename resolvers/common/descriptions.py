@@ -8,6 +8,9 @@ from typing import Any, TypeVar, dataclass_transform
 
 import strawberry
 
+from resolvers.common import enums  # noqa: F401 (publishes the enums that fields and arguments name)
+from resolvers.common.compat import complete_definition
+
 T = TypeVar("T", bound=type)
 
 _CONSTANT = re.compile(r"\{(_?[A-Z][A-Z_]+)(?::([^}]*))?\}")
@@ -27,9 +30,9 @@ def object_type(class_: T) -> T:
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(strawberry.field,))
-def input_type(class_: T) -> T:
-    """Make a class a GraphQL input, as `object_type` does."""
-    return strawberry.input(_with_fields(class_), description=description_of(class_))
+def input_type(class_: T, *, name: str | None = None, one_of: bool = False) -> T:
+    """Make a class a GraphQL input, as `object_type` does. The default None means an optional field."""
+    return strawberry.input(_with_fields(class_), name=name, one_of=one_of, description=description_of(class_))
 
 
 def _with_fields(class_: T) -> T:
@@ -39,5 +42,6 @@ def _with_fields(class_: T) -> T:
         if isinstance(description, str):
             annotations[name] = hint.__origin__
             default = {"default": vars(class_)[name]} if name in vars(class_) else {}
-            setattr(class_, name, strawberry.field(description=description, **default))
+            field = strawberry.field(description=description, **default)
+            setattr(class_, name, complete_definition(field))
     return class_

@@ -36,7 +36,7 @@ register_enum(
     {
         "FOR_YOU": "Projects ranked for the viewer.",
         "TRENDING": "Projects with many visitors right now.",
-        "POPULAR": "Projects with the most recent visitors and likes.",
+        "POPULAR": "Projects with the most visitors of the last weeks and the most likes.",
         "NEWEST": "All projects, latest first.",
         "SEARCH": "The results of a search.",
         "SIMILAR": "Projects similar to one project.",
@@ -65,7 +65,7 @@ register_enum(
         "DATABASE": "The relational database.",
         "VECTORS": "The vector index. Without it, similarity cannot be computed.",
         "EMBEDDINGS": "The embedding model, which turns text into vectors.",
-        "CACHE": "The cache of rankings. Without it, each page is ranked anew, and no cursor can continue it.",
+        "CACHE": "The cache of rankings. Without it, each request ranks again, and cursors are invalid.",
     },
 )
 register_enum(
@@ -224,21 +224,3 @@ register_enum(
         "ANONYMOUS": "Not at all; nothing can be stored.",
     },
 )
-
-__all__ = [
-    "Basis",
-    "FeedKind",
-    "Filter",
-    "InteractionType",
-    "MuteKind",
-    "Outcome",
-    "Role",
-    "Rule",
-    "SignalGroup",
-    "Store",
-    "Strategy",
-    "TermKind",
-    "ViewerKind",
-    "Window",
-    "register_enum",
-]

@@ -7,11 +7,13 @@ higher costs.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
+from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
 import strawberry
 
 from db.models import Role
+from resolvers.common.compat import complete_definition
 from resolvers.common.descriptions import description_of
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -31,23 +33,24 @@ class Cost:
     """The cost of resolving a field once, without its subfields. A point is about 10 µs of CPU."""
 
     points: int = 0  # fixed part
-    each: int = 0  # per item that the argument `by` requests
-    # Argument with the number of requested items: a number, or a list whose length counts. Lists directly below the
-    # field are assumed to have as many entries. None if no argument states a number.
-    by: str | None = None
-    most: int = 100  # maximum number of items that the resolver accepts; larger numbers are counted as this one
-    entries: int = 10  # assumed number of entries of a list field without `by`
-    or_by: str | None = None  # alternative to `by`, used if `by` is omitted, for example `ids` beside `keys`
+    points_per_item: int = 0  # for each item that `size_argument` requests
+    # Argument that states the number of requested items: a number, or a list whose length counts. Lists directly below
+    # the field are assumed to have as many items. None if no argument states a number.
+    size_argument: str | None = None
+    max_size: int = 100  # maximum number of items that the resolver accepts; larger numbers are counted as this one
+    default_size: int = 10  # assumed number of items of a list field without `size_argument`
+    alternative_argument: str | None = None  # used if `size_argument` is omitted, for example `ids` beside `keys`
 
     @property
     def description_suffix(self) -> str:
         """The last sentence of a description; empty for cheap fields."""
-        if self.points < MIN_DOCUMENTED_COST and self.each < MIN_DOCUMENTED_COST // 100:
+        if self.points < MIN_DOCUMENTED_COST and self.points_per_item < MIN_DOCUMENTED_COST // 100:
             return ""
-        each = ""
-        if self.each and self.by:
-            each = f" plus {self.each:,} per " + ("requested item" if self.by == "first" else f"item of `{self.by}`")
-        return f" Costs {self.points:,} points{each}."
+        item_cost = ""
+        if self.points_per_item:
+            item = "requested item" if self.size_argument == "first" else f"item of `{self.size_argument}`"
+            item_cost = f" plus {self.points_per_item:,} per {item}"
+        return f" Costs {self.points:,} points{item_cost}."
 
 
 ATTRIBUTE_COST = Cost(1)
@@ -64,23 +67,14 @@ WRITE_COST = Cost(500)
 
 
 def computed(cost: Cost = LOADER_COST, *, shared: bool = False) -> Callable[[F], F]:
-    """Make a method the resolver of a field; its docstring is the description.
+    """Make a method the resolver of a field; its docstring is the description, `Annotated` text that of an argument.
 
     Parameters
     ----------
-    cost
-        The cost of the field.
     shared
         Whether all anonymous callers get the same value, so that responses can be cached.
     """
-
-    def decorate(resolver: F) -> F:
-        field: Any = strawberry.field(
-            resolver, description=_description(resolver, cost), metadata={**_metadata(cost), SHARED: shared}
-        )
-        return cast(F, field)
-
-    return decorate
+    return lambda resolver: _field(strawberry.field, resolver, cost, {SHARED: shared})
 
 
 def mutation(cost: Cost = WRITE_COST, role: Role = Role.VIEWER) -> Callable[[F], F]:
@@ -92,27 +86,16 @@ def mutation(cost: Cost = WRITE_COST, role: Role = Role.VIEWER) -> Callable[[F],
             await info.context.require(role)
             return await resolver(self, info, **arguments)
 
-        field: Any = strawberry.mutation(checked, description=_description(resolver, cost), metadata=_metadata(cost))
-        return cast(F, field)
+        return _field(strawberry.mutation, cast(F, checked), cost)
 
     return decorate
 
 
-def subscription(cost: Cost = READ_COST) -> Callable[[F], F]:
+def subscription(cost: Cost) -> Callable[[F], F]:
     """Make a method the source of a subscription; its docstring is the description, `cost` the cost of starting it."""
-
-    def decorate(resolver: F) -> F:
-        field: Any = strawberry.subscription(
-            resolver, description=_description(resolver, cost), metadata=_metadata(cost)
-        )
-        return cast(F, field)
-
-    return decorate
+    return lambda resolver: _field(strawberry.subscription, resolver, cost)
 
 
-def _description(resolver: Any, cost: Cost) -> str:
-    return description_of(resolver) + cost.description_suffix
-
-
-def _metadata(cost: Cost) -> Mapping[str, Cost]:
-    return {COST: cost}
+def _field(make: Callable[..., Any], resolver: F, cost: Cost, metadata: Mapping[str, bool] = MappingProxyType({})) -> F:
+    description = description_of(resolver) + cost.description_suffix
+    return cast(F, complete_definition(make(resolver, description=description, metadata={COST: cost, **metadata})))

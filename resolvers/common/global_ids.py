@@ -11,6 +11,7 @@ from db.models import FeedKind
 from resolvers.common.errors import InvalidId, InvalidPage
 from scoring.errors import CursorMalformed
 from scoring.snapshots.feed_cursors import Cursor
+from scoring.use_cases.dismissals import DismissalReason
 from scoring.use_cases.platform_keys import is_storable_text, is_valid_key
 
 _MAX_OPAQUE_LENGTH = 4_000
@@ -79,24 +80,12 @@ def bad_cursor() -> InvalidPage:
     return InvalidPage("`after` is not a cursor of this list. Use `pageInfo.endCursor` unchanged.", "BAD_CURSOR")
 
 
-def option_global_id(question_id: int, key: str) -> strawberry.ID:
-    """Return the global id of an option. It contains the question, because option keys are unique only within it."""
-    return strawberry.ID(encode_opaque(f"OnboardingOption:{question_id}:{key}"))
-
-
 def reason_global_id(project_id: int, reason_id: str) -> strawberry.ID:
     """Return the global id of a reason. It contains the project, because reason ids are unique only within it."""
-    return strawberry.ID(encode_opaque(f"Reason:{project_id}:{reason_id}"))
+    return global_id("Reason", f"{project_id}:{reason_id}")
 
 
 _NO_EDGE = "This is not the id of a feed edge. Use the `id` of a FeedEdge unchanged."
-
-
-class EdgeKey(NamedTuple):
-    """The key in the global id of an edge: a feed and a cursor."""
-
-    feed: FeedKind
-    cursor: Cursor
 
 
 def edge_global_id(feed: FeedKind, cursor: str) -> strawberry.ID:
@@ -104,34 +93,27 @@ def edge_global_id(feed: FeedKind, cursor: str) -> strawberry.ID:
     return global_id("FeedEdge", f"{feed}:{cursor}:{_checksum(feed, cursor)}")
 
 
-def parse_edge_key(key: str) -> EdgeKey:
-    """Decode the key of the global id of an edge. Raises `InvalidId`."""
+def parse_edge_key(key: str) -> tuple[FeedKind, Cursor]:
+    """Return the feed and the cursor in the key of an edge. Raises `InvalidId`."""
     try:
         feed, cursor, checksum = key.split(":")
-        edge_key = EdgeKey(FeedKind(feed), Cursor.decode(cursor))
+        feed_kind, position = FeedKind(feed), Cursor.decode(cursor)
     except (ValueError, CursorMalformed):
         raise InvalidId(_NO_EDGE) from None
     if checksum != _checksum(feed, cursor):
         raise InvalidId(_NO_EDGE)
-    return edge_key
+    return feed_kind, position
 
 
 def _checksum(feed: str, cursor: str) -> str:
     return blake2b(f"{feed}:{cursor}".encode(), digest_size=4).hexdigest()
 
 
-class ReasonId(NamedTuple):
-    """The content of the global id of a reason: its project, and its id in the ranking."""
-
-    project_id: int
-    reason: str
-
-
-def parse_reason_id(encoded: str) -> ReasonId:
+def parse_reason_id(encoded: str) -> DismissalReason:
     """Decode the global id of a reason. Raises `InvalidId`."""
     match (decode_opaque(encoded) or "").split(":", 2):
         case ["Reason", project_id, reason] if reason and is_storable_text(reason) and _is_id(project_id):
-            return ReasonId(int(project_id), reason)
+            return DismissalReason(int(project_id), reason)
         case _:
             raise InvalidId("This is not the id of a reason. Use the `id` of a Reason unchanged.")
 

@@ -26,7 +26,7 @@ from scoring.use_cases.platform_keys import is_valid_key
 if TYPE_CHECKING:
     from resolvers.common.context import Context
 
-_MAX_REMEMBERED = 20_000
+_MAX_FALLBACK_VALUES = 20_000
 """Maximum number of fallback values per loader: the projects or users on about 500 pages."""
 
 K = TypeVar("K", bound=Hashable)
@@ -47,8 +47,8 @@ class TermsOfProject(NamedTuple):
 class LoaderFallbacks:
     """Values that the loaders of one process read last, for use if the database is unavailable."""
 
-    terms: LastKnownValues[int, TermsOfProject] = field(default_factory=lambda: LastKnownValues(_MAX_REMEMBERED))
-    users: LastKnownValues[int, UserCard] = field(default_factory=lambda: LastKnownValues(_MAX_REMEMBERED))
+    terms: LastKnownValues[int, TermsOfProject] = field(default_factory=lambda: LastKnownValues(_MAX_FALLBACK_VALUES))
+    users: LastKnownValues[int, UserCard] = field(default_factory=lambda: LastKnownValues(_MAX_FALLBACK_VALUES))
 
 
 class MappedLoader(DataLoader[K, V | None]):
@@ -101,7 +101,7 @@ class _Lazy(Generic[K, V]):
         return loader
 
 
-async def _terms(context: "Context", ids: Sequence[int]) -> dict[int, TermsOfProject]:
+async def _read_terms(context: "Context", ids: Sequence[int]) -> dict[int, TermsOfProject]:
     terms = await catalog_entries.terms_by_project(context.stores.database, ids)
     kinds = (TermKind.TOOL, TermKind.CATEGORY, TermKind.TOPIC)
     return {
@@ -110,46 +110,34 @@ async def _terms(context: "Context", ids: Sequence[int]) -> dict[int, TermsOfPro
     }
 
 
-async def _users_by_id(context: "Context", ids: Sequence[int]) -> Mapping[int, UserCard]:
-    return await users.users_by_id(context.stores.database, ids)
-
-
-async def _users_by_key(context: "Context", keys: Sequence[str]) -> Mapping[str, UserCard]:
+async def _read_users_by_key(context: "Context", keys: Sequence[str]) -> Mapping[str, UserCard]:
     return await users.users_by_key(context.stores.database, keys, (await context.viewer()).user_id)
 
 
-async def _tools(context: "Context", keys: Sequence[str]) -> Mapping[str, CatalogTool]:
-    return await catalog_entries.tools_by_key(context.stores.database, keys)
-
-
-async def _topics(context: "Context", keys: Sequence[str]) -> Mapping[str, CatalogTerm]:
-    return await catalog_entries.topics_by_key(context.stores.database, keys)
-
-
-async def _categories(context: "Context", _keys: Sequence[str]) -> dict[str, Category]:
+async def _read_categories(context: "Context", _keys: Sequence[str]) -> dict[str, Category]:
     # There are few categories, so all are read.
     return {category.key: category for category in await catalog_entries.all_categories(context.stores.database)}
 
 
-async def _cards_by_key(context: "Context", keys: Sequence[str]) -> Mapping[str, ProjectCard]:
+async def _read_cards_by_key(context: "Context", keys: Sequence[str]) -> Mapping[str, ProjectCard]:
     valid_keys = [key for key in keys if is_valid_key(key)]
     if not valid_keys:
         return {}
     return await project_cards.cards_by_key(context.stores.database, valid_keys, (await context.viewer()).user_id)
 
 
-async def _cards_by_id(context: "Context", ids: Sequence[int]) -> Mapping[int, ProjectCard]:
+async def _read_cards_by_id(context: "Context", ids: Sequence[int]) -> Mapping[int, ProjectCard]:
     return await project_cards.cards_by_id(context.stores.database, ids, (await context.viewer()).user_id)
 
 
-async def _marks(context: "Context", ids: Sequence[int]) -> Mapping[int, Marks]:
+async def _read_marks(context: "Context", ids: Sequence[int]) -> Mapping[int, Marks]:
     viewer = await context.viewer_or_anonymous()
     if viewer.actor_id is None:
         return {}
     return await actor_history.marks_by_project(context.stores.database, viewer.actor_id, ids)
 
 
-async def _activity(context: "Context", keys: Sequence[tuple[int, int]]) -> dict[tuple[int, int], list[int]]:
+async def _read_activity(context: "Context", keys: Sequence[tuple[int, int]]) -> dict[tuple[int, int], list[int]]:
     activity: dict[tuple[int, int], list[int]] = {}
     for days in sorted({days for _, days in keys}):  # one statement per distinct number of days
         ids = [project_id for project_id, length in keys if length == days]
@@ -158,19 +146,11 @@ async def _activity(context: "Context", keys: Sequence[tuple[int, int]]) -> dict
     return activity
 
 
-async def _velocities(context: "Context", ids: Sequence[int]) -> Mapping[int, float]:
-    return await context.feeds.velocities(ids)
-
-
-async def _snapshots(context: "Context", ids: Sequence[str]) -> Mapping[str, RankingSnapshot]:
-    return await context.feeds.snapshots(ids)
-
-
-async def _scores(context: "Context", ids: Sequence[int]) -> Mapping[int, ScoredProject]:
+async def _explain(context: "Context", ids: Sequence[int]) -> Mapping[int, ScoredProject]:
     return await context.feeds.explain(await context.viewer(), ids)
 
 
-async def _reasons(context: "Context", keys: Sequence[ScoredProject]) -> dict[ScoredProject, tuple[Reason, ...]]:
+async def _find_reasons(context: "Context", keys: Sequence[ScoredProject]) -> dict[ScoredProject, tuple[Reason, ...]]:
     viewer = await context.viewer()
     reasons: dict[ScoredProject, tuple[Reason, ...]] = {}
     for batch in _unique_project_batches(keys):
@@ -179,7 +159,7 @@ async def _reasons(context: "Context", keys: Sequence[ScoredProject]) -> dict[Sc
     return reasons
 
 
-async def _causes(
+async def _find_causes(
     context: "Context", keys: Sequence[tuple[ScoredProject, ProjectFilter]]
 ) -> dict[tuple[ScoredProject, ProjectFilter], tuple[Cause, ...]]:
     viewer = await context.viewer()
@@ -208,18 +188,24 @@ class Loaders:
     def __init__(self, context: "Context") -> None:
         self.context = context
 
-    terms_by_project = _Lazy(_terms, lambda fallbacks: fallbacks.terms)
-    users_by_id = _Lazy(_users_by_id, lambda fallbacks: fallbacks.users)
-    users_by_key = _Lazy(_users_by_key)
-    tools_by_key = _Lazy(_tools)
-    topics_by_key = _Lazy(_topics)
-    categories_by_key = _Lazy(_categories)
-    cards_by_key = _Lazy(_cards_by_key)
-    cards_by_id = _Lazy(_cards_by_id)
-    marks_by_project = _Lazy(_marks)
-    activity_by_project = _Lazy(_activity)
-    velocity_by_project = _Lazy(_velocities)
-    snapshots_by_id = _Lazy(_snapshots)
-    explanation_by_project = _Lazy(_scores)
-    reasons_by_project = _Lazy(_reasons)
-    causes_by_project = _Lazy(_causes)
+    terms_by_project = _Lazy(_read_terms, lambda fallbacks: fallbacks.terms)
+    users_by_id: _Lazy[int, UserCard] = _Lazy(
+        lambda context, ids: users.users_by_id(context.stores.database, ids), lambda fallbacks: fallbacks.users
+    )
+    users_by_key = _Lazy(_read_users_by_key)
+    tools_by_key: _Lazy[str, CatalogTool] = _Lazy(
+        lambda context, keys: catalog_entries.tools_by_key(context.stores.database, keys)
+    )
+    topics_by_key: _Lazy[str, CatalogTerm] = _Lazy(
+        lambda context, keys: catalog_entries.topics_by_key(context.stores.database, keys)
+    )
+    categories_by_key = _Lazy(_read_categories)
+    cards_by_key = _Lazy(_read_cards_by_key)
+    cards_by_id = _Lazy(_read_cards_by_id)
+    marks_by_project = _Lazy(_read_marks)
+    activity_by_project = _Lazy(_read_activity)
+    velocity_by_project: _Lazy[int, float] = _Lazy(lambda context, ids: context.feeds.velocities(ids))
+    snapshots_by_id: _Lazy[str, RankingSnapshot] = _Lazy(lambda context, ids: context.feeds.snapshots(ids))
+    explanation_by_project = _Lazy(_explain)
+    reasons_by_project = _Lazy(_find_reasons)
+    causes_by_project = _Lazy(_find_causes)

@@ -2,19 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import strawberry
 
 from db.models import MuteKind, TermKind
 from resolvers.common.errors import RequestError
 from resolvers.common.global_ids import parse_global_id
-from resolvers.common.optional_arguments import unset_to_none
 
-ProjectKey = Annotated[
-    str | None, strawberry.argument(description="The `key` of the project. Give either `key` or `id`.")
-]
-ProjectId = Annotated[strawberry.ID | None, strawberry.argument(description="The `id` of the project.")]
+ProjectKey = Annotated[str | None, "The `key` of the project. Give either `key` or `id`."]
+ProjectId = Annotated[strawberry.ID | None, "The `id` of the project."]
 
 
 class InvalidReference(RequestError):
@@ -35,24 +32,14 @@ def path_prefix(*prefix: str | int) -> Iterator[None]:
         raise
 
 
-class Reference(NamedTuple):
-    """The values and the names of the two arguments of a reference."""
+def key_of(type_: str, key: str | None, id_: str | None, key_name: str = "key", id_name: str = "id") -> str:
+    """Return the key of the object to which two arguments refer, either by key or by id.
 
-    key: str | None
-    id: strawberry.ID | None
-    key_name: str = "key"
-    id_name: str = "id"
-
-
-def key_of(type_: str, reference: Reference) -> str:
-    """Return the key in a reference to an object of a type.
-
-    Raises `InvalidReference` unless exactly one argument is set, or if the id has another type.
+    Raises `InvalidReference` unless exactly one argument is set, or if the id is not of the type `type_`.
     """
-    key, id_ = unset_to_none(reference.key), unset_to_none(reference.id)
     if (key is None) is (id_ is None):
-        raise InvalidReference(f"Give either `{reference.key_name}` or `{reference.id_name}`.", reference.key_name)
-    return key if key is not None else _parse(id_, (type_,), reference.id_name)[1]
+        raise InvalidReference(f"Give either `{key_name}` or `{id_name}`.", key_name)
+    return key if key is not None else _parse_id(id_, (type_,), id_name)[1]
 
 
 def keys_of(type_: str, keys: Sequence[str] | None, ids: Sequence[strawberry.ID] | None) -> list[str]:
@@ -60,15 +47,14 @@ def keys_of(type_: str, keys: Sequence[str] | None, ids: Sequence[strawberry.ID]
 
     Raises `InvalidReference` unless exactly one argument is set, or if an id is not of the type `type_`.
     """
-    keys, ids = unset_to_none(keys), unset_to_none(ids)
     if (keys is None) is (ids is None):
         raise InvalidReference("Give either `keys` or `ids`.", "keys")
-    return list(keys) if keys is not None else [_parse(id_, (type_,), "ids")[1] for id_ in ids or ()]
+    return list(keys) if keys is not None else [_parse_id(id_, (type_,), "ids")[1] for id_ in ids or ()]
 
 
 _KINDS = {kind.capitalize(): kind for kind in TermKind}
 _MUTE_KINDS = {"User": MuteKind.OWNER, "Project": MuteKind.PROJECT} | {
-    type_: MuteKind(kind.value) for type_, kind in _KINDS.items()
+    type_: MuteKind(kind) for type_, kind in _KINDS.items()
 }
 
 
@@ -77,28 +63,27 @@ def term_of(kind: TermKind | None, key: str | None, id_: strawberry.ID | None) -
 
     Raises `InvalidReference` unless either `id` or both `kind` and `key` are set, or if the id has another type.
     """
-    type_, key = _kind_and_key(kind, key, id_, tuple(_KINDS))
+    type_, key = _read_kind_and_key(kind, key, id_, tuple(_KINDS))
     return _KINDS[type_], key
 
 
 def mutable_of(kind: MuteKind | None, key: str | None, id_: strawberry.ID | None) -> tuple[MuteKind, str]:
     """Return the kind and the key of a subject that can be muted. Raises as `term_of`."""
-    type_, key = _kind_and_key(kind, key, id_, tuple(_MUTE_KINDS))
+    type_, key = _read_kind_and_key(kind, key, id_, tuple(_MUTE_KINDS))
     return _MUTE_KINDS[type_], key
 
 
-def _kind_and_key(
+def _read_kind_and_key(
     kind: TermKind | MuteKind | None, key: str | None, id_: strawberry.ID | None, types: tuple[str, ...]
 ) -> tuple[str, str]:
-    kind_or_none, key, id_ = unset_to_none(kind), unset_to_none(key), unset_to_none(id_)
-    if id_ is not None and kind_or_none is None and key is None:
-        return _parse(id_, types, "id")
-    if id_ is not None or kind_or_none is None or key is None:
+    if id_ is not None and kind is None and key is None:
+        return _parse_id(id_, types, "id")
+    if id_ is not None or kind is None or key is None:
         raise InvalidReference("Give either `id`, or `kind` and `key`.", "id")
-    return next(type_ for type_ in types if _MUTE_KINDS[type_].value == kind_or_none.value), key
+    return next(type_ for type_ in types if _MUTE_KINDS[type_].value == kind.value), key
 
 
-def _parse(id_: str | None, types: tuple[str, ...], argument: str) -> tuple[str, str]:
+def _parse_id(id_: str | None, types: tuple[str, ...], argument: str) -> tuple[str, str]:
     try:
         global_id = parse_global_id(id_ or "")
     except RequestError as error:

@@ -1,12 +1,13 @@
 """Relay types: nodes and connections."""
 
 from collections.abc import Sequence
-from typing import Annotated, Generic, TypedDict, TypeVar
+from typing import Annotated, Any, Generic, Self, TypeVar
 
 import strawberry
 
 from resolvers.common.descriptions import object_type
 from resolvers.common.errors import InvalidPage
+from scoring import tunables
 
 T = TypeVar("T")
 
@@ -57,34 +58,24 @@ class Connection(Generic[T]):
     nodes: Annotated[list[T], "The items of this page."]
     page_info: Annotated[PageInfo, "The position of this page in the list."]
 
+    @classmethod
+    def from_items(cls, items: Sequence[tuple[str, T]], first: int, *, has_previous: bool, **fields: Any) -> Self:
+        """Return the page with the first `first` of the items.
 
-class ConnectionParts(TypedDict, Generic[T]):
-    """The fields of a `Connection`."""
-
-    edges: list[Edge[T]]
-    nodes: list[T]
-    page_info: PageInfo
-
-
-def connection_parts(items: Sequence[tuple[str, T]], first: int, *, has_previous: bool) -> ConnectionParts[T]:
-    """Return the page with the first `first` of the items.
-
-    Parameters
-    ----------
-    items
-        Cursors and items; more than `first` of them if there is a next page.
-    has_previous
-        Whether the page is not the first one.
-    """
-    page = items[:first]
-    return ConnectionParts(
-        edges=[Edge(cursor=cursor, node=item) for cursor, item in page],
-        nodes=[item for _, item in page],
-        page_info=page_info([cursor for cursor, _ in page], has_next=len(items) > first, has_previous=has_previous),
-    )
+        Parameters
+        ----------
+        items
+            Cursors and items; more than `first` of them if there is a next page.
+        has_previous
+            Whether the page is not the first one.
+        """
+        page = items[:first]
+        position = page_info([cursor for cursor, _ in page], has_next=len(items) > first, has_previous=has_previous)
+        edges = [Edge(cursor=cursor, node=item) for cursor, item in page]
+        return cls(edges=edges, nodes=[item for _, item in page], page_info=position, **fields)
 
 
-def checked_first(first: int | None) -> int:
+def validate_first(first: int | None) -> int:
     """Return the page size, by default `DEFAULT_PAGE_SIZE`. Raises `InvalidPage` if it is out of range."""
     if first is None:
         return DEFAULT_PAGE_SIZE
@@ -93,16 +84,13 @@ def checked_first(first: int | None) -> int:
     return first
 
 
-First = Annotated[int | None, strawberry.argument(description=f"The number of items per page: 0 to {MAX_PAGE_SIZE}.")]
+First = Annotated[int | None, f"The number of items per page: 0 to {MAX_PAGE_SIZE}."]
+FeedFirst = Annotated[int | None, f"The number of projects per page: 0 to {tunables.MAX_PAGE_SIZE}."]
 _AFTER = "The `pageInfo.endCursor` of the previous page. Default: the first page."
 _BAD_CURSOR = "BAD_CURSOR: the cursor belongs to another list."
-After = Annotated[str | None, strawberry.argument(description=f"{_AFTER} {_BAD_CURSOR}")]
+After = Annotated[str | None, f"{_AFTER} {_BAD_CURSOR}"]
 FeedAfter = Annotated[
     str | None,
-    strawberry.argument(
-        description=(
-            f"{_AFTER} A cursor expires half an hour after the last use of its ranking. SNAPSHOT_EXPIRED: query the "
-            f"first page again. {_BAD_CURSOR}"
-        )
-    ),
+    f"{_AFTER} A cursor expires half an hour after the last use of its ranking. SNAPSHOT_EXPIRED: query the "
+    f"first page again. {_BAD_CURSOR}",
 ]

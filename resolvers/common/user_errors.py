@@ -48,11 +48,11 @@ class UserError:
     def from_input_error(cls, error: InputError) -> Self:
         """Convert an error; field names in the path become GraphQL names."""
         steps = [to_camel_case(step) if isinstance(step, str) else str(step) for step in error.path]
-        return cls(code=error.code, message=_sentence(error), path=steps)
+        return cls(code=error.code, message=_message_sentence(error), path=steps)
 
 
-async def attempt(use_case: Callable[[], Awaitable[T]], failed: F) -> tuple[T | F, list[UserError]]:
-    """Run a use case; if its arguments or input are invalid, return `failed` and the errors.
+async def attempt(use_case: Callable[[], Awaitable[T]], result_on_error: F) -> tuple[T | F, list[UserError]]:
+    """Run a use case; if its arguments or input are invalid, return `result_on_error` and the errors.
 
     Raises `Unauthenticated` if the required token or session is missing.
     """
@@ -61,9 +61,9 @@ async def attempt(use_case: Callable[[], Awaitable[T]], failed: F) -> tuple[T | 
     except CallerUnidentified as error:
         raise Unauthenticated(str(error)) from None
     except InvalidReference as error:
-        return failed, [user_error(UserErrorCode.INVALID, error.message, *error.argument_path)]
+        return result_on_error, [user_error(UserErrorCode.INVALID, error.message, *error.argument_path)]
     except InputRefused as refusal:
-        return failed, [UserError.from_input_error(error) for error in refusal.errors]
+        return result_on_error, [UserError.from_input_error(error) for error in refusal.errors]
 
 
 def user_error(code: UserErrorCode, message: str, *path: str | int) -> UserError:
@@ -71,7 +71,7 @@ def user_error(code: UserErrorCode, message: str, *path: str | int) -> UserError
     return UserError.from_input_error(InputError(code, message, path))
 
 
-def _sentence(error: InputError) -> str:
+def _message_sentence(error: InputError) -> str:
     """Return the message as a sentence. A predicate such as "must not be empty" gets the last field as its subject."""
     field = next((step for step in reversed(error.path) if isinstance(step, str)), None)
     message = error.message.rstrip(".")

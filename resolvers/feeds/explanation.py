@@ -1,26 +1,43 @@
-"""Explanations of scores: contributions, adjustments and reasons."""
+"""Explanations of scores: contributions, adjustments, reasons and counterfactuals."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import fields
+from datetime import datetime
 from functools import cache
-from typing import Annotated, Any, Self, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Self, get_type_hints
 
 import strawberry
 
 from db.catalog.project_cards import ProjectFilter
-from resolvers.catalog.user import User, user_by_id
+from db.models import InteractionType, TermKind
+from resolvers.catalog.catalog_types import User, user_by_id
 from resolvers.common.context import Info
 from resolvers.common.descriptions import object_type
 from resolvers.common.enums import SignalGroup
 from resolvers.common.field_costs import Cost, computed
 from resolvers.common.global_ids import reason_global_id
-from resolvers.feeds.explanation_causes import Counterfactual
-from resolvers.feeds.lazy_project import LazyProject, visible_project
 from scoring import ranking
+from scoring.explanation import counterfactual_search
 from scoring.explanation import reasons as evidence
+from scoring.explanation.reason_finders import strongest_action
 from scoring.explanation.signal_descriptions import SIGNALS
 from scoring.mathematics import signals
 from scoring.ranking import Rule, ScoredProject, as_float
+
+if TYPE_CHECKING:
+    from resolvers.feeds.project import Project
+
+LazyProject = Annotated["Project", strawberry.lazy("resolvers.feeds.project")]
+"""Lazy type: projects have explanations, and explanations refer to projects."""
+
+
+async def visible_project(info: Info, project_id: int) -> LazyProject | None:
+    """Return the project with this database id if the viewer may see it."""
+    from resolvers.feeds import project  # noqa: PLC0415 (the types of the two modules refer to each other)
+
+    card = await info.context.loaders.cards_by_id.load(project_id)
+    return None if card is None else project.Project.from_card(card)
 
 
 @object_type
@@ -34,7 +51,7 @@ class Signal:
 
 
 @cache
-def described(signal: signals.Signal) -> Signal:
+def describe_signal(signal: signals.Signal) -> Signal:
     """Return the description of a signal."""
     words = SIGNALS[signal]
     return Signal(name=signal.value, label=words.label, group=SignalGroup(words.group), unit=words.unit)
@@ -48,8 +65,7 @@ class Contribution:
     value: Annotated[float, "The value of the signal, in its unit."]
     contribution: Annotated[float, "The amount added to the score; may be negative."]
     switched_off: Annotated[
-        bool,
-        "Whether you switched the signal off with `updatePersonalizationSettings`. It then contributes 0.",
+        bool, "Whether you switched the signal off with `updatePersonalizationSettings`. It then contributes 0."
     ]
 
 
@@ -116,7 +132,7 @@ class _Owner:
         return await user_by_id(info, self.owner_id)
 
 
-_RESOLVED: Mapping[type[evidence.Reason], type] = {
+_LOADED_FIELDS: Mapping[type[evidence.Reason], type] = {
     evidence.SimilarToProject: _OtherProject,
     evidence.FromOwner: _Owner,
 }
@@ -124,7 +140,7 @@ _RESOLVED: Mapping[type[evidence.Reason], type] = {
 
 def _graph_type(reason: type[evidence.Reason]) -> type[Reason]:
     """Create the GraphQL type of a reason from its documented fields and the fields that need a loader."""
-    resolved = vars(_RESOLVED.get(reason, object))
+    resolved = vars(_LOADED_FIELDS.get(reason, object))
     hints = get_type_hints(reason, include_extras=True)
     documented = {name: hint for name, hint in hints.items() if hasattr(hint, "__metadata__")}
     namespace = {name: value for name, value in resolved.items() if not name.startswith("__")}
@@ -134,14 +150,76 @@ def _graph_type(reason: type[evidence.Reason]) -> type[Reason]:
     )
 
 
+@strawberry.interface(description="An interest or interaction of yours that brings a project onto your page.")
+class Cause:
+    text: str = strawberry.field(description="The cause as text for display.")
+
+
+@object_type
+class InterestCause(Cause):
+    """One of your interests. Remove it with `removeInterest`, or mute it to hide its projects."""
+
+    key: Annotated[str, "The key of the tool, category or topic."]
+    name: Annotated[str, "The name of the interest."]
+    kind: Annotated[TermKind, "The kind of the interest."]
+    confidence: Annotated[float, "The confidence of the interest, 0 to 1."]
+
+
+@object_type
+class ProjectCause(Cause):
+    """Your interaction with a project. Mute it (kind PROJECT) to ignore the interaction."""
+
+    viewer_action: Annotated[InteractionType, "Your strongest interaction with the project."]
+    at: Annotated[datetime, "When you last interacted with the project."]
+    project_id: strawberry.Private[int]
+
+    @computed()
+    async def project(self, info: Info) -> LazyProject | None:
+        """The project; null if you may no longer see it."""
+        return await visible_project(info, self.project_id)
+
+
+@object_type
+class Counterfactual:
+    """The smallest set of your interests and interactions that keeps a project on your page.
+
+    Without them, the project would not be among the first 30 of your `forYou`.
+    """
+
+    causes: Annotated[list[Cause], "One to three causes. The project leaves only if all of them are removed."]
+
+    @computed()
+    async def text(self) -> str:
+        """The causes in one sentence."""
+        texts = [self.causes[0].text, *(f"{cause.text[0].lower()}{cause.text[1:]}" for cause in self.causes[1:])]
+        if len(texts) == 1:
+            return f"{texts[0]} keeps it on your page."
+        return f"{', '.join(texts[:-1])} and {texts[-1]} together keep it on your page."
+
+
+async def _graph_cause(info: Info, cause: counterfactual_search.Cause) -> Cause:
+    if (tag := cause.interest) is not None:
+        text = f"Your interest in {tag.name}"
+        return InterestCause(text=text, key=tag.key, name=tag.name, kind=tag.kind, confidence=tag.confidence)
+    engagement = cause.engagement
+    assert engagement is not None  # noqa: S101 (a cause is an interest or an engagement)
+    action, verb = strongest_action(engagement.kinds)
+    card = await info.context.loaders.cards_by_id.load(engagement.project_id)
+    return ProjectCause(
+        text=f"The fact that you {verb} " + ("a deleted project" if card is None else f"“{card.title}”"),
+        viewer_action=action,
+        at=engagement.last_at,
+        project_id=engagement.project_id,
+    )
+
+
 @object_type
 class Explanation:
     """The parts of a score, as used in the ranking."""
 
     score: Annotated[float, "The score. Comparable within one feed only."]
     contributions: Annotated[
-        list[Contribution],
-        "The contribution of each signal, largest first. They add up to `score`.",
+        list[Contribution], "The contribution of each signal, largest first. They add up to `score`."
     ]
     adjustments: Annotated[list[Adjustment], "The changes of rank after scoring."]
     scored_project: strawberry.Private[ScoredProject]
@@ -156,7 +234,7 @@ class Explanation:
             score=as_float(scored_project.score),
             contributions=[
                 Contribution(
-                    signal=described(signal),
+                    signal=describe_signal(signal),
                     value=value,
                     contribution=as_float(contribution),
                     switched_off=signal in scored_project.switched_off,
@@ -173,10 +251,10 @@ class Explanation:
         """The explanation in one sentence."""
         return evidence.summary(self.scored_project, await self._reasons(info))
 
-    @computed(Cost(30, entries=5))
+    @computed(Cost(30, default_size=5))
     async def reasons(self, info: Info) -> list[Reason]:
         """The evidence, most important first. Query details by type: `... on Popular { likeCount }`."""
-        return [_reason(self.scored_project.project_id, reason) for reason in await self._reasons(info)]
+        return [_graph_reason(self.scored_project.project_id, reason) for reason in await self._reasons(info)]
 
     @computed(Cost(2_000))
     async def what_would_remove_it(self, info: Info) -> Counterfactual | None:
@@ -190,7 +268,10 @@ class Explanation:
         if self.where is None:
             return None
         causes = await info.context.loaders.causes_by_project.load((self.scored_project, self.where))
-        return None if causes is None else Counterfactual.from_causes(causes)
+        if causes is None:
+            return None
+        # In parallel, so that the loader reads all projects at once.
+        return Counterfactual(causes=await asyncio.gather(*(_graph_cause(info, cause) for cause in causes)))
 
     async def _reasons(self, info: Info) -> tuple[evidence.Reason, ...]:
         return await info.context.loaders.reasons_by_project.load(self.scored_project) or ()
@@ -203,7 +284,7 @@ _GRAPH_TYPES: Mapping[type[evidence.Reason], type[Reason]] = {
 REASON_TYPES = tuple(_GRAPH_TYPES.values())
 
 
-def _reason(project_id: int, reason: evidence.Reason) -> Reason:
+def _graph_reason(project_id: int, reason: evidence.Reason) -> Reason:
     graph_type: Any = _GRAPH_TYPES[type(reason)]
     values = {field.name: getattr(reason, field.name) for field in fields(graph_type) if field.init}
     return graph_type(**values | {"id": reason_global_id(project_id, reason.id), "group": SignalGroup(reason.group)})  # type: ignore[no-any-return]

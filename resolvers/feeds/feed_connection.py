@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from functools import partial
 from typing import Annotated, Self
 
 import strawberry
@@ -11,14 +12,12 @@ from db.catalog.project_cards import ProjectFilter
 from db.errors import Store
 from db.models import FeedKind
 from db.page_projects import ViewerChanged
-from resolvers.common import enums  # noqa: F401 (publishes the enums that are named below)
 from resolvers.common.context import Context, Info
-from resolvers.common.descriptions import object_type
+from resolvers.common.descriptions import input_type, object_type
 from resolvers.common.errors import InvalidArgument, InvalidPage, as_sentence
 from resolvers.common.field_costs import Cost, computed
 from resolvers.common.global_ids import edge_global_id, parse_edge_key
-from resolvers.common.optional_arguments import unset_to_none
-from resolvers.common.relay import After, FeedAfter, Node, PageInfo, page_info
+from resolvers.common.relay import After, FeedAfter, FeedFirst, Node, PageInfo, page_info
 from resolvers.feeds.explanation import Explanation
 from resolvers.feeds.project import Project
 from scoring.errors import BadRequest, InvalidPageRequest
@@ -39,64 +38,54 @@ MAX_FILTER_VALUES = 100
 """The maximum number of values in one field of a filter."""
 
 NO_USER_ID = -1
-"""Id of no user. (0 means "no owner" in the vector index.)"""
+"""An id that no user has. The vector index uses 0 for a project without an owner."""
 
 Serve = Callable[[Viewer, int, str | None, ProjectFilter], Awaitable[Page]]
 
 
-@strawberry.input(
-    name="ProjectFilter",
-    description=(
-        "A filter of a feed. A project must match all given fields, and at least one value of each list. A list "
-        f"has up to {MAX_FILTER_VALUES} values; an empty list matches all projects."
-    ),
-)
+@partial(input_type, name="ProjectFilter")
 class ProjectFilterInput:
-    """A filter of a feed."""
+    """A filter of a feed.
 
-    types: list[str] | None = strawberry.field(
-        default=strawberry.UNSET, description="The types of projects (`Project.type`)."
-    )
-    tools: list[str] | None = strawberry.field(default=strawberry.UNSET, description="The keys of tools.")
-    categories: list[str] | None = strawberry.field(default=strawberry.UNSET, description="The keys of categories.")
-    topics: list[str] | None = strawberry.field(default=strawberry.UNSET, description="The keys of topics.")
-    owner: str | None = strawberry.field(default=strawberry.UNSET, description="The key of the owner.")
-    exclude_keys: list[str] | None = strawberry.field(
-        default=strawberry.UNSET, description="The keys of projects to leave out."
-    )
-    created_after: datetime | None = strawberry.field(
-        default=strawberry.UNSET, description="The earliest creation time."
-    )
-    created_before: datetime | None = strawberry.field(
-        default=strawberry.UNSET, description="The time before which projects were created."
-    )
+    A project must match all given fields, and at least one value of each list. A list has up to {MAX_FILTER_VALUES}
+    values; an empty list matches all projects.
+    """
 
-    async def read(self, context: Context) -> ProjectFilter:
+    types: Annotated[list[str] | None, "The types of projects (`Project.type`)."] = None
+    tools: Annotated[list[str] | None, "The keys of tools."] = None
+    categories: Annotated[list[str] | None, "The keys of categories."] = None
+    topics: Annotated[list[str] | None, "The keys of topics."] = None
+    owner: Annotated[str | None, "The key of the owner."] = None
+    exclude_keys: Annotated[list[str] | None, "The keys of projects to leave out."] = None
+    created_after: Annotated[datetime | None, "The earliest creation time."] = None
+    created_before: Annotated[datetime | None, "The time before which projects were created."] = None
+
+    async def to_project_filter(self, context: Context) -> ProjectFilter:
         """Convert the filter for the ranking. An owner whom the viewer may not see matches no project.
 
         Raises `InvalidArgument` if a list is too long or a key is invalid.
         """
-        owner_key, excluded = unset_to_none(self.owner), _values("excludeKeys", self.exclude_keys)
+        excluded = _distinct_values("excludeKeys", self.exclude_keys)
         owner_id = None
-        if owner_key is not None:
-            owner = await context.loaders.users_by_key.load(*_values("owner", [owner_key]))
+        if self.owner is not None:
+            owner = await context.loaders.users_by_key.load(*_distinct_values("owner", [self.owner]))
             owner_id = NO_USER_ID if owner is None else owner.id
         cards = await context.loaders.cards_by_key.load_many(list(excluded))
         return ProjectFilter(
-            types=_values("types", self.types),
-            tools=_values("tools", self.tools),
-            categories=_values("categories", self.categories),
-            topics=_values("topics", self.topics),
-            created_after=unset_to_none(self.created_after),
-            created_before=unset_to_none(self.created_before),
+            types=_distinct_values("types", self.types),
+            tools=_distinct_values("tools", self.tools),
+            categories=_distinct_values("categories", self.categories),
+            topics=_distinct_values("topics", self.topics),
+            created_after=self.created_after,
+            created_before=self.created_before,
             owner_id=owner_id,
             exclude_keys=excluded,
             excluded_ids=tuple(card.id for card in cards if card is not None),
         )
 
 
-def _values(name: str, argument: list[str] | None) -> tuple[str, ...]:
-    values = unset_to_none(argument) or []
+def _distinct_values(name: str, argument: list[str] | None) -> tuple[str, ...]:
+    values = argument or []
     if len(values) > MAX_FILTER_VALUES:
         raise InvalidArgument(f"`where.{name}` has {len(values)} values; give at most {MAX_FILTER_VALUES}.")
     if not all(is_valid_key(value) for value in values):
@@ -160,10 +149,7 @@ class FeedConnection:
         "newest first. Null for `newest`, which is not ranked.",
     ]
     kind: Annotated[FeedKind, "The feed."]
-    strategy: Annotated[
-        Strategy,
-        "How the feed was ranked. `forYou` is POPULAR if nothing is known about the viewer.",
-    ]
+    strategy: Annotated[Strategy, "How the feed was ranked. `forYou` is POPULAR if nothing is known about the viewer."]
     degraded: Annotated[
         list[Store],
         "The stores that were unavailable; query again soon for a complete feed. If DATABASE is listed, the page "
@@ -193,11 +179,7 @@ class FeedConnection:
         )
 
 
-First = Annotated[
-    int | None,
-    strawberry.argument(description=f"The number of projects per page: 0 to {MAX_PAGE_SIZE}."),
-]
-Where = Annotated[ProjectFilterInput | None, strawberry.argument(description="A filter of the feed.")]
+Where = Annotated[ProjectFilterInput | None, "A filter of the feed."]
 
 
 @strawberry.type
@@ -206,11 +188,7 @@ class FeedQuery:
 
     @computed(Cost(3_000, 5, "first", MAX_PAGE_SIZE))
     async def for_you(
-        self,
-        info: Info,
-        first: First = DEFAULT_PAGE_SIZE,
-        after: FeedAfter = strawberry.UNSET,
-        where: Where = strawberry.UNSET,
+        self, info: Info, first: FeedFirst = DEFAULT_PAGE_SIZE, after: FeedAfter = None, where: Where = None
     ) -> FeedConnection | None:
         """Projects ranked for you by your interests and interactions.
 
@@ -221,11 +199,7 @@ class FeedQuery:
 
     @computed(Cost(500, 5, "first", MAX_PAGE_SIZE), shared=True)
     async def popular(
-        self,
-        info: Info,
-        first: First = DEFAULT_PAGE_SIZE,
-        after: FeedAfter = strawberry.UNSET,
-        where: Where = strawberry.UNSET,
+        self, info: Info, first: FeedFirst = DEFAULT_PAGE_SIZE, after: FeedAfter = None, where: Where = None
     ) -> FeedConnection | None:
         """Popular projects, the same for everybody.
 
@@ -237,14 +211,12 @@ class FeedQuery:
     async def trending(
         self,
         info: Info,
-        first: First = DEFAULT_PAGE_SIZE,
-        after: FeedAfter = strawberry.UNSET,
-        window: Annotated[
-            Window | None, strawberry.argument(description="The period in which visitors count.")
-        ] = Window.DAY,
-        where: Where = strawberry.UNSET,
+        first: FeedFirst = DEFAULT_PAGE_SIZE,
+        after: FeedAfter = None,
+        window: Annotated[Window | None, "The period in which visitors count."] = Window.DAY,
+        where: Where = None,
     ) -> FeedConnection | None:
-        """Projects with many recent visitors for their age. A visit counts within two seconds.
+        """Projects with many recent visitors for their age. A visit changes the feed within two seconds.
 
         Your interests move a project by at most {MAX_BOOST_PLACES} ranks, unless the operator has set another maximum
         (TRENDING_MAX_SHIFT). Projects without visitors follow, newest first. Null only on error.
@@ -257,11 +229,7 @@ class FeedQuery:
 
     @computed(Cost(300, 5, "first", MAX_PAGE_SIZE), shared=True)
     async def newest(
-        self,
-        info: Info,
-        first: First = DEFAULT_PAGE_SIZE,
-        after: After = strawberry.UNSET,
-        where: Where = strawberry.UNSET,
+        self, info: Info, first: FeedFirst = DEFAULT_PAGE_SIZE, after: After = None, where: Where = None
     ) -> FeedConnection | None:
         """All projects, latest first. Null only on error."""
         return await serve_feed(info, info.context.feeds.newest, first, after, where)
@@ -270,26 +238,16 @@ class FeedQuery:
     async def search(
         self,
         info: Info,
-        query: Annotated[
-            str,
-            strawberry.argument(description=f"The query, up to {MAX_QUERY_LENGTH} characters."),
-        ],
+        query: Annotated[str, f"The query, up to {MAX_QUERY_LENGTH} characters."],
         alpha: Annotated[
             float | None,
-            strawberry.argument(
-                description=(
-                    "The weight of vector similarity: 0 uses only keywords, 1 only vectors. In between, the weight "
-                    "of keywords is higher if some project contains all words of the query, and lower if none does."
-                )
-            ),
+            "The weight of vector similarity: 0 uses only keywords, 1 only vectors. In between, the weight "
+            "of keywords is higher if some project contains all words of the query, and lower if none does.",
         ] = SEARCH_ALPHA,
-        personalized: Annotated[
-            bool | None,
-            strawberry.argument(description="Whether similarity to your profile contributes to the score."),
-        ] = False,
-        first: First = DEFAULT_PAGE_SIZE,
-        after: FeedAfter = strawberry.UNSET,
-        where: Where = strawberry.UNSET,
+        personalized: Annotated[bool | None, "Whether similarity to your profile contributes to the score."] = False,
+        first: FeedFirst = DEFAULT_PAGE_SIZE,
+        after: FeedAfter = None,
+        where: Where = None,
     ) -> FeedConnection | None:
         """Projects that match a query by meaning and keywords, best first.
 
@@ -322,13 +280,13 @@ async def serve_feed(
     """
     context = info.context
     project_filter = await read_filter(context, where)
-    size, cursor = default if first is None else first, unset_to_none(after)
+    size = default if first is None else first
     try:
         try:
             viewer = await (context.remembered_viewer() if personal else context.viewer_or_anonymous(remembered=True))
-            page = await serve(viewer, size, cursor, project_filter)
+            page = await serve(viewer, size, after, project_filter)
         except ViewerChanged:
-            page = await serve(await context.viewer(), size, cursor, project_filter)
+            page = await serve(await context.viewer(), size, after, project_filter)
     except BadRequest as error:
         raise InvalidPage(as_sentence(str(error)), error.code) from None
     context.is_complete = context.is_complete and not page.degraded
@@ -337,8 +295,7 @@ async def serve_feed(
 
 async def read_filter(context: Context, where: ProjectFilterInput | None) -> ProjectFilter:
     """Convert an optional filter; omitted, it matches all projects."""
-    where = unset_to_none(where)
-    return ProjectFilter() if where is None else await where.read(context)
+    return ProjectFilter() if where is None else await where.to_project_filter(context)
 
 
 async def edge_by_key(info: Info, key: str) -> FeedEdge | None:

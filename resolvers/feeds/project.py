@@ -9,17 +9,16 @@ import strawberry
 from db.actors.users import Viewer
 from db.catalog.project_cards import ProjectCard, ProjectFilter
 from db.models import now
-from db.page_projects import PageProject
-from resolvers.catalog.catalog_types import Category, Tool, Topic
-from resolvers.catalog.user import User, user_by_id
+from db.page_projects import PageProject, ProjectContent
+from resolvers.catalog.catalog_types import Category, Tool, Topic, User, user_by_id
 from resolvers.common.context import Info
 from resolvers.common.descriptions import object_type
 from resolvers.common.errors import InvalidArgument
 from resolvers.common.field_costs import READ_COST, Cost, computed
 from resolvers.common.global_ids import global_id
 from resolvers.common.loaders import TermsOfProject
-from resolvers.common.references import ProjectId, ProjectKey, Reference, key_of, keys_of
-from resolvers.common.relay import FeedAfter, Node
+from resolvers.common.references import ProjectId, ProjectKey, key_of, keys_of
+from resolvers.common.relay import FeedAfter, FeedFirst, Node
 from resolvers.common.scalars import URL
 from resolvers.feeds.explanation import Explanation
 from scoring.ranking import Page
@@ -40,7 +39,7 @@ MAX_KEYS = 100
 """Maximum number of projects in `projects`, as in the largest page of a feed."""
 
 
-Days = Annotated[int | None, strawberry.argument(description=f"The number of days: 1 to {MAX_ACTIVITY_DAYS}.")]
+Days = Annotated[int | None, f"The number of days: 1 to {MAX_ACTIVITY_DAYS}."]
 
 
 @object_type
@@ -70,25 +69,18 @@ class Project(Node):
     @classmethod
     def from_card(cls, card: ProjectCard) -> Self:
         """Convert a project card."""
-        return cls(
-            id=global_id("Project", card.key),
-            key=card.key,
-            title=card.title,
-            description=card.description,
-            type=card.type,
-            url=None if card.url is None else URL(card.url),
-            image_url=None if card.image_url is None else URL(card.image_url),
-            created_at=card.created_at,
-            like_count=card.like_count,
-            view_count=card.view_count,
-            project_id=card.id,
-            owner_id=card.owner_id,
-        )
+        return cls._convert(card, card, card.owner_id)
 
     @classmethod
     def from_page(cls, project: PageProject) -> Self:
         """Convert a project of a page."""
-        content = project.content
+        owner = project.content.owner
+        return cls._convert(project.content, project, None if owner is None else owner.id)
+
+    @classmethod
+    def _convert(
+        cls, content: ProjectCard | ProjectContent, counters: ProjectCard | PageProject, owner_id: int | None
+    ) -> Self:
         return cls(
             id=global_id("Project", content.key),
             key=content.key,
@@ -98,10 +90,10 @@ class Project(Node):
             url=None if content.url is None else URL(content.url),
             image_url=None if content.image_url is None else URL(content.image_url),
             created_at=content.created_at,
-            like_count=project.like_count,
-            view_count=project.view_count,
+            like_count=counters.like_count,
+            view_count=counters.view_count,
             project_id=content.id,
-            owner_id=None if content.owner is None else content.owner.id,
+            owner_id=owner_id,
         )
 
     @computed(shared=True)
@@ -173,14 +165,7 @@ class Project(Node):
         return None if scored is None else Explanation.from_scored_project(scored, ProjectFilter())
 
     @computed(Cost(1_000, 5, "first", MAX_PAGE_SIZE))
-    async def similar(
-        self,
-        info: Info,
-        first: Annotated[
-            int | None, strawberry.argument(description="The number of projects per page: 0 to 100.")
-        ] = 10,
-        after: FeedAfter = strawberry.UNSET,
-    ) -> LazyFeed | None:
+    async def similar(self, info: Info, first: FeedFirst = 10, after: FeedAfter = None) -> LazyFeed | None:
         """The most similar projects, best first. Null only on error."""
         from resolvers.feeds import feed_connection  # noqa: PLC0415 (the types of the two modules refer to each other)
 
@@ -196,26 +181,19 @@ class Project(Node):
 @strawberry.type
 class ProjectQuery:
     @computed(READ_COST)
-    async def project(
-        self, info: Info, key: ProjectKey = strawberry.UNSET, id: ProjectId = strawberry.UNSET
-    ) -> Project | None:
+    async def project(self, info: Info, key: ProjectKey = None, id: ProjectId = None) -> Project | None:
         """The project; null if it does not exist or you may not see it."""
-        card = await info.context.loaders.cards_by_key.load(key_of("Project", Reference(key, id)))
+        card = await info.context.loaders.cards_by_key.load(key_of("Project", key, id))
         return None if card is None else Project.from_card(card)
 
-    @computed(Cost(50, 5, "keys", MAX_KEYS, or_by="ids"))
+    @computed(Cost(50, 5, "keys", MAX_KEYS, alternative_argument="ids"))
     async def projects(
         self,
         info: Info,
         keys: Annotated[
-            list[str] | None,
-            strawberry.argument(
-                description=f"The `key`s of the projects, up to {MAX_KEYS}. Give either `keys` or `ids`."
-            ),
-        ] = strawberry.UNSET,
-        ids: Annotated[
-            list[strawberry.ID] | None, strawberry.argument(description=f"The `id`s of the projects, up to {MAX_KEYS}.")
-        ] = strawberry.UNSET,
+            list[str] | None, f"The `key`s of the projects, up to {MAX_KEYS}. Give either `keys` or `ids`."
+        ] = None,
+        ids: Annotated[list[strawberry.ID] | None, f"The `id`s of the projects, up to {MAX_KEYS}."] = None,
     ) -> list[Project | None]:
         """Several projects, in the order of `keys` or `ids`.
 

@@ -13,16 +13,15 @@ from resolvers.common.descriptions import object_type
 from resolvers.common.errors import InvalidId
 from resolvers.common.field_costs import Cost, computed, mutation
 from resolvers.common.global_ids import parse_reason_id
-from resolvers.common.optional_arguments import unset_to_none
-from resolvers.common.references import ProjectId, ProjectKey, Reference, key_of
+from resolvers.common.references import ProjectId, ProjectKey, key_of
 from resolvers.common.user_errors import attempt, user_error
 from resolvers.feeds.project import Project
 from resolvers.interactions.interaction_mutations import ProjectInteractionPayload
-from resolvers.preferences.mute_type import Mute
+from resolvers.preferences.viewer import Mute
 from scoring.ranking import Page
 from scoring.tunables import FIRST_PAGE_SIZE
 from scoring.use_cases import dismissals
-from scoring.use_cases.dismissals import DismissalReason, Dismissed
+from scoring.use_cases.dismissals import Dismissed
 from scoring.use_cases.input_errors import UserErrorCode
 
 
@@ -44,7 +43,7 @@ class PageChange:
     moved: Annotated[list[MovedProject], "Projects at another rank."]
 
     @classmethod
-    def between(cls, before: Page, after: Page) -> Self:
+    def from_pages(cls, before: Page, after: Page) -> Self:
         """Return the differences between two rankings of the page."""
         old = {entry.project_id: entry.rank for entry in before.entries}
         new = {entry.project_id: entry.rank for entry in after.entries}
@@ -78,7 +77,7 @@ class DismissalPayload(ProjectInteractionPayload):
         """
         if self.before is None:
             return None
-        return PageChange.between(self.before, await _page(info.context))
+        return PageChange.from_pages(self.before, await _rank_first_page(info.context))
 
 
 @strawberry.type
@@ -87,52 +86,44 @@ class DismissalMutation:
     async def dismiss_project(
         self,
         info: Info,
-        key: ProjectKey = strawberry.UNSET,
-        id: ProjectId = strawberry.UNSET,
-        reason_id: Annotated[
-            strawberry.ID | None,
-            strawberry.argument(description="The `id` of a reason of this project."),
-        ] = strawberry.UNSET,
+        key: ProjectKey = None,
+        id: ProjectId = None,
+        reason_id: Annotated[strawberry.ID | None, "The `id` of a reason of this project."] = None,
     ) -> DismissalPayload | None:
         """Dismiss a project from all feeds.
 
         With `reasonId`, also mutes the subject of that reason: a tool, category, topic or owner, or your interaction
         with a similar project.
         """
-        reason_id = unset_to_none(reason_id)
         try:
-            reason = None if reason_id is None else DismissalReason(*parse_reason_id(reason_id))
+            reason = None if reason_id is None else parse_reason_id(reason_id)
         except InvalidId as error:
             refused = user_error(UserErrorCode.INVALID, error.message, "reason_id")
             return DismissalPayload(changed=False, user_errors=[refused])
         use_case = partial(dismissals.dismiss_project, reason=reason)
-        return await _payload(info, Reference(key, id), use_case)
+        return await _dismissal_payload(info, key, id, use_case)
 
     @mutation()
-    async def undo_dismissal(
-        self, info: Info, key: ProjectKey = strawberry.UNSET, id: ProjectId = strawberry.UNSET
-    ) -> DismissalPayload | None:
+    async def undo_dismissal(self, info: Info, key: ProjectKey = None, id: ProjectId = None) -> DismissalPayload | None:
         """Undo the dismissal of a project and the mute that it caused."""
-        return await _payload(info, Reference(key, id), dismissals.undo_dismissal)
+        return await _dismissal_payload(info, key, id, dismissals.undo_dismissal)
 
 
-async def _payload(
-    info: Info, reference: Reference, use_case: Callable[[Context, str], Awaitable[Dismissed]]
+async def _dismissal_payload(
+    info: Info, key: ProjectKey, id_: ProjectId, use_case: Callable[[Context, str], Awaitable[Dismissed]]
 ) -> DismissalPayload:
-    before = await _page(info.context) if _is_selected(info, "pageChange") else None
-    dismissed, errors = await attempt(
-        lambda: use_case(info.context, key_of("Project", reference)), Dismissed(changed=False)
-    )
+    before = await _rank_first_page(info.context) if _is_selected(info, "pageChange") else None
+    dismissed, errors = await attempt(lambda: use_case(info.context, key_of("Project", key, id_)), Dismissed(False))
     return DismissalPayload(
         changed=dismissed.changed,
         user_errors=errors,
-        key=None if errors else key_of("Project", reference),
+        key=None if errors else key_of("Project", key, id_),
         muted=None if dismissed.muted is None else Mute.from_muted(dismissed.muted),
         before=None if errors else before,
     )
 
 
-async def _page(context: Context) -> Page:
+async def _rank_first_page(context: Context) -> Page:
     """Rank the current first page without logging it as served."""
     return await context.feeds.preview(await context.viewer(), FIRST_PAGE_SIZE, ProjectFilter())
 

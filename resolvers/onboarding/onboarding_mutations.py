@@ -5,22 +5,52 @@ from typing import Annotated
 
 import strawberry
 
+from db.onboarding.question_records import MAX_ANSWER_LENGTH
 from resolvers.common.context import Info
-from resolvers.common.descriptions import object_type
+from resolvers.common.descriptions import input_type, object_type
 from resolvers.common.field_costs import Cost, computed, mutation
+from resolvers.common.references import key_of, path_prefix
+from resolvers.common.relay import FeedFirst
 from resolvers.common.user_errors import UserError, attempt
-from resolvers.feeds.feed_connection import DEFAULT_PAGE_SIZE, FeedConnection, First, serve_feed
-from resolvers.onboarding.answer_input import OnboardingAnswerInput, question_key
+from resolvers.feeds.feed_connection import DEFAULT_PAGE_SIZE, FeedConnection, serve_feed
 from resolvers.onboarding.onboarding_questions import Locale, OnboardingProgress, onboarding_questions_of
 from resolvers.preferences.personalization_status import PersonalizationStatus, personalization_status_of
-from resolvers.preferences.viewer import Viewer, current_viewer
-from resolvers.preferences.viewer_interests import Interest, interests_of
+from resolvers.preferences.viewer import Interest, ViewerPayload, interests_of
 from scoring.tunables import MAX_PAGE_SIZE
 from scoring.use_cases.submit_onboarding import MAX_ANSWERS, SentAnswer, reset_answers, submit_answers
 
 
+@input_type
+class OnboardingAnswerInput:
+    """The answer to one onboarding question."""
+
+    question: Annotated[str | None, "The `key` of the question. Give either `question` or `questionId`."] = None
+    question_id: Annotated[strawberry.ID | None, "The `id` of the question."] = None
+    options: Annotated[
+        list[str] | None,
+        "The `key`s of the chosen options, from `minChoices` to `maxChoices` of the question. Repeated options "
+        "count once.",
+    ] = None
+    text: Annotated[
+        str | None,
+        f"A free-text answer, if the question's `allowsText` is true, up to {MAX_ANSWER_LENGTH} characters. It "
+        "is part of the text from which your profile vector is computed.",
+    ] = None
+    skip: Annotated[bool | None, "Whether to skip the question. Omit the other fields then."] = None
+
+    def to_answer(self, *path: str | int) -> SentAnswer:
+        """Convert the answer for the use case; `path` is its position in the arguments, for errors."""
+        with path_prefix(*path):
+            key = _question_key(self.question, self.question_id)
+        return SentAnswer(key, tuple(self.options or ()), self.text or "", bool(self.skip))
+
+
+def _question_key(key: str | None, id_: strawberry.ID | None) -> str:
+    return key_of("OnboardingQuestion", key, id_, "question", "questionId")
+
+
 @object_type
-class OnboardingPayload:
+class OnboardingPayload(ViewerPayload):
     """The return value of onboarding mutations.
 
     Select `feed` to get the first page with the new answers in the same request.
@@ -37,7 +67,7 @@ class OnboardingPayload:
         'The errors in the input, with paths such as `["answers", "0", "options", "2"]`; empty on success.',
     ]
 
-    @computed(Cost(50, entries=30))
+    @computed(Cost(50, default_size=30))
     async def interests(self, info: Info) -> list[Interest]:
         """Your interests after the change, by confidence. Interests that you chose have the confidence 1."""
         return await interests_of(info.context)
@@ -48,31 +78,21 @@ class OnboardingPayload:
         return await personalization_status_of(info.context)
 
     @computed(Cost(500))
-    async def progress(self, info: Info, locale: Locale = strawberry.UNSET) -> OnboardingProgress:
+    async def progress(self, info: Info, locale: Locale = None) -> OnboardingProgress:
         """The progress of onboarding after the change."""
         return OnboardingProgress.from_questions(await onboarding_questions_of(info.context, locale))
 
     @computed(Cost(3_000, 5, "first", MAX_PAGE_SIZE))
-    async def feed(self, info: Info, first: First = DEFAULT_PAGE_SIZE) -> FeedConnection | None:
+    async def feed(self, info: Info, first: FeedFirst = DEFAULT_PAGE_SIZE) -> FeedConnection | None:
         """The first page of `forYou` after the change; null if nothing was stored."""
         return await serve_feed(info, info.context.feeds.for_you, first, None, None) if self.saved else None
-
-    @computed()
-    async def viewer(self, info: Info) -> Viewer:
-        """The viewer after the change."""
-        return await current_viewer(info)
 
 
 @strawberry.type
 class OnboardingMutation:
     @mutation(Cost(1_000, 20, "answers", MAX_ANSWERS))
     async def submit_onboarding(
-        self,
-        info: Info,
-        answers: Annotated[
-            list[OnboardingAnswerInput],
-            strawberry.argument(description=f"The answers, up to {MAX_ANSWERS}."),
-        ],
+        self, info: Info, answers: Annotated[list[OnboardingAnswerInput], f"The answers, up to {MAX_ANSWERS}."]
     ) -> OnboardingPayload | None:
         """Answer onboarding questions.
 
@@ -82,34 +102,27 @@ class OnboardingMutation:
         """
         return await _payload(
             lambda: submit_answers(
-                info.context, [answer.read("answers", index) for index, answer in enumerate(answers)], "answers"
+                info.context, [answer.to_answer("answers", index) for index, answer in enumerate(answers)], "answers"
             )
         )
 
     @mutation()
     async def answer_onboarding_question(
-        self,
-        info: Info,
-        answer: Annotated[OnboardingAnswerInput, strawberry.argument(description="The answer.")],
+        self, info: Info, answer: Annotated[OnboardingAnswerInput, "The answer."]
     ) -> OnboardingPayload | None:
         """Answer one onboarding question. To continue later, query `onboardingProgress.next`."""
-        return await _payload(lambda: submit_answers(info.context, [answer.read("answer")], "answer"))
+        return await _payload(lambda: submit_answers(info.context, [answer.to_answer("answer")], "answer"))
 
     @mutation()
     async def skip_onboarding_question(
         self,
         info: Info,
-        question: Annotated[
-            str | None,
-            strawberry.argument(description="The `key` of the question. Give either `question` or `questionId`."),
-        ] = strawberry.UNSET,
-        question_id: Annotated[
-            strawberry.ID | None, strawberry.argument(description="The `id` of the question.")
-        ] = strawberry.UNSET,
+        question: Annotated[str | None, "The `key` of the question. Give either `question` or `questionId`."] = None,
+        question_id: Annotated[strawberry.ID | None, "The `id` of the question."] = None,
     ) -> OnboardingPayload | None:
         """Skip one onboarding question. A skipped question counts as done; an earlier answer to it is deleted."""
         return await _payload(
-            lambda: submit_answers(info.context, [SentAnswer(question_key(question, question_id), skip=True)])
+            lambda: submit_answers(info.context, [SentAnswer(_question_key(question, question_id), skip=True)])
         )
 
     @mutation()

@@ -11,24 +11,18 @@ from db.onboarding import answers, questions
 from db.onboarding.question_records import MAX_ANSWER_LENGTH
 from db.onboarding.questions import active_questions
 from resolvers.catalog.catalog_types import Category, Tool
-from resolvers.common import enums  # noqa: F401 (publishes the enums that are named below)
 from resolvers.common.context import Context, Info
 from resolvers.common.descriptions import object_type
 from resolvers.common.field_costs import Cost, computed
-from resolvers.common.global_ids import global_id, option_global_id
-from resolvers.common.optional_arguments import unset_to_none
+from resolvers.common.global_ids import global_id
 
 MAX_LOCALE_LENGTH = 35
 """The length of the longest language tag that RFC 5646 requires programs to accept."""
 
 Locale = Annotated[
     str | None,
-    strawberry.argument(
-        description=(
-            'A language tag such as "de" or "pt-BR". Falls back to the wider language (`de-CH`, then `de`), then '
-            "to the original language. Default: the original language."
-        )
-    ),
+    'A language tag such as "de" or "pt-BR". Falls back to the wider language (`de-CH`, then `de`), then '
+    "to the original language. Default: the original language.",
 ]
 
 
@@ -51,7 +45,7 @@ class OnboardingOption:
     def from_option(cls, option: questions.Option, question_id: int, answer: answers.Answer | None) -> Self:
         """Convert an option of a question."""
         return cls(
-            id=option_global_id(question_id, option.id),
+            id=global_id("OnboardingOption", f"{question_id}:{option.id}"),  # option keys are unique in a question
             key=option.id,
             label=option.label,
             icon=option.icon,
@@ -102,8 +96,7 @@ class OnboardingQuestion:
     min_choices: Annotated[int, "The minimum number of chosen options. A free-text answer counts as one."]
     max_choices: Annotated[int, "The maximum number of chosen options."]
     allows_text: Annotated[
-        bool,
-        f"Whether the question takes a free-text answer, up to {MAX_ANSWER_LENGTH} characters.",
+        bool, f"Whether the question takes a free-text answer, up to {MAX_ANSWER_LENGTH} characters."
     ]
     version: Annotated[int, "The version, which rises with each change of the question or its options."]
     locale: Annotated[str | None, "The language of the text; null for the original language."]
@@ -170,7 +163,6 @@ def _answer(answer: answers.Answer, question: questions.Question) -> OnboardingA
 
 async def onboarding_questions_of(context: Context, locale: str | None) -> list[OnboardingQuestion]:
     """Read the active questions with the viewer's answers, in two statements."""
-    locale = unset_to_none(locale)
     database = context.stores.database
     active = await active_questions(database, locale if locale and len(locale) <= MAX_LOCALE_LENGTH else None)
     viewer = await context.viewer()
@@ -180,8 +172,8 @@ async def onboarding_questions_of(context: Context, locale: str | None) -> list[
 
 @strawberry.type
 class OnboardingQuery:
-    @computed(Cost(500, entries=5))
-    async def onboarding_questions(self, info: Info, locale: Locale = strawberry.UNSET) -> list[OnboardingQuestion]:
+    @computed(Cost(500, default_size=5))
+    async def onboarding_questions(self, info: Info, locale: Locale = None) -> list[OnboardingQuestion]:
         """The onboarding questions in order, with the viewer's answers.
 
         They are generated from the catalog unless the platform has sent its own.
@@ -190,6 +182,6 @@ class OnboardingQuery:
         return await onboarding_questions_of(info.context, locale)
 
     @computed(Cost(500))
-    async def onboarding_progress(self, info: Info, locale: Locale = strawberry.UNSET) -> OnboardingProgress:
+    async def onboarding_progress(self, info: Info, locale: Locale = None) -> OnboardingProgress:
         """The progress of the viewer in onboarding, and the next question."""
         return OnboardingProgress.from_questions(await onboarding_questions_of(info.context, locale))

@@ -25,7 +25,7 @@ class OptionTranslationInput:
 
     locale: Annotated[str, 'A language tag such as "de" or "pt-BR".']
     label: Annotated[str, "The translated label."]
-    description: Annotated[str | None, "The translated description."] = strawberry.UNSET
+    description: Annotated[str | None, "The translated description."] = None
 
 
 @input_type
@@ -34,17 +34,15 @@ class QuestionTranslationInput:
 
     locale: Annotated[str, 'A language tag such as "de" or "pt-BR".']
     text: Annotated[str, "The translated question."]
-    description: Annotated[str | None, "The translated help text."] = strawberry.UNSET
+    description: Annotated[str | None, "The translated help text."] = None
 
 
-@strawberry.input(one_of=True, description="The tool or category that an option represents.")
+@partial(input_type, one_of=True)
 class OptionTermInput:
-    tool: str | None = strawberry.field(
-        default=strawberry.UNSET, description="The key of a tool; required for options of TOOL_SELECT."
-    )
-    category: str | None = strawberry.field(
-        default=strawberry.UNSET, description="The key of a category; required for options of CATEGORY_SELECT."
-    )
+    """The tool or category that an option represents."""
+
+    tool: Annotated[str | None, "The key of a tool; required for options of TOOL_SELECT."] = None
+    category: Annotated[str | None, "The key of a category; required for options of CATEGORY_SELECT."] = None
 
 
 @input_type
@@ -53,13 +51,12 @@ class OnboardingOptionInput:
 
     key: Annotated[str, "The key within the question, up to 200 characters. Stored answers refer to it."]
     label: Annotated[str, "The label, up to 200 characters."]
-    icon: Annotated[str | None, "A picture for your client: a name, an emoji or a URL."] = strawberry.UNSET
-    description: Annotated[str | None, "The description, up to 1,000 characters."] = strawberry.UNSET
+    icon: Annotated[str | None, "A picture for your client: a name, an emoji or a URL."] = None
+    description: Annotated[str | None, "The description, up to 1,000 characters."] = None
     term: Annotated[
-        OptionTermInput | None,
-        "The tool or category that becomes an interest if the option is chosen. Default: none.",
-    ] = strawberry.UNSET
-    translations: Annotated[list[OptionTranslationInput] | None, "The translations."] = strawberry.UNSET
+        OptionTermInput | None, "The tool or category that becomes an interest if the option is chosen. Default: none."
+    ] = None
+    translations: Annotated[list[OptionTranslationInput] | None, "The translations."] = None
 
 
 @input_type
@@ -70,22 +67,17 @@ class OnboardingQuestionInput:
     type: Annotated[QuestionType, "The type of question."]
     text: Annotated[str, "The question, up to 1,000 characters."]
     options: Annotated[list[OnboardingOptionInput], f"The options in display order: 1 to {MAX_OPTIONS}."]
-    description: Annotated[str | None, "A help text, up to 1,000 characters."] = strawberry.UNSET
-    order: Annotated[int | None, "The position: questions are in ascending order. Default: 0."] = strawberry.UNSET
+    description: Annotated[str | None, "A help text, up to 1,000 characters."] = None
+    order: Annotated[int | None, "The position: questions are in ascending order. Default: 0."] = None
     active: Annotated[
-        bool | None,
-        "Whether the question is asked. Stored answers count in any case. Default: true.",
-    ] = strawberry.UNSET
-    min_choices: Annotated[int | None, "The minimum number of chosen options. Default: 1."] = strawberry.UNSET
+        bool | None, "Whether the question is asked. Stored answers count in any case. Default: true."
+    ] = None
+    min_choices: Annotated[int | None, "The minimum number of chosen options. Default: 1."] = None
     max_choices: Annotated[
-        int | None,
-        "The maximum number of chosen options. Default: 1 for EXPERIENCE, otherwise all.",
-    ] = strawberry.UNSET
-    allows_text: Annotated[
-        bool | None,
-        "Whether the question takes a free-text answer. Default: false.",
-    ] = strawberry.UNSET
-    translations: Annotated[list[QuestionTranslationInput] | None, "The translations."] = strawberry.UNSET
+        int | None, "The maximum number of chosen options. Default: 1 for EXPERIENCE, otherwise all."
+    ] = None
+    allows_text: Annotated[bool | None, "Whether the question takes a free-text answer. Default: false."] = None
+    translations: Annotated[list[QuestionTranslationInput] | None, "The translations."] = None
 
 
 @object_type
@@ -101,13 +93,8 @@ class QuestionMutation:
     async def upsert_onboarding_questions(
         self,
         info: Info,
-        questions: Annotated[
-            list[OnboardingQuestionInput], strawberry.argument(description=(f"The questions, up to {MAX_QUESTIONS}."))
-        ],
-        retire_others: Annotated[
-            bool | None,
-            strawberry.argument(description="Whether to stop asking all other questions."),
-        ] = False,
+        questions: Annotated[list[OnboardingQuestionInput], f"The questions, up to {MAX_QUESTIONS}."],
+        retire_others: Annotated[bool | None, "Whether to stop asking all other questions."] = False,
     ) -> UpsertPayload | None:
         """Create or update onboarding questions. At most {MAX_ACTIVE_QUESTIONS} questions can be active.
 
@@ -116,7 +103,9 @@ class QuestionMutation:
         with the same key; omitted fields get their defaults.
         """
         use_case = partial(upsert_catalog.upsert_questions, retire_others=bool(retire_others))
-        payload = await UpsertPayload.from_use_case(info, use_case, [_question(question) for question in questions])
+        payload = await UpsertPayload.from_use_case(
+            info, use_case, [_question_fields(question) for question in questions]
+        )
         for result in payload.results:
             _use_input_names(result.user_errors)
         return payload
@@ -130,9 +119,9 @@ class QuestionMutation:
         return RefreshOnboardingPayload(changed=await refresh_questions(info.context.stores.database))
 
 
-def _question(sent: OnboardingQuestionInput) -> dict[str, Any]:
+def _question_fields(question_input: OnboardingQuestionInput) -> dict[str, Any]:
     """Convert a question to the fields of its record, in which an option has an `id` and no object `term`."""
-    question: dict[str, Any] = input_fields(sent)
+    question: dict[str, Any] = input_fields(question_input)
     for option in question["options"]:
         option.update(option.pop("term", {}), id=option.pop("key"))
     return question

@@ -1,4 +1,4 @@
 """The viewer, their interests, mutes and settings, and the personalization status.
 
-Export, deletion and sessions are in `accounts`.
+Export, deletion and sessions are in `account_mutations`.
 """

@@ -1,26 +1,24 @@
 """The personalization status: the amount of data about the viewer, and its effect on feeds."""
 
 from datetime import timedelta
-from typing import Annotated, Self
+from typing import Annotated
 
 import strawberry
 
 from db.actors.actor_preferences import preferences_in
 from db.actors.profile_counts import signal_counts
-from db.actors.users import Viewer
 from db.models import now
 from resolvers.common.context import Context, Info
 from resolvers.common.descriptions import object_type
 from resolvers.common.enums import ViewerKind, register_enum
 from resolvers.common.field_costs import Cost, computed
 from resolvers.common.global_ids import viewer_global_id
-from resolvers.feeds.explanation import Signal, described
+from resolvers.feeds.explanation import Signal, describe_signal
 from resolvers.preferences.viewer import viewer_kind_of
 from scoring import tunables
 from scoring.mathematics.viewer_stages import ViewerStage
-from scoring.profiles import personalization_status
 from scoring.profiles.model_preferences import learnable_kinds
-from scoring.profiles.personalization_status import MissingKind, QualityPart
+from scoring.profiles.personalization_status import MissingKind, QualityPart, status_of
 from scoring.ranking import Strategy
 
 register_enum(
@@ -130,8 +128,7 @@ class PersonalizationStatus:
     about: Annotated[ViewerKind, "How the viewer is identified."]
     has_sufficient_data: Annotated[bool, "Whether one of the thresholds is reached."]
     has_completed_onboarding: Annotated[
-        bool,
-        "Whether the viewer answered an onboarding question, or skipped them all.",
+        bool, "Whether the viewer answered an onboarding question, or skipped them all."
     ]
     needs_onboarding: Annotated[bool, "Whether to show onboarding: there is neither enough data nor an answer."]
     signal_summary: Annotated[SignalSummary, "The amount of data about the viewer."]
@@ -145,57 +142,52 @@ class PersonalizationStatus:
     missing: Annotated[list[MissingSignal], "Data that would improve the profile, most achievable first."]
     signals: Annotated[list[SignalState], "The signals of the ranking, and whether they have data about the viewer."]
     profile_age_seconds: Annotated[
-        float | None,
-        "The seconds since the viewer's last interaction or answer; null if there is none.",
+        float | None, "The seconds since the viewer's last interaction or answer; null if there is none."
     ]
     strategy: Annotated[Strategy, "How `forYou` is ranked for the viewer."]
-
-    @classmethod
-    def from_status(cls, status: personalization_status.Status, viewer: Viewer) -> Self:
-        """Convert the status of a viewer."""
-        counts, thresholds = status.counts, status.thresholds
-        return cls(
-            id=viewer_global_id("PersonalizationStatus", viewer.user_key, viewer.session_key),
-            about=viewer_kind_of(viewer),
-            has_sufficient_data=status.has_sufficient_data,
-            has_completed_onboarding=status.has_completed_onboarding,
-            needs_onboarding=status.needs_onboarding,
-            signal_summary=SignalSummary(
-                interests=counts.interests,
-                learned_interests=counts.learned_interests,
-                interactions=counts.interactions,
-                likes=counts.likes,
-                answers=counts.answered,
-            ),
-            thresholds=PersonalizationThresholds(
-                interests=thresholds.interests, interactions=thresholds.interactions, likes=thresholds.likes
-            ),
-            stage=status.stage,
-            quality=status.quality,
-            quality_parts=[
-                ProfileQualityShare(part=part, value=value, maximum=tunables.QUALITY_SHARES[part.value])
-                for part, value in status.parts.items()
-            ],
-            missing=[
-                MissingSignal(kind=m.kind, have=m.have, needed=m.needed, remaining=m.remaining, text=m.text)
-                for m in status.missing
-            ],
-            signals=[
-                SignalState(signal=described(s.signal), active=s.active, inactive_reason=s.why) for s in status.signals
-            ],
-            profile_age_seconds=status.profile_age_s,
-            strategy=status.strategy,
-        )
 
 
 async def personalization_status_of(context: Context) -> PersonalizationStatus:
     """Read the current status, in one statement besides the viewer's."""
-    viewer, at = await context.viewer(), now()
-    recent = at - timedelta(days=tunables.RECENT_VIEWS_DAYS)
-    allowed = preferences_in(viewer.settings)
-    counts = await signal_counts(context.stores.database, viewer.actor_id, recent, learnable_kinds(allowed))
-    status = personalization_status.status_of(counts, at, await context.feeds.model(), allowed, context.thresholds)
-    return PersonalizationStatus.from_status(status, viewer)
+    viewer, present, thresholds = await context.viewer(), now(), context.thresholds
+    recent_since = present - timedelta(days=tunables.RECENT_VIEWS_DAYS)
+    preferences = preferences_in(viewer.settings)
+    kinds = learnable_kinds(preferences)
+    counts = await signal_counts(context.stores.database, viewer.actor_id, recent_since, kinds)
+    status = status_of(counts, present, await context.feeds.model(), preferences, thresholds)
+    return PersonalizationStatus(
+        id=viewer_global_id("PersonalizationStatus", viewer.user_key, viewer.session_key),
+        about=viewer_kind_of(viewer),
+        has_sufficient_data=status.has_sufficient_data,
+        has_completed_onboarding=status.has_completed_onboarding,
+        needs_onboarding=status.needs_onboarding,
+        signal_summary=SignalSummary(
+            interests=counts.interests,
+            learned_interests=counts.learned_interests,
+            interactions=counts.interactions,
+            likes=counts.likes,
+            answers=counts.answered,
+        ),
+        thresholds=PersonalizationThresholds(
+            interests=thresholds.interests, interactions=thresholds.interactions, likes=thresholds.likes
+        ),
+        stage=status.stage,
+        quality=status.quality,
+        quality_parts=[
+            ProfileQualityShare(part=part, value=value, maximum=tunables.QUALITY_SHARES[part.value])
+            for part, value in status.parts.items()
+        ],
+        missing=[
+            MissingSignal(kind=data.kind, have=data.have, needed=data.needed, remaining=data.remaining, text=data.text)
+            for data in status.missing
+        ],
+        signals=[
+            SignalState(signal=describe_signal(signal), active=reason is None, inactive_reason=reason)
+            for signal, reason in status.inactive_reasons.items()
+        ],
+        profile_age_seconds=status.profile_age_s,
+        strategy=status.strategy,
+    )
 
 
 @strawberry.type

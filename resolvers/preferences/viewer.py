@@ -1,32 +1,122 @@
-"""The viewer of a request."""
+"""The viewer of a request, with their interests, mutes and settings."""
 
-from typing import Annotated, Any, Self
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Self
 
 import strawberry
 
-from db.actors import mutes, users
+from db.actors import mutes, profiles, users
 from db.actors.actor_preferences import preferences_in
-from db.models import Role
-from resolvers.catalog.user import User, user_by_id
-from resolvers.common import enums  # noqa: F401 (publishes the enums that are named below)
-from resolvers.common.context import Info
+from db.models import MuteKind, Role, TagSource, TermKind
+from resolvers.catalog.catalog_types import User, user_by_id
+from resolvers.common.context import Context, Info
 from resolvers.common.descriptions import object_type
-from resolvers.common.enums import ViewerKind
+from resolvers.common.enums import ViewerKind, register_enum
 from resolvers.common.field_costs import Cost, computed
 from resolvers.common.global_ids import bad_cursor, decode_cursor, encode_cursor, viewer_global_id
-from resolvers.common.optional_arguments import unset_to_none
-from resolvers.common.relay import (
-    DEFAULT_PAGE_SIZE,
-    MAX_PAGE_SIZE,
-    After,
-    Connection,
-    First,
-    checked_first,
-    connection_parts,
+from resolvers.common.relay import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, After, Connection, First, validate_first
+from resolvers.common.user_errors import UserError, attempt
+
+PERSONALIZED = "Whether feeds use your profile. If not, `forYou` is the popular feed; mutes still apply."
+USE_TOPICS = "Whether interests influence the ranking: stated interests, onboarding answers and learned interests."
+LEARN_FROM_VIEWS = "Whether views and clicks influence the ranking."
+LEARN_FROM_LIKES = "Whether likes, saves, comments and follows influence the ranking."
+SOCIAL_SIGNALS = (
+    "Whether interactions of other people influence the ranking: visitors, and likes of people with similar taste."
 )
-from resolvers.preferences.mute_type import Mute
-from resolvers.preferences.personalization_settings import PersonalizationSettings
-from resolvers.preferences.viewer_interests import Interest, interests_of
+DISCOVERY = (
+    "The preference between familiar (0) and new (100) tools, categories and topics. 50 is neutral. Explanations "
+    "show it as the signal `novelty`."
+)
+
+
+@object_type
+class PersonalizationSettings:
+    """Your settings for personalization.
+
+    Signals that are switched off contribute nothing to scores; see `Contribution.switchedOff`.
+    """
+
+    personalized: Annotated[bool, PERSONALIZED]
+    use_topics: Annotated[bool, USE_TOPICS]
+    learn_from_views: Annotated[bool, LEARN_FROM_VIEWS]
+    learn_from_likes: Annotated[bool, LEARN_FROM_LIKES]
+    social_signals: Annotated[bool, SOCIAL_SIGNALS]
+    discovery: Annotated[int, DISCOVERY]
+
+
+class InterestSource(StrEnum):
+    """Sources of interests in the graph."""
+
+    MANUAL = "manual"
+    IMPORTED = "imported"
+    LEARNED = "learned"
+
+
+register_enum(
+    InterestSource,
+    "InterestSource",
+    "The source of an interest.",
+    {
+        "MANUAL": "Stated by the viewer, in settings or onboarding. The confidence is 1.",
+        "IMPORTED": "Sent by the platform.",
+        "LEARNED": (
+            "Learned from interactions. The confidence rises with their number, falls with time and stays below 1."
+        ),
+    },
+)
+
+
+@object_type
+class Interest:
+    """A tool, category or topic that a viewer is interested in."""
+
+    key: Annotated[str, "The platform's own id of the tool, category or topic."]
+    name: Annotated[str, "The name."]
+    kind: Annotated[TermKind, "The kind."]
+    confidence: Annotated[float, "The confidence, 0 to 1."]
+    source: Annotated[InterestSource, "The source."]
+    from_onboarding: Annotated[
+        bool, "Whether the interest came from an onboarding answer, and is removed if the answer is deleted."
+    ]
+    since: Annotated[datetime, "When the interest was added."]
+
+
+async def interests_of(context: Context) -> list[Interest]:
+    """Return the viewer's interests, highest confidence first."""
+    viewer = await context.viewer()
+    interests = []
+    if viewer.actor_id is not None:
+        interests = await profiles.interests_of(context.stores.database, viewer.actor_id)
+    return [
+        Interest(
+            key=interest.key,
+            name=interest.name,
+            kind=interest.kind,
+            confidence=interest.confidence,
+            source=InterestSource.MANUAL if interest.source == TagSource.QUIZ else InterestSource(interest.source),
+            from_onboarding=interest.source == TagSource.QUIZ,
+            since=interest.since,
+        )
+        for interest in interests
+    ]
+
+
+@object_type
+class Mute:
+    """Something that you muted. Applies to all feeds except `similar` and a `search` that is not personalized."""
+
+    kind: Annotated[MuteKind, "The kind."]
+    key: Annotated[str, "The platform's own id, for `unmute`."]
+    name: Annotated[str, "The name or title."]
+    since: Annotated[datetime, "When you muted it."]
+
+    @classmethod
+    def from_muted(cls, muted: mutes.Muted) -> Self:
+        """Convert a mute."""
+        return cls(kind=muted.kind, key=muted.key, name=muted.name, since=muted.since)
 
 
 @object_type
@@ -42,33 +132,16 @@ class Viewer:
     key: Annotated[str | None, "The platform's own id of the user; null without a token."]
     role: Annotated[Role, "The role."]
     version: Annotated[
-        int,
-        "The version, which rises with each change by the viewer. The first page of `forYou` is then ranked anew.",
+        int, "The version, which rises with each change by the viewer. The first page of `forYou` is then ranked anew."
     ]
-    user_id: strawberry.Private[int | None]
-    actor_id: strawberry.Private[int | None]
-    settings: strawberry.Private[dict[str, Any]]
-
-    @classmethod
-    def from_viewer(cls, viewer: users.Viewer, role: Role) -> Self:
-        """Convert a viewer."""
-        return cls(
-            id=viewer_global_id("Viewer", viewer.user_key, viewer.session_key),
-            kind=viewer_kind_of(viewer),
-            key=viewer.user_key,
-            role=role,
-            version=viewer.version,
-            user_id=viewer.user_id,
-            actor_id=viewer.actor_id,
-            settings=viewer.settings,
-        )
+    record: strawberry.Private[users.Viewer]
 
     @computed()
     async def user(self, info: Info) -> User | None:
         """The public profile; null without a token, and before the first interaction of a new user."""
-        return await user_by_id(info, self.user_id)
+        return await user_by_id(info, self.record.user_id)
 
-    @computed(Cost(50, entries=30))
+    @computed(Cost(50, default_size=30))
     async def interests(self, info: Info) -> list[Interest]:
         """The viewer's interests, highest confidence first."""
         return await interests_of(info.context)
@@ -76,18 +149,17 @@ class Viewer:
     @computed()
     def personalization_settings(self) -> PersonalizationSettings:
         """The viewer's settings for personalization."""
-        return PersonalizationSettings.from_preferences(preferences_in(self.settings))
+        return PersonalizationSettings(**preferences_in(self.record.settings).model_dump())
 
     @computed(Cost(50, 2, "first", MAX_PAGE_SIZE))
-    async def mutes(
-        self, info: Info, first: First = DEFAULT_PAGE_SIZE, after: After = strawberry.UNSET
-    ) -> Connection[Mute]:
+    async def mutes(self, info: Info, first: First = DEFAULT_PAGE_SIZE, after: After = None) -> Connection[Mute]:
         """The viewer's mutes, latest first."""
-        first, after = checked_first(first), unset_to_none(after)
+        first = validate_first(first)
         before_id = None if after is None else _mute_id(after)
-        muted_page = await mutes.mutes_of(info.context.stores.database, self.actor_id, first + 1, before_id)
+        database = info.context.stores.database
+        muted_page = await mutes.mutes_of(database, self.record.actor_id, first + 1, before_id)
         items = [(encode_cursor("mute", muted.id), Mute.from_muted(muted)) for muted in muted_page]
-        return Connection(**connection_parts(items, first, has_previous=before_id is not None))
+        return Connection.from_items(items, first, has_previous=before_id is not None)
 
 
 def _mute_id(cursor: str) -> int:
@@ -99,7 +171,15 @@ def _mute_id(cursor: str) -> int:
 
 async def current_viewer(info: Info) -> Viewer:
     """Return the current viewer."""
-    return Viewer.from_viewer(await info.context.viewer(), await info.context.role())
+    viewer = await info.context.viewer()
+    return Viewer(
+        id=viewer_global_id("Viewer", viewer.user_key, viewer.session_key),
+        kind=viewer_kind_of(viewer),
+        key=viewer.user_key,
+        role=await info.context.role(),
+        version=viewer.version,
+        record=viewer,
+    )
 
 
 def viewer_kind_of(viewer: users.Viewer) -> ViewerKind:
@@ -115,3 +195,28 @@ class ViewerQuery:
     async def viewer(self, info: Info) -> Viewer:
         """The current viewer: the user or the session of the request."""
         return await current_viewer(info)
+
+
+@object_type
+class ViewerPayload:
+    """The return value of a mutation that changes data of the viewer."""
+
+    user_errors: Annotated[list[UserError], "The errors in the input; empty on success."]
+
+    @computed()
+    async def viewer(self, info: Info) -> Viewer:
+        """The viewer after the change."""
+        return await current_viewer(info)
+
+
+@object_type
+class ChangePayload(ViewerPayload):
+    """The return value of a mutation that changes data of the viewer, unless the same change was made before."""
+
+    changed: Annotated[bool, "Whether the request changed anything; false if repeated, and on error."]
+
+    @classmethod
+    async def from_use_case(cls, use_case: Callable[[], Awaitable[bool]]) -> Self:
+        """Run a use case that returns whether anything changed."""
+        changed, errors = await attempt(use_case, False)
+        return cls(changed=changed, user_errors=errors)

@@ -11,7 +11,7 @@ The quality measures the amount of data, not the quality of a page; `explore eva
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -63,15 +63,6 @@ class Missing:
 
 
 @dataclass(frozen=True, slots=True)
-class SignalState:
-    """Whether a signal has data about this viewer; if not, `why` is a sentence for the viewer."""
-
-    signal: Signal
-    active: bool
-    why: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class Status:
     """Personalization status of a viewer."""
 
@@ -81,7 +72,7 @@ class Status:
     strategy: Strategy
     parts: dict[QualityPart, float]  # they add up to `quality`
     missing: tuple[Missing, ...]
-    signals: tuple[SignalState, ...]
+    inactive_reasons: dict[Signal, str | None]  # a sentence for the viewer; None for a signal that has data
     profile_age_s: float | None  # since the viewer last interacted or stated an interest
 
     @property
@@ -113,14 +104,14 @@ class Status:
 
 def status_of(
     counts: SignalCounts,
-    at: datetime,
+    current_time: datetime,
     model: Model,
     preferences: Preferences,
     thresholds: Thresholds = BASELINE_THRESHOLDS,
 ) -> Status:
     """Return the personalization status; `model` is the viewer's For You model if there is a history."""
     times = [time for time in (counts.last_engaged_at, counts.last_stated_at) if time is not None]
-    age_s = max((at - max(times)).total_seconds(), 0.0) if times else None
+    age_s = max((current_time - max(times)).total_seconds(), 0.0) if times else None
     strategy = _strategy(counts, preferences)
     used_model = ONBOARDING if strategy is Strategy.ONBOARDING else model
     return Status(
@@ -129,8 +120,8 @@ def status_of(
         stage=stage(counts.interests, counts.interactions, counts.likes, counts.has_answered, thresholds),
         strategy=strategy,
         parts=_quality_parts(counts, age_s, thresholds),
-        missing=tuple(_missing(counts, thresholds)),
-        signals=tuple(_states(used_model, counts, preferences)),
+        missing=tuple(_find_missing(counts, thresholds)),
+        inactive_reasons=_inactive_reasons(used_model, counts, preferences),
         profile_age_s=age_s,
     )
 
@@ -155,11 +146,11 @@ def _quality_parts(counts: SignalCounts, age_s: float | None, thresholds: Thresh
     return {part: tunables.QUALITY_SHARES[part.value] * share for part, share in shares.items()}
 
 
-def _log_share(count: int, full: int) -> float:
-    return min(math.log1p(count) / math.log1p(max(full, 1)), 1.0)
+def _log_share(count: int, full_count: int) -> float:
+    return min(math.log1p(count) / math.log1p(max(full_count, 1)), 1.0)
 
 
-def _missing(counts: SignalCounts, thresholds: Thresholds) -> Sequence[Missing]:
+def _find_missing(counts: SignalCounts, thresholds: Thresholds) -> Sequence[Missing]:
     open_questions = counts.questions - counts.answered - counts.skipped
     usable = max(counts.interests, counts.interactions)
     people = "Add {} more interest{s} or opened project{s} to be matched with people like you"
@@ -210,9 +201,10 @@ def _requirement_of(signal: Signal) -> _Requirement:
     return _REQUIREMENTS.get(signal, _NEEDS_HISTORY if from_history else _NO_DATA)
 
 
-def _states(model: Model, counts: SignalCounts, preferences: Preferences) -> Iterator[SignalState]:
-    off_signals = model.signals if not preferences.personalized else switched_off(model, preferences)
+def _inactive_reasons(model: Model, counts: SignalCounts, preferences: Preferences) -> dict[Signal, str | None]:
+    off = switched_off(model, preferences) if preferences.personalized else model.signals
+    reasons: dict[Signal, str | None] = {}
     for signal in model.signals:
         is_met, reason = _requirement_of(signal)
-        why = "Turned off in your settings." if signal in off_signals else None if is_met(counts) else reason
-        yield SignalState(signal, why is None, why)
+        reasons[signal] = "Turned off in your settings." if signal in off else None if is_met(counts) else reason
+    return reasons

@@ -1,6 +1,6 @@
 """Dismissals of projects from the viewer's feeds, with an optional mute of the subject of a reason."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -9,29 +9,25 @@ from db.actors.mutes import Muted
 from db.actors.profiles import has_engaged
 from db.actors.users import Viewer, users_by_id
 from db.catalog.catalog_entries import terms_by_project
-from db.catalog.project_cards import ProjectCard, cards_by_key
+from db.catalog.project_cards import ProjectCard
 from db.interactions import interactions
-from db.models import InteractionType, MuteKind, TermKind, now
+from db.models import InteractionType, MuteKind, now
 from scoring.use_cases.input_errors import InputRefused, UserErrorCode, refusal
-from scoring.use_cases.platform_keys import is_valid_key
 from scoring.use_cases.project_interactions import change_project
 from scoring.use_cases.unit_of_work import UnitOfWork
 
-_MUTE_KINDS = {TermKind.TOPIC: MuteKind.TOPIC, TermKind.CATEGORY: MuteKind.CATEGORY, TermKind.TOOL: MuteKind.TOOL}
 _KINDS_WITHOUT_SUBJECT = ("people", "popular", "trending", "keywords", "fresh", "exploration")
-"""Kinds of reasons without a subject to mute: they concern other viewers, time or the viewer's search."""
+"""Kinds of reasons without a subject to mute, because they are about other viewers, time or the viewer's search."""
 
 
-@dataclass(frozen=True, slots=True)
-class DismissalReason:
-    """The reason that the viewer rejects: its project, and its id, for example ``interest:tool:suno``."""
+class DismissalReason(NamedTuple):
+    """The reason for a dismissal: the id of its project, and its own id, for example ``interest:tool:suno``."""
 
     project_id: int
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Dismissed:
+class Dismissed(NamedTuple):
     """The outcome of a dismissal: whether anything changed, and the added mute."""
 
     changed: bool
@@ -50,7 +46,10 @@ async def dismiss_project(work: UnitOfWork, key: str, reason: DismissalReason | 
         return changed
 
     changed = await change_project(work, key, change)
-    return Dismissed(changed, await _read_mute(work, subject) if changed and subject is not None else None)
+    if not changed or subject is None:
+        return Dismissed(changed)
+    added_mutes = (muted for muted in await work.mutes() if (muted.kind, muted.subject_id) == subject)
+    return Dismissed(changed=True, muted=next(added_mutes, None))
 
 
 async def undo_dismissal(work: UnitOfWork, key: str) -> Dismissed:
@@ -70,31 +69,23 @@ Subject = tuple[MuteKind, int]
 
 async def _subject_of_reason(work: UnitOfWork, key: str, reason: DismissalReason) -> Subject | None:
     """Return the subject of a reason; None if it has none, or if the viewer may not see the project."""
-    viewer = await work.identified_viewer()
-    card = await _card(work, viewer, key)
+    viewer, card = await work.identified_viewer(), await work.visible_project(key)
     if card is None:
         return None
     if card.id != reason.project_id:
-        raise _refused(
-            "This reason belongs to another project. Use the id of a reason in the explanation of this project."
-        )
+        raise _invalid_reason("This reason belongs to another project.")
     kind, _, subject_key = reason.reason.partition(":")
     if kind in _KINDS_WITHOUT_SUBJECT:
         return None
     subject = await _find_subject(work, viewer, card, kind, subject_key)
     if subject is None:
-        raise _refused(
-            "This project does not have this reason. Use the id of a reason in the explanation of this project."
-        )
+        raise _invalid_reason("This project does not have this reason.")
     return subject
 
 
-def _refused(message: str) -> InputRefused:
-    return refusal(UserErrorCode.INVALID, message, "reason_id")
-
-
-async def _card(work: UnitOfWork, viewer: Viewer, key: str) -> ProjectCard | None:
-    return (await cards_by_key(work.stores.database, [key], viewer.user_id)).get(key) if is_valid_key(key) else None
+def _invalid_reason(fault: str) -> InputRefused:
+    hint = "Use the id of a reason in the explanation of this project."
+    return refusal(UserErrorCode.INVALID, f"{fault} {hint}", "reason_id")
 
 
 async def _find_subject(work: UnitOfWork, viewer: Viewer, card: ProjectCard, kind: str, key: str) -> Subject | None:
@@ -102,18 +93,12 @@ async def _find_subject(work: UnitOfWork, viewer: Viewer, card: ProjectCard, kin
     database = work.stores.database
     if kind == "interest":
         terms = (await terms_by_project(database, [card.id])).get(card.id, [])
-        return next(((_MUTE_KINDS[term.kind], term.id) for term in terms if f"{term.kind}:{term.key}" == key), None)
+        return next(((MuteKind(term.kind), term.id) for term in terms if f"{term.kind}:{term.key}" == key), None)
     if kind == "owner" and card.owner_id is not None:
         owner = (await users_by_id(database, [card.owner_id])).get(card.owner_id)
         return (MuteKind.OWNER, owner.id) if owner is not None and owner.key == key else None
     if kind in ("similar", "neighbor") and viewer.actor_id is not None:
-        similar = await _card(work, viewer, key)
+        similar = await work.visible_project(key)
         if similar is not None and await has_engaged(database, viewer.actor_id, similar.id):
             return MuteKind.PROJECT, similar.id
     return None
-
-
-async def _read_mute(work: UnitOfWork, subject: Subject) -> Muted | None:
-    viewer = await work.viewer()
-    existing = await mutes.mutes_of(work.stores.database, viewer.actor_id)
-    return next((muted for muted in existing if (muted.kind, muted.subject_id) == subject), None)

@@ -13,7 +13,7 @@ from scoring.use_cases.input_errors import CallerUnidentified, UserErrorCode, re
 from scoring.use_cases.platform_keys import distinct_valid_keys, is_valid_key
 from scoring.use_cases.unit_of_work import UnitOfWork
 
-_SIGN_IN = (
+_SIGN_IN_MESSAGE = (
     "This session belongs to an account. Send the bearer token of the account; an X-Session-Id is not sufficient."
 )
 
@@ -62,7 +62,8 @@ async def delete_viewer(work: UnitOfWork, projects: OwnedProjects) -> ErasureRec
             _, receipt = await erase_users(connection, [work.caller.user_key], projects)
         elif viewer.actor_id is not None:
             receipt = await erase_session(connection, viewer.actor_id)
-    await _finish_erasure(work, receipt)
+    if receipt is not None:
+        await finish_erasures(work.stores, only=receipt.id)  # a periodic job retries for unavailable stores
     return receipt
 
 
@@ -89,19 +90,14 @@ async def remove_users(
         raise refusal(UserErrorCode.FORBIDDEN, message, "keys") from None
     except UnknownReference as error:
         raise refusal(UserErrorCode.UNKNOWN_REFERENCE, error.message, "new_owner") from None
-    await _finish_erasure(work, receipt)
-    return removed, receipt
-
-
-async def _finish_erasure(work: UnitOfWork, receipt: ErasureReceipt | None) -> None:
-    """Delete the data from the other stores that are available; a periodic job does the rest."""
     if receipt is not None:
         await finish_erasures(work.stores, only=receipt.id)
+    return removed, receipt
 
 
 async def _account_holder(work: UnitOfWork) -> Viewer:
     """Return the viewer. Refuses a claimed session id without the account's token."""
     viewer = await work.identified_viewer()
     if work.caller.user_key is None and viewer.user_id is not None:
-        raise refusal(UserErrorCode.FORBIDDEN, _SIGN_IN)
+        raise refusal(UserErrorCode.FORBIDDEN, _SIGN_IN_MESSAGE)
     return viewer

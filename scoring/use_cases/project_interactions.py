@@ -33,7 +33,7 @@ PASSIVE_TYPES = frozenset({InteractionType.VIEW, InteractionType.CLICK, Interact
 """Types that a page reports automatically. All others are deliberate, and are stored despite an opt-out."""
 
 ProjectChange = Callable[[AsyncConnection, int, int], Awaitable[bool]]
-"""A write, given a connection, an actor id and a project id. It returns whether anything changed."""
+"""A function that writes with a connection, an actor id and a project id, and returns whether anything changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,19 +87,18 @@ async def unsave_project(work: UnitOfWork, key: str) -> bool:
 
 async def change_project(work: UnitOfWork, key: str, change: ProjectChange) -> bool:
     """Apply a change to a project that the viewer may see, in one transaction."""
-    viewer = await work.identified_viewer()
-    cards = await cards_by_key(work.stores.database, [key], viewer.user_id) if is_valid_key(key) else {}
-    if key not in cards:
+    viewer, card = await work.identified_viewer(), await work.visible_project(key)
+    if card is None:
         raise InputRefused(unknown_project_error("key"))
     async with work.write() as connection:
-        return await change(connection, await ensure_actor(connection, viewer), cards[key].id)
+        return await change(connection, await ensure_actor(connection, viewer), card.id)
 
 
 async def _add_state(work: UnitOfWork, key: str, type_: InteractionType) -> bool:
     """Like or save a project. In trending, the actor's trust is its weight."""
 
     async def change(connection: AsyncConnection, actor_id: int, project_id: int) -> bool:
-        (weight,) = await _weights(work, connection, actor_id, [ShownProject(project_id, None)])
+        (weight,) = await _trending_weights(work, connection, actor_id, [ShownProject(project_id, None)])
         network = work.caller.network
         event = NewInteraction(actor_id, project_id, type_, now(), weight=weight, network=network)
         return await set_state(connection, event)
@@ -116,9 +115,9 @@ async def record_interactions(
         raise InputRefused(too_many_error("events", len(sent_interactions), MAX_EVENTS))
     keys = sorted({interaction.project for interaction in sent_interactions if is_valid_key(interaction.project)})
     cards = await cards_by_key(work.stores.database, keys, viewer.user_id) if keys else {}
-    present = now()
+    current_time, opted_out = now(), work.caller.opted_out
     errors = [
-        _error(interaction, cards.get(interaction.project), present, work.caller.opted_out, "events", index)
+        _find_error(interaction, cards.get(interaction.project), current_time, opted_out, ("events", index))
         for index, interaction in enumerate(sent_interactions)
     ]
     valid = [interaction for interaction, error in zip(sent_interactions, errors, strict=True) if error is None]
@@ -127,13 +126,13 @@ async def record_interactions(
     async with work.write() as connection:
         actor_id = await ensure_actor(connection, viewer)
         shown_projects = [ShownProject(cards[interaction.project].id, interaction.snapshot_id) for interaction in valid]
-        weights = await _weights(work, connection, actor_id, shown_projects)
+        weights = await _trending_weights(work, connection, actor_id, shown_projects)
         events = [
             NewInteraction(
                 actor_id=actor_id,
                 project_id=cards[interaction.project].id,
                 type=interaction.type,
-                at=min(interaction.at or present, present),
+                at=min(interaction.at or current_time, current_time),
                 feed_kind=interaction.feed,
                 position=None if interaction.rank is None else interaction.rank - 1,
                 snapshot_id=interaction.snapshot_id,
@@ -153,10 +152,10 @@ def _status(error: InputError | None, were_new: Iterator[bool]) -> InteractionSt
     return InteractionStatus.RECORDED if next(were_new) else InteractionStatus.DUPLICATE
 
 
-async def _weights(
+async def _trending_weights(
     work: UnitOfWork, connection: AsyncConnection, actor_id: int, shown_projects: Sequence[ShownProject]
 ) -> list[float]:
-    """Return the weights of interactions in trending: the actor's trust, or 0 without a required impression."""
+    """Return the weight of each interaction in trending: the actor's trust, or 0 without a required impression."""
     inputs = await read_trust_inputs(connection, actor_id, now())
     recent_projects = inputs.recent_projects + len({project.project_id for project in shown_projects})
     weight = trust(inputs.signed_in, inputs.age_days, recent_projects)
@@ -165,28 +164,23 @@ async def _weights(
     return [weight * was_served for was_served in await were_served(connection, actor_id, shown_projects)]
 
 
-def _error(
-    sent: SentInteraction, card: ProjectCard | None, present: datetime, opted_out: bool, *path: Step
+def _find_error(
+    sent: SentInteraction, card: ProjectCard | None, current_time: datetime, opted_out: bool, path: tuple[Step, ...]
 ) -> InputError | None:
+    code, snapshot_id = UserErrorCode.INVALID, sent.snapshot_id or ""
     if card is None:
         return unknown_project_error(*path)
     if opted_out and sent.type in PASSIVE_TYPES:
-        return InputError(
-            UserErrorCode.OPTED_OUT, "The event is not stored, because the request has the header `Sec-GPC: 1`.", path
-        )
-    message = _error_message(sent, present)
-    return None if message is None else InputError(UserErrorCode.INVALID, message, path)
-
-
-def _error_message(sent: SentInteraction, present: datetime) -> str | None:
-    if sent.at is not None and sent.at < present - MAX_INTERACTION_AGE:
-        return f"The event is more than {MAX_INTERACTION_AGE.days} days old."
-    if sent.rank is not None and sent.rank < 1:
-        return "`rank` must be at least 1."
-    if sent.id is not None and not is_valid_key(sent.id):
-        return "`id` must have 1 to 200 characters, none of them NUL."
-    if sent.snapshot_id is not None and not (
-        len(sent.snapshot_id) <= MAX_KEY_LENGTH and is_storable_text(sent.snapshot_id)
-    ):
-        return "`snapshotId` is invalid. Use `FeedConnection.snapshotId` unchanged."
-    return None
+        code = UserErrorCode.OPTED_OUT
+        message = "The event is not stored, because the request has the header `Sec-GPC: 1`."
+    elif sent.at is not None and sent.at < current_time - MAX_INTERACTION_AGE:
+        message = f"The event is more than {MAX_INTERACTION_AGE.days} days old."
+    elif sent.rank is not None and sent.rank < 1:
+        message = "`rank` must be at least 1."
+    elif sent.id is not None and not is_valid_key(sent.id):
+        message = "`id` must have 1 to 200 characters, none of them NUL."
+    elif len(snapshot_id) > MAX_KEY_LENGTH or not is_storable_text(snapshot_id):
+        message = "`snapshotId` is invalid. Use `FeedConnection.snapshotId` unchanged."
+    else:
+        return None
+    return InputError(code, message, path)

@@ -83,20 +83,18 @@ def check_answers(
     by_key = {question.key: question for question in questions}
     errors: list[InputError] = []
     choices: list[CheckedAnswer] = []
-    seen: set[str] = set()
+    answered_keys: set[str] = set()
     for index, answer in enumerate(sent_answers):
         answer_path = (*path, index) if path == ("answers",) else path
         question = by_key.get(answer.question)
-        answer_errors = _question_errors(answer.question, question, seen, answer_path)
-        seen.add(answer.question)
-        if question is not None and not answer_errors:
-            answer_errors = _answer_errors(answer, question, answer_path)
-        errors += answer_errors
-        if question is not None and not answer_errors:
-            options = tuple(
-                option for key in dict.fromkeys(answer.options) if (option := question.option(key)) is not None
-            )
-            choices.append(CheckedAnswer(question, options, answer.text.strip()))
+        is_repeated = answer.question in answered_keys
+        answered_keys.add(answer.question)
+        if is_repeated or question is None or not question.active:
+            errors.append(_question_error(question, is_repeated, answer_path))
+            continue
+        errors += _answer_errors(answer, question, answer_path)
+        options = tuple(option for key in dict.fromkeys(answer.options) if (option := question.option(key)) is not None)
+        choices.append(CheckedAnswer(question, options, answer.text.strip()))
     if errors:
         raise InputRefused(*errors[:MAX_REPORTED_ERRORS])
     return choices
@@ -105,18 +103,16 @@ def check_answers(
 Path = tuple[Step, ...]
 
 
-def _question_errors(key: str, question: Question | None, seen: set[str], path: Path) -> list[InputError]:
-    if key in seen:
+def _question_error(question: Question | None, is_repeated: bool, path: Path) -> InputError:
+    if is_repeated:
         code, message = UserErrorCode.INVALID, "There are two answers to this question; send one."
     elif question is None:
         code = UserErrorCode.UNKNOWN_QUESTION
         message = "There is no such onboarding question. Query `onboardingQuestions` for the keys."
-    elif not question.active:
+    else:
         code = UserErrorCode.INACTIVE_QUESTION
         message = "This question is no longer asked. Query `onboardingQuestions` again."
-    else:
-        return []
-    return [InputError(code, message, (*path, "question"))]
+    return InputError(code, message, (*path, "question"))
 
 
 def _answer_errors(answer: SentAnswer, question: Question, path: Path) -> list[InputError]:

@@ -10,12 +10,15 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.actors.mutes import Muted, mutes_of
 from db.actors.users import ANONYMOUS_VIEWER, Viewer, find_viewer
 from db.cache.last_known import LastKnownValues
+from db.catalog.project_cards import ProjectCard, cards_by_key
 from db.models import Role
 from db.privacy.session_claims import CLAIM_DURATION
 from db.stores import Stores
 from scoring.use_cases.input_errors import CallerUnidentified
+from scoring.use_cases.platform_keys import is_valid_key
 
 MAX_REMEMBERED_VIEWERS = 20_000
 """Maximum number of viewers that a process remembers, about 0.5 KB each."""
@@ -114,6 +117,16 @@ class UnitOfWork:
         """Read the viewer. Raises `CallerUnidentified` as `require_identified`."""
         self.require_identified()
         return await self.viewer()
+
+    async def visible_project(self, key: str) -> ProjectCard | None:
+        """Read the project with this key; None if it does not exist or the viewer may not see it."""
+        viewer = await self.viewer()
+        return (await cards_by_key(self.stores.database, [key], viewer.user_id)).get(key) if is_valid_key(key) else None
+
+    async def mutes(self) -> list[Muted]:
+        """Read the viewer's mutes."""
+        viewer = await self.viewer()
+        return await mutes_of(self.stores.database, viewer.actor_id)
 
     async def role(self) -> Role:
         """Return the role in the token, or else the role in the user's row."""

@@ -117,28 +117,28 @@ async def _upsert(
             records[index] = record_type.model_validate(item)
         except ValidationError as error:
             errors[index] += validation_errors(error, name, index)
-    written = UpsertResult()
+    result = UpsertResult()
     if records or write_if_empty:
         async with work.write() as connection:
-            written = await upsert(connection, list(records.values()))
-    indexes = list(records)
-    for failure in written.refused:
-        index = indexes[failure.index]
-        errors[index].append(record_error(failure.error, name, index))
-    return _outcomes(items, written, errors)
+            result = await upsert(connection, list(records.values()))
+    record_indexes = list(records)
+    for refused_record in result.refused:
+        index = record_indexes[refused_record.index]
+        errors[index].append(record_error(refused_record.error, name, index))
+    return _collect_outcomes(items, result, errors)
 
 
-def _outcomes(
-    items: Sequence[Item], written: UpsertResult, errors: Mapping[int, Sequence[InputError]]
+def _collect_outcomes(
+    items: Sequence[Item], result: UpsertResult, errors: Mapping[int, Sequence[InputError]]
 ) -> list[UpsertedRecord]:
     """Return the outcome of each item. Of items with the same key, the last is written; the others are unchanged."""
-    last = {item["key"]: index for index, item in enumerate(items) if index not in errors}
-    statuses = dict.fromkeys(written.added_keys, UpsertStatus.ADDED)
-    statuses |= dict.fromkeys(written.changed_keys, UpsertStatus.CHANGED)
+    last_indexes = {item["key"]: index for index, item in enumerate(items) if index not in errors}
+    statuses = dict.fromkeys(result.added_keys, UpsertStatus.ADDED)
+    statuses |= dict.fromkeys(result.changed_keys, UpsertStatus.CHANGED)
     outcomes = []
     for index, item in enumerate(items):
         status = UpsertStatus.REFUSED if index in errors else UpsertStatus.UNCHANGED
-        if last.get(item["key"]) == index:
+        if last_indexes.get(item["key"]) == index:
             status = statuses.get(item["key"], UpsertStatus.UNCHANGED)
         outcomes.append(UpsertedRecord(item["key"], status, errors.get(index, ())))
     return outcomes

@@ -23,7 +23,7 @@ class Book(ResolvedDocument):
     def similar(self, first: int = 10) -> "Shelf":
         raise NotImplementedError
 
-    @computed(Cost(4, entries=3))
+    @computed(Cost(4, default_size=3))
     def authors(self) -> list["Author"]:
         raise NotImplementedError
 

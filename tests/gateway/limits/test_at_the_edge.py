@@ -148,9 +148,9 @@ def fields_that_size_something():
 def test_whatever_can_be_asked_for_many_times_costs_by_how_many(field, argument):
     cost = field.extensions["strawberry-definition"].metadata.get(COST)
     assert cost is not None
-    assert cost.by == argument
-    assert cost.each > 0
-    assert 0 < cost.most <= 10_000
+    assert cost.size_argument == argument
+    assert cost.points_per_item > 0
+    assert 0 < cost.max_size <= 10_000
 
 
 def root_pages():

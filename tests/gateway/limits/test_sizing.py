@@ -65,19 +65,19 @@ class Sized:
 
     @property
     def argument_type(self) -> str:
-        return str(self.field.args[self.cost.by].type)
+        return str(self.field.args[self.cost.size_argument].type)
 
     @property
     def is_list(self) -> bool:
-        return isinstance(get_nullable_type(self.field.args[self.cost.by].type), GraphQLList)
+        return isinstance(get_nullable_type(self.field.args[self.cost.size_argument].type), GraphQLList)
 
     def document(self, value: str | None, declared: str = "") -> str:
         """Write a document that asks for the field with this value of the argument."""
-        given = [f"{self.cost.by}: {value}"] if value is not None else []
+        given = [f"{self.cost.size_argument}: {value}"] if value is not None else []
         given += [
             f"{name}: {literal(argument.type)}"
             for name, argument in self.field.args.items()
-            if name != self.cost.by and str(argument.type).endswith("!")
+            if name != self.cost.size_argument and str(argument.type).endswith("!")
         ]
         below = " { __typename }" if is_composite_type(get_named_type(self.field.type)) else ""
         field = f"{self.name}{'(' + ', '.join(given) + ')' if given else ''}{below}"
@@ -101,7 +101,7 @@ def fields() -> list[tuple[str, str, GraphQLField]]:
 SIZED = [
     Sized(type_, name, field, cost)
     for type_, name, field in fields()
-    if (cost := cost_of(field)) is not None and cost.by is not None
+    if (cost := cost_of(field)) is not None and cost.size_argument is not None
 ]
 
 
@@ -137,12 +137,15 @@ NOTHING = object()
 def asked(draw: st.DrawFn) -> tuple[Sized, str, dict[str, Any]]:
     """A sized field asked for in one of many ways: its document, and the variables sent with it."""
     sized = draw(st.sampled_from(SIZED))
-    one, one_literal = least(sized.field.args[sized.cost.by].type), literal(sized.field.args[sized.cost.by].type)
-    item = get_named_type(sized.field.args[sized.cost.by].type).name
+    one, one_literal = (
+        least(sized.field.args[sized.cost.size_argument].type),
+        literal(sized.field.args[sized.cost.size_argument].type),
+    )
+    item = get_named_type(sized.field.args[sized.cost.size_argument].type).name
     count = st.integers(0, 3)
     if sized.is_list:
         sent = st.one_of(
-            (count | st.just(sized.cost.most + 1)).map(lambda n: [one] * n),
+            (count | st.just(sized.cost.max_size + 1)).map(lambda n: [one] * n),
             st.just(one),
             st.none(),
             st.just([None]),
@@ -194,21 +197,21 @@ def test_the_priced_size_is_the_size_that_the_resolver_receives(question):
     sized, text, variables = question
     _, executor = prepared(text, variables)  # neither may fail, whatever was sent
     assume(not isinstance(executor, list) and not validate(SCHEMA, parse(text)))
-    argument = sized.field.args[sized.cost.by]
+    argument = sized.field.args[sized.cost.size_argument]
     try:
         values = get_argument_values(sized.field, field_node(sized, executor.operation), executor.variable_values)
     except GraphQLError:
         return  # null for an argument that may not be null: the resolver is not called
-    received = values.get(argument.out_name or sized.cost.by)
+    received = values.get(argument.out_name or sized.cost.size_argument)
     received = argument.default_value if received is None else received  # resolvers take null for left out
     if received is Undefined or received is None:
-        size = sized.cost.most  # the resolver refuses it, or takes the other argument
+        size = sized.cost.max_size  # the resolver refuses it, or takes the other argument
     else:
         size = len(received) if isinstance(received, list) else received
     none = price(sized.document("[]" if sized.is_list else "0"))
     one = price(sized.document(literal(argument.type) if sized.is_list else "1"))
     assert one > none
-    assert price(text, variables) == none + (one - none) * max(0, min(size, sized.cost.most))
+    assert price(text, variables) == none + (one - none) * max(0, min(size, sized.cost.max_size))
 
 
 def test_each_number_and_list_among_the_arguments_is_priced_or_named_here():
@@ -217,7 +220,7 @@ def test_each_number_and_list_among_the_arguments_is_priced_or_named_here():
         for type_, name, field in fields()
         for argument, definition in field.args.items()
         if isinstance(get_nullable_type(definition.type), GraphQLList) or get_named_type(definition.type).name == "Int"
-        if argument not in ((cost_of(field) or Cost()).by, (cost_of(field) or Cost()).or_by)
+        if argument not in ((cost_of(field) or Cost()).size_argument, (cost_of(field) or Cost()).alternative_argument)
     }
     assert unpriced == UNSIZED.keys()
 
@@ -225,7 +228,7 @@ def test_each_number_and_list_among_the_arguments_is_priced_or_named_here():
 @pytest.mark.parametrize("sized", SIZED, ids=lambda one: f"{one.type}.{one.name}")
 def test_a_sizing_argument_costs_something_for_each(sized):
     assert sized.type in AT
-    assert sized.cost.each > 0
+    assert sized.cost.points_per_item > 0
 
 
 def test_a_field_of_an_interface_costs_as_much_as_the_dearest_of_its_types():

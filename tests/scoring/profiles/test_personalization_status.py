@@ -35,8 +35,7 @@ def test_of_nobody_nothing_is_known() -> None:
         (MissingKind.INTERACTIONS, 10),
         (MissingKind.LIKES, 5),
     ]
-    assert [one.signal for one in known.signals if one.active] == [Signal.POPULARITY]
-    assert all((one.why is None) == one.active for one in known.signals)
+    assert [signal for signal, reason in known.inactive_reasons.items() if reason is None] == [Signal.POPULARITY]
 
 
 @pytest.mark.parametrize(
@@ -96,12 +95,12 @@ def test_signals_of_other_actors_and_of_age_are_active_without_a_history() -> No
     own = {Signal.ITEM_FACTORS, Signal.ITEM_NEIGHBORS, Signal.SAME_OWNER, Signal.NEW_SINCE_VISIT}
     model = Model("behavior", {signal: Curve.linear(1.0) for signal in sorted(others | own)})
     known = status_of(SignalCounts(), BEGIN, model, ALL_ON, Thresholds())
-    assert {one.signal for one in known.signals if one.active} == others
+    assert {signal for signal, reason in known.inactive_reasons.items() if reason is None} == others
 
 
 def test_what_is_switched_off_is_not_active_and_says_so() -> None:
     known = status(SignalCounts(interests=3, interactions=10, recent_interactions=2), Preferences(social_signals=False))
-    idle = {one.signal: one.why for one in known.signals if not one.active}
+    idle = {signal: reason for signal, reason in known.inactive_reasons.items() if reason is not None}
     assert set(idle) == {Signal.COLLABORATIVE, Signal.POPULARITY}
     assert set(idle.values()) == {"Turned off in your settings."}
 
