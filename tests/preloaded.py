@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -91,6 +92,25 @@ class Program:
                 raise RuntimeError("the process that starts programs has ended")
             line += read
         return line
+
+
+class Code(Program):
+    """Running Python code, whose standard output is read from `stdout`."""
+
+    def __init__(self, code: str, *arguments: object) -> None:
+        reading, writing = os.pipe()
+        self.stdout = open(reading)  # noqa: SIM115 (open until the code has ended)
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 (as above)
+        with open(writing, "wb") as output:
+            super().__init__([str(one) for one in arguments], ROOT, os.environ, output, self._errors, code)
+
+    def communicate(self) -> tuple[str, str]:
+        """Wait for the end; return what it has written since to each stream."""
+        with self.stdout, self._errors:
+            output = self.stdout.read()
+            self.wait()
+            self._errors.seek(0)
+            return output, self._errors.read()
 
 
 @cache

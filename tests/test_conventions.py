@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from tests.conftest import LONGEST
+
 ROOT = Path(__file__).parents[1]
 LAYERS = ("gateway", "resolvers", "scoring", "db")
 LONGEST_FILE = 400
@@ -123,6 +125,10 @@ def test_whatever_is_public_says_what_it_is() -> None:
 def test_a_file_tells_one_story() -> None:
     lengths = {_name(path): len(path.read_text().splitlines()) for path in _sources()}
     assert {name: lines for name, lines in lengths.items() if lines > LONGEST_FILE} == {}, "split them"
+
+
+def test_the_files_that_begin_first_are_there() -> None:
+    assert [name for name in LONGEST if not (ROOT / name).is_file()] == []
 
 
 def test_every_test_folder_is_a_package() -> None:

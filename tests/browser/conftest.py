@@ -15,6 +15,7 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from db.models import Role
 from gateway.assets import FRONTEND
+from tests.browser.accessibility import violations
 from tests.browser.guard import VIOLATIONS, Guard
 from tests.browser.layout import still
 from tests.running import address_in, serving, token_of
@@ -139,3 +140,19 @@ def keep(request: pytest.FixtureRequest) -> Callable[[Page, str], Awaitable[None
         await page.screenshot(path=ARTIFACTS / f"{test[:80]}.{state}.png")
 
     return take
+
+
+@pytest.fixture
+def check_schemes(keep: Callable[[Page, str], Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    """Give a function that keeps a page and looks for violations in both schemes: `await check_schemes(page, "why")`.
+
+    The page is opened in the dark scheme, which most tests do not do, and is left in it.
+    """
+
+    async def check(page: Page, state: str = "page", **exceptions: tuple[str, ...]) -> None:
+        for scheme in ("light", "dark"):
+            await page.emulate_media(color_scheme=scheme)
+            await keep(page, f"{scheme}_{state}")
+            assert await violations(page, **exceptions) == [], scheme
+
+    return check

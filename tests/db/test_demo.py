@@ -40,6 +40,11 @@ def data() -> DemoData:
 
 
 @pytest.fixture(scope="module")
+def other_data() -> DemoData:
+    return generate(NOW, seed=8)
+
+
+@pytest.fixture(scope="module")
 def projects(data: DemoData) -> dict[str, ProjectRecord]:
     return {project.key: project for project in data.projects}
 
@@ -80,10 +85,9 @@ def test_the_same_time_and_seed_give_the_same_data(data: DemoData) -> None:
     assert generate(NOW) == data
 
 
-def test_another_seed_gives_other_people(data: DemoData) -> None:
-    other = generate(NOW, seed=8)
-    assert {user.username for user in other.users} != {user.username for user in data.users}
-    assert [project.title for project in other.projects] == [project.title for project in data.projects]
+def test_another_seed_gives_other_people(data: DemoData, other_data: DemoData) -> None:
+    assert {user.username for user in other_data.users} != {user.username for user in data.users}
+    assert [project.title for project in other_data.projects] == [project.title for project in data.projects]
 
 
 def test_keys_titles_and_names_are_unique(data: DemoData) -> None:
@@ -337,7 +341,7 @@ async def count(database: Database, model: type[Base]) -> int:
     return int(row[0])
 
 
-async def test_the_demo_goes_into_an_empty_store_once(database: Database, data: DemoData) -> None:
+async def test_the_demo_goes_into_an_empty_store_once(database: Database, data: DemoData, other_data: DemoData) -> None:
     short = replace(data, interactions=data.interactions[-4_000:])
     assert await is_empty(database)
     assert not await holds_demo(database)
@@ -349,7 +353,7 @@ async def test_the_demo_goes_into_an_empty_store_once(database: Database, data: 
     assert await count(database, Actor) == 300
     assert await count(database, Interaction) == 4_000
     versions = await database.fetch(select(Actor.id, Actor.version).order_by(Actor.id))
-    await load(database, generate(NOW, seed=8))
+    await load(database, other_data)
     assert await count(database, User) == 300
     assert await count(database, Interaction) == 4_000
     assert await database.fetch(select(Actor.id, Actor.version).order_by(Actor.id)) == versions

@@ -2,8 +2,6 @@
 
 import asyncio
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +10,7 @@ import pytest
 
 from db.cache.embedded import PURGE_EVERY_S, PURGE_SHARE, EmbeddedCache
 from db.errors import Store, StoreUnavailable
+from tests.preloaded import Code
 
 pytestmark = pytest.mark.servers
 
@@ -72,10 +71,6 @@ def rows(path: Path, statement: str) -> list[tuple]:
 
 def folder_of(path: Path) -> list[Path]:
     return sorted(path.parent.iterdir())
-
-
-def start_process(path: Path, name: str) -> subprocess.Popen[str]:
-    return subprocess.Popen([sys.executable, "-c", PROCESS, str(path), name], stderr=subprocess.PIPE, text=True)
 
 
 async def test_a_value_outlives_a_restart_but_not_its_time(make: Make, clock: Clock):
@@ -189,7 +184,7 @@ async def test_a_locked_cache_is_unavailable_to_writers_and_serves_readers(make:
 
 async def test_several_processes_open_and_use_one_new_file_at_once(tmp_path: Path):
     path = tmp_path / "cache.sqlite"
-    processes = [start_process(path, name) for name in "abcd"]
+    processes = [Code(PROCESS, path, name) for name in "abcd"]
     for process in processes:
         _, errors = await asyncio.to_thread(process.communicate)
         assert process.returncode == 0, errors

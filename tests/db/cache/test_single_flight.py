@@ -1,8 +1,6 @@
 """A missing value is computed once across tasks and workers, and a killed worker delays nobody for long."""
 
 import asyncio
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +14,8 @@ from db.cache.embedded import EmbeddedCache
 from db.errors import Store, StoreUnavailable
 from tests.db.cache.conftest import SHARED, compute_once
 from tests.doubles.memory_cache import MemoryCache
+from tests.preloaded import Code
+from tests.waiting import until
 
 pytestmark = pytest.mark.servers
 
@@ -25,27 +25,24 @@ from pathlib import Path
 from db.cache.embedded import EmbeddedCache
 from tests.db.cache.conftest import compute_once
 
-async def main(folder: Path) -> None:
+async def main(folder: Path, number: str) -> None:
     cache = EmbeddedCache(folder / "cache.sqlite", busy_timeout_s=30)
 
     async def compute() -> bytes:
         with (folder / "computed").open("a") as file:
             file.write("x")
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(0.2)
         return b"value"
 
+    (folder / f"ready-{number}").touch()
     while not (folder / "go").exists():
         await asyncio.sleep(0.005)
     values = await asyncio.gather(*(compute_once(cache, "key", compute, ttl_s=60, lock_s=30) for _ in range(10)))
     assert set(values) == {b"value"}
     await cache.close()
 
-asyncio.run(main(Path(sys.argv[1])))
+asyncio.run(main(Path(sys.argv[1]), sys.argv[2]))
 """
-
-
-def start_process(folder: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen([sys.executable, "-c", PROCESS, str(folder)], stderr=subprocess.PIPE, text=True)
 
 
 class Computing:
@@ -123,8 +120,8 @@ async def test_fifty_callers_on_two_workers_compute_once(two: tuple[Cache, Cache
 
 
 async def test_several_processes_compute_once(tmp_path: Path) -> None:
-    processes = [start_process(tmp_path) for _ in range(4)]
-    await asyncio.sleep(0.5)
+    processes = [Code(PROCESS, tmp_path, number) for number in range(4)]
+    await until(lambda: len(list(tmp_path.glob("ready-*"))) == 4)
     (tmp_path / "go").touch()
     for process in processes:
         _, errors = await asyncio.to_thread(process.communicate)

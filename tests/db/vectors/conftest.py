@@ -16,11 +16,11 @@ import pytest
 from db.vectors.base import VectorStore
 from db.vectors.embedded import EmbeddedVectorStore
 from db.vectors.weaviate import Address, WeaviateVectorStore
+from tests.db.vectors.objects import DIMENSION, MODEL
 from tests.doubles.weaviate import running_weaviate
 from tests.doubles.weaviate.cleaning import drop_collections
 
 VECTOR_STORES = ("embedded", "weaviate")
-MODEL, DIMENSION = "test-model", 8
 
 MakeStore = Callable[[], Awaitable[VectorStore]]
 MakeWeaviateStore = Callable[..., WeaviateVectorStore]

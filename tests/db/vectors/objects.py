@@ -7,10 +7,11 @@ import numpy as np
 
 from db.vectors.base import ProfileDocument, ProjectDocument, ToolDocument, Vector
 
+MODEL, DIMENSION = "test-model", 8
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def unit(*components: float, dimension: int = 8) -> Vector:
+def unit(*components: float, dimension: int = DIMENSION) -> Vector:
     """Return a unit vector whose first components are in these proportions."""
     vector = np.zeros(dimension, np.float32)
     vector[: len(components)] = components

@@ -5,8 +5,6 @@ import random
 import re
 import signal
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -19,8 +17,8 @@ from db.vectors.base import PROJECT, VectorFilter
 from db.vectors.embedded import EmbeddedVectorStore, deltas, generations, matrix
 from db.vectors.embedded.store import SLICE_PAUSE_S
 from db.vectors.text_analysis import search_terms_of
-from tests.db.vectors.conftest import DIMENSION, MODEL
-from tests.db.vectors.objects import profile, project, unit
+from tests.db.vectors.objects import DIMENSION, MODEL, profile, project, unit
+from tests.preloaded import Code
 
 pytestmark = pytest.mark.servers
 
@@ -30,8 +28,7 @@ WRITER = """
 import asyncio, sys
 from pathlib import Path
 from db.vectors.embedded import EmbeddedVectorStore
-from tests.db.vectors.conftest import DIMENSION, MODEL
-from tests.db.vectors.objects import project, unit
+from tests.db.vectors.objects import DIMENSION, MODEL, project, unit
 
 async def main(path: str, first: int, last: int, size: int) -> None:
     store = EmbeddedVectorStore(Path(path), busy_timeout_s=30)
@@ -46,17 +43,8 @@ asyncio.run(main(sys.argv[1], *map(int, sys.argv[2:])))
 """
 
 
-def start(program: str, path: Path, *numbers: int) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", program, str(path), *map(str, numbers)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def start_writer(path: Path, first: int, last: int, size: int) -> subprocess.Popen[str]:
-    return start(WRITER, path, first, last, size)
+def start_writer(path: Path, first: int, last: int, size: int) -> Code:
+    return Code(WRITER, path, first, last, size)
 
 
 def serving(connection: sqlite3.Connection) -> generations.Generation:
@@ -241,8 +229,7 @@ REBUILDER = """
 import asyncio, sys
 from pathlib import Path
 from db.vectors.embedded import EmbeddedVectorStore
-from tests.db.vectors.conftest import DIMENSION, MODEL
-from tests.db.vectors.objects import project, unit
+from tests.db.vectors.objects import DIMENSION, MODEL, project, unit
 
 async def main(path: str, rounds: int, size: int) -> None:
     store = EmbeddedVectorStore(Path(path), busy_timeout_s=30)
@@ -263,7 +250,7 @@ asyncio.run(main(sys.argv[1], *map(int, sys.argv[2:])))
 async def test_searches_never_see_an_empty_or_mixed_index_while_another_process_rebuilds_it(two_stores, tmp_path: Path):
     store, size = two_stores[0], 200
     await store.upsert([project(id_, unit(1)) for id_ in range(1, size + 1)])
-    rebuilder = start(REBUILDER, tmp_path / "vectors.sqlite", 12, size)
+    rebuilder = Code(REBUILDER, tmp_path / "vectors.sqlite", 12, size)
     rounds = []
     while rebuilder.poll() is None:
         near, hybrid, by_words = await asyncio.gather(
@@ -401,7 +388,6 @@ async def test_a_writer_killed_in_mid_write_leaves_whole_batches_and_every_ackno
     first, acknowledged = 0, set()
     for _ in range(5):
         writer = start_writer(path, first, 10_000, size)
-        assert writer.stdout is not None
         for _ in range(seed.randint(1, 8)):
             acknowledged.add(int(await asyncio.to_thread(writer.stdout.readline)))
         await asyncio.sleep(seed.random() * 0.01)

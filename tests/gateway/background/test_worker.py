@@ -22,14 +22,14 @@ def whole(outcome: Outcome) -> bool:
 
 
 async def test_killed_workers_leave_the_index_as_the_truth_is(tmp_path: Path):
-    outcome = await run(tmp_path, changes=600, kills=3, lives_s=(0.3, 1.5), expire_leases=True)
-    assert (outcome.changes, outcome.kills) == (600, 3)
+    outcome = await run(tmp_path, changes=300, kills=3, lives_s=(0.3, 1.5), expire_leases=True)
+    assert (outcome.changes, outcome.kills) == (300, 3)
     assert whole(outcome), outcome
 
 
 async def test_killed_workers_leave_the_index_whole_on_postgresql(tmp_path: Path, make_url):
     async with make_url("postgresql") as url:
-        outcome = await run(tmp_path, url=url, changes=600, kills=3, lives_s=(0.3, 1.5), expire_leases=True, seed=3)
+        outcome = await run(tmp_path, url=url, changes=300, kills=3, lives_s=(0.3, 1.5), expire_leases=True, seed=3)
     assert whole(outcome), outcome
 
 

@@ -110,7 +110,7 @@ WIDE = Limits(SCHEMA, LimitSettings(max_fields=100_000, max_fragments=100_000))
 
 
 @given(fragments())
-@settings(max_examples=200)
+@settings(max_examples=100)
 def test_fragments_cost_what_the_same_query_costs_with_the_fragments_put_in(blocks):
     text = "{ named { ...f0 } }" + "".join(
         f" fragment f{at} on Named {{ {' '.join('name' if one is None else f'...f{one}' for one in block)} }}"

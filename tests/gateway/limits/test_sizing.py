@@ -192,7 +192,7 @@ def field_node(sized: Sized, node: Any) -> FieldNode:
 
 
 @given(asked())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_the_priced_size_is_the_size_that_the_resolver_receives(question):
     sized, text, variables = question
     _, executor = prepared(text, variables)  # neither may fail, whatever was sent
