@@ -47,7 +47,7 @@ _TERM_KINDS = (TermKind.TOOL, TermKind.CATEGORY, TermKind.TOPIC)
 
 @dataclass(frozen=True, slots=True)
 class ProjectContent:
-    """What a card shows of a project and what changes only with the version of its row."""
+    """Part of a project that cards show and that changes only with the version of its row."""
 
     id: int
     version: Any  # `Project.updated_at` as the driver returns it; only compared
@@ -79,7 +79,7 @@ class PageProject:
 
 @dataclass(frozen=True, slots=True)
 class PageNeeds:
-    """What a page needs beyond content, counters and marks."""
+    """Parts of a page beyond content, counters and marks that a document selects."""
 
     activity_days: int = 0  # number of days of `PageProject.activity`
     velocity: bool = False
@@ -90,7 +90,7 @@ NO_NEEDS = PageNeeds()
 
 
 class PageRow(NamedTuple):
-    """What the statement of a page reads of a project."""
+    """Columns of a project that the statement of a page reads."""
 
     id: int
     version: Any
