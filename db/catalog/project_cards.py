@@ -1,4 +1,4 @@
-"""Reads of projects: cards for pages, features for rankings, and pages of the newest projects."""
+"""Reads of projects: cards by key or id, and features for rankings."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
@@ -81,8 +81,6 @@ _IDS = bindparam("ids", type_=IntegerList())
 _KEYS = bindparam("keys", type_=TextList())
 _ACTOR = bindparam("actor", type_=BigIntId)
 
-_DISMISSED = select(Dismissal.project_id).where(Dismissal.actor_id == _ACTOR, Dismissal.project_id == Project.id)
-SHOWABLE_CARDS = select(*_CARD_COLUMNS).where(in_list(Project.id, _IDS), PUBLIC, ~_DISMISSED.exists(), ~MUTED)
 CARDS_BY_KEY = select(*_CARD_COLUMNS).where(in_list(Project.key, _KEYS), VISIBLE_PROJECT)
 CARDS_BY_ID = select(*_CARD_COLUMNS).where(in_list(Project.id, _IDS), VISIBLE_PROJECT)
 
@@ -118,18 +116,6 @@ FEATURES_FOR_ALL = select(
 )
 
 
-async def showable_cards(
-    database: Database, ids: Sequence[int], actor_id: int | None, *, include_muted: bool = False
-) -> dict[int, ProjectCard]:
-    """Read the cards of projects that the actor's feeds may show: public, not dismissed, not muted.
-
-    `include_muted` ignores mutes, for feeds of a topic or owner that the viewer asks for.
-    """
-    muter = None if include_muted else actor_id
-    rows = await database.fetch(SHOWABLE_CARDS, {"ids": ids, "actor": actor_id, "muter": muter})
-    return {row.id: ProjectCard(*row) for row in rows}
-
-
 async def cards_by_key(database: Database, keys: Sequence[str], user_id: int | None) -> dict[str, ProjectCard]:
     """Read the cards of the projects that this user may see (public or own), by key."""
     rows = await database.fetch(CARDS_BY_KEY, {"keys": keys, "user": user_id})
@@ -157,38 +143,6 @@ class Keyset:
 
     created_at: datetime
     id: int
-
-
-async def newest(
-    database: Database,
-    limit: int,
-    *,
-    after: Keyset | None,
-    where: ProjectFilter,
-    actor_id: int | None,
-    excluded_ids: Sequence[int] = (),
-) -> list[ProjectCard]:
-    """Read public projects that the actor has not dismissed or muted, newest first.
-
-    The list starts after the position `after`; None starts at the newest project.
-    """
-    statement = (
-        select(*_CARD_COLUMNS)
-        .where(PUBLIC, ~_DISMISSED.exists(), ~MUTED, *conditions(where))
-        .order_by(Project.created_at.desc(), Project.id.desc())
-        .limit(bindparam("limit", type_=BigIntId))
-    )
-    if after is not None:
-        statement = statement.where(
-            or_(
-                Project.created_at < after.created_at,
-                and_(Project.created_at == after.created_at, Project.id < after.id),
-            )
-        )
-    if excluded_ids:
-        statement = statement.where(~in_list(Project.id, _IDS))
-    parameters = {"limit": limit, "actor": actor_id, "muter": actor_id, "ids": excluded_ids}
-    return [ProjectCard(*row) for row in await database.fetch(statement, parameters)]
 
 
 async def popular(database: Database, limit: int, where: ProjectFilter) -> list[ProjectFeatures]:

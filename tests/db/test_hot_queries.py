@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from sqlalchemy import bindparam, event, insert, select, text
 
 from db import outbox
 from db.actors import profiles
+from db.actors.users import ANONYMOUS_VIEWER
 from db.catalog import candidate_queries, project_cards
 from db.catalog.project_cards import ProjectFilter
 from db.catalog.visibility import PUBLIC
@@ -29,12 +30,14 @@ from db.models import (
     Term,
     UserTag,
 )
+from db.page_projects import PageProjects
 from db.partitions import ensure_partitions
 from tests.conftest import ENGINES
 from tests.templates import Template
 
 NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
 ACTOR, PROJECT, TERM = 7, 11, 3
+VIEWER = replace(ANONYMOUS_VIEWER, actor_id=ACTOR, verified_by=("user", "u7"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ ANY = ProjectFilter()
 HOT_QUERIES = [
     HotQuery(
         "the newest public projects",
-        lambda database: project_cards.newest(database, 30, after=None, where=ANY, actor_id=ACTOR),
+        lambda database: PageProjects(database).read_newest(30, VIEWER, after=None, where=ANY),
         "ix_projects_newest",
     ),
     HotQuery(
@@ -279,12 +282,18 @@ async def _plan(database: Database, ask: Callable[[Database], Awaitable[Any]], d
             caught.append((statement, parameters))
             raise _Explained
 
+    def catch_short(statement: str, values: Any) -> None:
+        caught.append((statement, tuple(values)))
+        raise _Explained
+
     for engine in database.engines:
         event.listen(engine, "before_cursor_execute", catch)
+    database.short_reads.listeners.append(catch_short)
     try:
         with pytest.raises(_Explained):
             await ask(database)
     finally:
+        database.short_reads.listeners.remove(catch_short)
         for engine in database.engines:
             event.remove(engine, "before_cursor_execute", catch)
     statement, parameters = caught[0]
