@@ -95,12 +95,20 @@ class PageRow(NamedTuple):
     id: int
     version: Any
     owner_id: int | None
-    created_at: datetime
     like_count: int
     view_count: int
     liked: bool
     saved: bool
-    activity_version: tuple[Any, ...]  # changes with each first engagement
+    first_engaged_s: float | None  # changes with each first engagement, as the next
+    actors_14d: float | None
+    viewer_version: int | None
+    created_at: datetime | None  # None in `read_listed`
+
+    @property
+    def keyset(self) -> Keyset:
+        """Position of the project in the list of the newest projects."""
+        assert self.created_at is not None  # noqa: S101 (tells the type checker)
+        return Keyset(self.created_at, self.id)
 
 
 class ViewerChanged(Exception):
@@ -152,7 +160,6 @@ def page_statement(identity: str | None, *, has_actor: bool, is_listed: bool) ->
         Project.id,
         type_coerce(Project.updated_at, String).label("version"),
         Project.owner_id,
-        Project.created_at,
         Project.like_count,
         Project.view_count,
         (_of_viewer(Like) if has_actor else false()).label("liked"),
@@ -160,6 +167,7 @@ def page_statement(identity: str | None, *, has_actor: bool, is_listed: bool) ->
         DecayedCounters.as_of_s,
         DecayedCounters.actors_14d,
         version.label("viewer_version"),
+        (null() if is_listed else Project.created_at).label("created_at"),
     )
     statement = (
         select(*columns)
@@ -172,6 +180,20 @@ def page_statement(identity: str | None, *, has_actor: bool, is_listed: bool) ->
 def _statement(viewer: Viewer, *, is_listed: bool) -> Select[Any]:
     identity = None if viewer.verified_by is None else viewer.verified_by[0]
     return page_statement(identity, has_actor=viewer.actor_id is not None, is_listed=is_listed)
+
+
+def _bound(viewer: Viewer, *, include_muted: bool = False) -> dict[str, Any]:
+    bound = {"actor": viewer.actor_id, "muter": None if include_muted else viewer.actor_id}
+    return bound if viewer.verified_by is None else bound | {"key": viewer.verified_by[1], "now": now()}
+
+
+def _verified(viewer: Viewer, rows: Iterable[Any]) -> list[PageRow]:
+    read = [PageRow._make(row) for row in rows]
+    if viewer.verified_by is not None and read:
+        expected = None if viewer.actor_id is None else viewer.version
+        if read[0].viewer_version != expected:
+            raise ViewerChanged
+    return read
 
 
 # --- content by version --------------------------------------------------------------------------------------------
@@ -225,8 +247,9 @@ class PageProjects:
 
         Raises `ViewerChanged` if the viewer is remembered and has changed since.
         """
-        rows = await self._read(_statement(viewer, is_listed=True), viewer, {"ids": ids}, include_muted=include_muted)
-        return {row.id: row for row in rows}
+        bound = _bound(viewer, include_muted=include_muted) | {"ids": ids}
+        rows = await self._database.fetch_short(_statement(viewer, is_listed=True), bound)
+        return {row.id: row for row in _verified(viewer, rows)}
 
     async def read_newest(
         self,
@@ -251,7 +274,8 @@ class PageProjects:
             statement = statement.where(tuple_(Project.created_at, Project.id) < (after.created_at, after.id))
         if excluded_ids:
             statement = statement.where(~in_list(Project.id, IDS))
-        return await self._read(statement, viewer, {"limit": limit, "ids": excluded_ids})
+        bound = _bound(viewer) | {"limit": limit, "ids": excluded_ids}
+        return _verified(viewer, await self._database.fetch(statement, bound))
 
     async def load(self, rows: Iterable[PageRow], needs: PageNeeds, at: datetime) -> dict[int, PageProject]:
         """Complete the rows of a page. Reads contents and activity that are not known, one statement each.
@@ -266,34 +290,13 @@ class PageProjects:
                 contents[row.id],
                 row.like_count,
                 row.view_count,
-                row.liked,
-                row.saved,
+                bool(row.liked),
+                bool(row.saved),
                 activity=activity.get(row.id, ()),
             )
             for row in rows
             if row.id in contents
         }
-
-    async def _read(
-        self,
-        statement: Select[Any],
-        viewer: Viewer,
-        parameters: Mapping[str, Any],
-        *,
-        include_muted: bool = False,
-    ) -> list[PageRow]:
-        bound = {**parameters, "actor": viewer.actor_id, "muter": None if include_muted else viewer.actor_id}
-        if viewer.verified_by is not None:
-            bound |= {"key": viewer.verified_by[1], "now": now()}
-        rows = await self._database.fetch(statement, bound)
-        if viewer.verified_by is not None and rows:
-            expected = None if viewer.actor_id is None else viewer.version
-            if rows[0].viewer_version != expected:
-                raise ViewerChanged
-        return [
-            PageRow(row[0], row[1], row[2], row[3], row[4], row[5], bool(row[6]), bool(row[7]), (row[8], row[9]))
-            for row in rows
-        ]
 
     async def _load_contents(self, rows: Sequence[PageRow]) -> dict[int, ProjectContent]:
         contents: dict[int, ProjectContent] = {}
@@ -312,7 +315,7 @@ class PageProjects:
     async def _load_activity(self, rows: Sequence[PageRow], days: int, at: datetime) -> dict[int, tuple[int, ...]]:
         today = at.astimezone(UTC).date()
         activity: dict[int, tuple[int, ...]] = {}
-        versions = {row.id: (today, days, *row.activity_version) for row in rows}
+        versions = {row.id: (today, days, row.first_engaged_s, row.actors_14d) for row in rows}
         for id_, version in versions.items():
             known = self._activity.get(id_)
             if known is not None and known[0] == version:

@@ -327,10 +327,7 @@ class Feeds:
         return page
 
     def _last_known(self, request: PageRequest, error: StoreUnavailable) -> Page:
-        """Return the shared page as last served, marked degraded.
-
-        Raises `error` if there is none, or if the page is For You of a viewer.
-        """
+        """Return the shared page as last served, marked degraded. Raises `error` if it is personal or unknown."""
         if request.kind is FeedKind.FOR_YOU and request.viewer.verified_by is not None:
             raise error
         page = self._last_pages.recall([request.key]).get(request.key)

@@ -237,10 +237,15 @@ def count_statements(database: Database) -> Iterator[list[str]]:
         contexts.append(context)
         issued.append(statement)
 
+    def note_short(statement: str, _values: Any) -> None:
+        issued.append(statement)
+
     for engine in database.engines:
         event.listen(engine, "before_cursor_execute", note)
+    database.short_reads.listeners.append(note_short)
     try:
         yield issued
     finally:
+        database.short_reads.listeners.remove(note_short)
         for engine in database.engines:
             event.remove(engine, "before_cursor_execute", note)

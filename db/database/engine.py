@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.sql import Executable
 
 from db.database.driver_errors import hide_values_in_errors
+from db.database.short_reads import NotShort, PostgresqlShortReads, RawRows, ShortReads, SqliteShortReads
 from db.errors import InvalidRecord, Store, StoreUnavailable
 from db.private_files import make_private_file, make_private_folder
 from db.redaction import display_url
@@ -76,6 +77,12 @@ class Database:
             self._reader = self._autocommit.sync_engine
         for engine in self.engines:
             hide_values_in_errors(engine)
+        dialect = self._reader.dialect
+        self.short_reads: ShortReads = (
+            SqliteShortReads(dialect, Path(str(self.url.database)))
+            if self.is_sqlite
+            else PostgresqlShortReads(dialect, self.url, pool_size, read_deadline_s)
+        )
 
     @property
     def where(self) -> str:
@@ -106,6 +113,16 @@ class Database:
             raise StoreUnavailable(Store.DATABASE, f"no answer in {self._read_deadline_s:g} s") from None
         except (SQLAlchemyError, OSError) as error:
             raise _translate(error) from error
+
+    async def fetch_short(self, statement: Executable, parameters: Parameters) -> RawRows:
+        """Run a SELECT statement that takes less than a millisecond; return the rows as the driver returns them.
+
+        The statement is compiled once, so it must be an object that lives as long as the process. Raises as `fetch`.
+        """
+        try:
+            return await self.short_reads.fetch(statement, parameters)
+        except NotShort:
+            return await self.fetch(statement, parameters)
 
     async def _fetch_async(self, statement: Executable, parameters: Parameters | None) -> Rows:
         try:
@@ -164,6 +181,7 @@ class Database:
 
     async def close(self) -> None:
         """Close all connections and stop the threads."""
+        await self.short_reads.close()
         await self._writer.dispose()
         if self._threads is not None:
             self._threads.shutdown()

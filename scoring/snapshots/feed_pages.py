@@ -7,7 +7,7 @@ are skipped, and the next ranks fill the page.
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Self
+from typing import NamedTuple, Self
 
 from db.actors.users import Viewer
 from db.catalog.project_cards import Keyset, ProjectFilter
@@ -32,10 +32,10 @@ _BY_NAME = (FeedKind.SEARCH, FeedKind.SIMILAR)
 _LAST_ID = 2**62  # above every project id, so that projects created at that time are included
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    cursor: Cursor
-    scored: ScoredProject
+class _Visible(NamedTuple):
+    """Entry of a feed that the viewer may see, and the project as read for the page."""
+
+    entry: PageEntry
     row: PageRow
 
 
@@ -102,7 +102,7 @@ async def cut(projects: PageProjects, snapshot: RankingSnapshot, request: PageRe
 
     Raises `db.page_projects.ViewerChanged` if the viewer is remembered and has changed since.
     """
-    entries: list[_Entry] = []
+    entries: list[_Visible] = []
     async for entry in _entries(projects, snapshot, request):
         entries.append(entry)
         if len(entries) > request.first:
@@ -129,9 +129,8 @@ async def newest_page(projects: PageProjects, request: PageRequest, at: datetime
         request.first + 1, request.viewer, after=request.creation_position, where=request.where
     )
     entries = [
-        _Entry(Cursor(snapshot_id, rank, keyset), _by_creation(keyset), row)
+        _Visible(PageEntry(rank, Cursor(snapshot_id, rank, row.keyset).encode(), _by_creation(row.keyset)), row)
         for rank, row in enumerate(rows, start=request.rank + 1)
-        for keyset in [Keyset(row.created_at, row.id)]
     ]
     return await _page(projects, request, at, entries, Strategy.NEWEST, "newest", snapshot_id, at)
 
@@ -165,25 +164,26 @@ def _scored_at(kind: FeedKind, cursor: Cursor, ranking: Ranking) -> ScoredProjec
     return _unranked(cursor.creation_position.id, cursor.rank) if is_unranked else None
 
 
-async def _entries(projects: PageProjects, snapshot: RankingSnapshot, request: PageRequest) -> AsyncIterator[_Entry]:
+async def _entries(projects: PageProjects, snapshot: RankingSnapshot, request: PageRequest) -> AsyncIterator[_Visible]:
     """Yield the visible ranked projects, then in endless feeds the unranked ones."""
-    ids, piece_size = snapshot.ranking.ids, request.first + _SLACK
+    ids, piece_size, hidden_owner = snapshot.ranking.ids, request.first + _SLACK, request.hidden_owner
     by_name = request.kind in _BY_NAME and snapshot.actor_id is None
     first_rank = request.rank if request.creation_position is None else ids.size
     for start in range(first_rank, ids.size, piece_size):
         piece = ids[start : start + piece_size].tolist()
         rows = await projects.read_listed(piece, request.viewer, include_muted=by_name)
         for index, id_ in enumerate(piece, start):
-            if id_ in rows and not _is_hidden(rows[id_], request):
-                yield _Entry(Cursor(snapshot.id, index + 1), snapshot.ranking.scored_project(index), rows[id_])
+            row = rows.get(id_)
+            if row is not None and (hidden_owner is None or row.owner_id != hidden_owner):
+                yield _Visible(snapshot.entry(index), row)
     if request.kind in _ENDLESS:
-        async for entry in _unranked_entries(projects, snapshot, request):
-            yield entry
+        async for visible in _unranked_entries(projects, snapshot, request):
+            yield visible
 
 
 async def _unranked_entries(
     projects: PageProjects, snapshot: RankingSnapshot, request: PageRequest
-) -> AsyncIterator[_Entry]:
+) -> AsyncIterator[_Visible]:
     """Yield the unranked projects that are not newer than the snapshot, newest first."""
     ranked, limit = snapshot.ranking.ids.tolist(), request.first + _SLACK
     rank, position = len(ranked), Keyset(snapshot.ranking.generated_at, _LAST_ID)
@@ -194,17 +194,14 @@ async def _unranked_entries(
             limit, request.viewer, after=position, where=request.where, excluded_ids=ranked
         )
         for row in rows:
-            position = Keyset(row.created_at, row.id)
-            if _is_hidden(row, request):
+            position = row.keyset
+            if request.hidden_owner is not None and row.owner_id == request.hidden_owner:
                 continue
             rank += 1
-            yield _Entry(Cursor(snapshot.id, rank, position), _unranked(row.id, rank), row)
+            cursor = Cursor(snapshot.id, rank, position)
+            yield _Visible(PageEntry(rank, cursor.encode(), _unranked(row.id, rank)), row)
         if len(rows) < limit:
             return
-
-
-def _is_hidden(row: PageRow, request: PageRequest) -> bool:
-    return request.hidden_owner is not None and row.owner_id == request.hidden_owner
 
 
 def _by_creation(position: Keyset) -> ScoredProject:
@@ -220,7 +217,7 @@ async def _page(
     projects: PageProjects,
     request: PageRequest,
     at: datetime,
-    entries: list[_Entry],
+    entries: list[_Visible],
     strategy: Strategy,
     model: str,
     snapshot_id: str,
@@ -229,7 +226,7 @@ async def _page(
     ranked_count: int | None = None,
 ) -> Page:
     shown = entries[: request.first]
-    loaded = await projects.load([entry.row for entry in shown], request.needs, at)
+    loaded = await projects.load([row for _, row in shown], request.needs, at)
     return Page(
         kind=request.kind,
         strategy=strategy,
@@ -237,11 +234,7 @@ async def _page(
         snapshot_id=snapshot_id,
         generated_at=generated_at,
         degraded=degraded,
-        entries=tuple(
-            PageEntry(entry.cursor.rank, entry.cursor.encode(), entry.scored)
-            for entry in shown
-            if entry.row.id in loaded
-        ),
+        entries=tuple(entry for entry, row in shown if row.id in loaded),
         projects=loaded,
         has_next=len(entries) > request.first,
         has_previous=request.after is not None,

@@ -15,8 +15,9 @@ import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,10 +32,11 @@ from db.errors import Store, StoreUnavailable
 from db.models import FeedKind
 from scoring import tunables
 from scoring.mathematics.signals import Signal
-from scoring.ranking import Adjustment, Ranking, Rule, Strategy, distinct_stores
+from scoring.ranking import Adjustment, PageEntry, Ranking, Rule, Strategy, distinct_stores
+from scoring.snapshots.feed_cursors import Cursor
 
-MAX_KEPT_BYTES = 32 * 2**20
-"""Maximum size of the bodies that a process keeps: 1,000 rankings of 32 KB."""
+MAX_KEPT_BYTES = 16 * 2**20
+"""Maximum size of the bodies that a process keeps: 500 rankings of 32 KB. The entries that were shown take as much."""
 
 MAX_KEPT_POINTERS = 10_000
 
@@ -55,6 +57,15 @@ class RankingSnapshot:
     arguments: str  # digest of the filter and the other arguments
     where: ProjectFilter  # for explanations that rank the page again
     ranking: Ranking
+    _entries: dict[int, PageEntry] = field(default_factory=dict, compare=False, repr=False)
+
+    def entry(self, index: int) -> PageEntry:
+        """Return the entry at an index of the ranking; it is made once."""
+        entry = self._entries.get(index)
+        if entry is None:
+            cursor = Cursor(self.id, index + 1).encode()
+            entry = self._entries[index] = PageEntry(index + 1, cursor, self.ranking.scored_project(index))
+        return entry
 
     def is_for(self, viewer: Viewer) -> bool:
         """Return whether the viewer may read this snapshot."""
@@ -217,6 +228,7 @@ def pointer(kind: FeedKind, viewer: Viewer | None, arguments: str, model: str) -
     return f"{prefix}{kind}_feed:{arguments}:{model}"
 
 
+@lru_cache(maxsize=1_000)
 def digest(where: ProjectFilter, *other_arguments: str | float) -> str:
     """Return a digest of a filter and other arguments, independent of the order of the filter's lists."""
     fields = [

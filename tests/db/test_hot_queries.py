@@ -37,6 +37,7 @@ from tests.templates import Template
 
 NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
 ACTOR, PROJECT, TERM = 7, 11, 3
+VIEWER = replace(ANONYMOUS_VIEWER, actor_id=ACTOR, verified_by=("user", "u7"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,12 +283,18 @@ async def _plan(database: Database, ask: Callable[[Database], Awaitable[Any]], d
             caught.append((statement, parameters))
             raise _Explained
 
+    def catch_short(statement: str, values: Any) -> None:
+        caught.append((statement, tuple(values)))
+        raise _Explained
+
     for engine in database.engines:
         event.listen(engine, "before_cursor_execute", catch)
+    database.short_reads.listeners.append(catch_short)
     try:
         with pytest.raises(_Explained):
             await ask(database)
     finally:
+        database.short_reads.listeners.remove(catch_short)
         for engine in database.engines:
             event.remove(engine, "before_cursor_execute", catch)
     statement, parameters = caught[0]

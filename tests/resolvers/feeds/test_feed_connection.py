@@ -260,6 +260,7 @@ async def test_a_page_costs_the_same_statements_however_long_it_is_and_however_m
     await graph.world.add_projects(projects, start=1_000, topics=("daily",), owner="author")
     await graph.world.settle()
     whole = WHOLE.replace("blockedBy { key }", "")  # a short page may have nothing that stood in the way
+    await graph.data(whole, user("ada"), first=1)  # the viewer is remembered now
     for first, seen in ((10, "p0001"), (100, "p0002")):  # another project: a repeated view is no new act
         await graph.world.act("ada", InteractionType.VIEW, seen)
         with statements(graph.database) as new:

@@ -1,0 +1,154 @@
+"""Short reads: statements compiled once and run by the driver itself, for the statement of every page.
+
+SQLAlchemy's handling of a statement and its rows takes longer than the statement: 0.6 of 0.8 ms on SQLite, and 0.8 of
+1.1 ms on PostgreSQL. Rows are tuples as the driver returns them: SQLite has no times and no booleans.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import asyncpg
+from sqlalchemy.engine import URL, Dialect
+from sqlalchemy.sql import Executable
+
+MAX_STEPS = 100_000
+"""Instructions of SQLite's virtual machine after which a read leaves the event loop: about 5 ms, at most twice this."""
+
+Parameters = Mapping[str, Any]
+RawRows = Sequence[Sequence[Any]]
+
+
+class NotShort(Exception):
+    """The read was interrupted, or the driver failed; run the statement as any other."""
+
+
+class _Compiled(NamedTuple):
+    """SQL text, and the name, constant value and converter of each of its parameters, by position."""
+
+    sql: str
+    parameters: tuple[tuple[str, Any, Callable[[Any], Any] | None], ...]
+
+
+class ShortReads:
+    """Runs short statements of a database; each statement object is compiled once and must be kept by its module.
+
+    `listeners` are called with the SQL and the values of each read before it runs.
+    """
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self._compiled: dict[Executable, _Compiled] = {}
+        self.listeners: list[Callable[[str, Sequence[Any]], None]] = []
+
+    def bind(self, statement: Executable, parameters: Parameters) -> tuple[str, Sequence[Any]]:
+        """Return the SQL of a statement, and its values by position."""
+        compiled = self._compiled.get(statement)
+        if compiled is None:
+            compiled = self._compiled[statement] = self._compile(statement)
+        values = [
+            parameters.get(name, constant) if convert is None else convert(parameters.get(name, constant))
+            for name, constant, convert in compiled.parameters
+        ]
+        for listen in self.listeners:
+            listen(compiled.sql, values)
+        return compiled.sql, values
+
+    def _compile(self, statement: Executable) -> _Compiled:
+        compiled: Any = statement.compile(dialect=self._dialect)  # type: ignore[attr-defined]  # every statement has it
+        binds = compiled.binds
+        return _Compiled(
+            str(compiled),
+            tuple(
+                (name, binds[name].value, binds[name].type.dialect_impl(self._dialect).bind_processor(self._dialect))
+                for name in compiled.positiontup
+            ),
+        )
+
+    async def fetch(self, statement: Executable, parameters: Parameters) -> RawRows:
+        """Run a statement. Raises `NotShort` if another way must be taken."""
+        raise NotImplementedError
+
+    async def close(self) -> None:
+        """Close the connections."""
+
+
+class SqliteShortReads(ShortReads):
+    """Short reads on the event loop, which save two changes of thread; a long or a waiting one is interrupted."""
+
+    def __init__(self, dialect: Dialect, path: Path) -> None:
+        super().__init__(dialect)
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
+        self._long_steps = 0  # multiples of `MAX_STEPS` that the statement has passed; SQLite counts all its runs
+
+    async def fetch(self, statement: Executable, parameters: Parameters) -> RawRows:
+        """Run a statement. Raises `NotShort` if it takes too long, or the file is locked or damaged."""
+        sql, values = self.bind(statement, parameters)
+        self._long_steps = 0
+        try:
+            return self._open().execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            await self.close()
+            raise NotShort from error
+
+    async def close(self) -> None:
+        """Close the connection; the next read opens another."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            # `mode=rw` creates no file. The reads never wait for another process.
+            uri = f"{self._path.absolute().as_uri()}?mode=rw"
+            self._connection = sqlite3.connect(uri, uri=True, timeout=0, isolation_level=None)
+            self._connection.execute("PRAGMA cache_size = -16384")
+            self._connection.set_progress_handler(self._is_too_long, MAX_STEPS)
+        return self._connection
+
+    def _is_too_long(self) -> bool:
+        self._long_steps += 1
+        return self._long_steps > 1
+
+
+class PostgresqlShortReads(ShortReads):
+    """Short reads on connections of their own, whose state nobody changes, so that none is reset between reads."""
+
+    def __init__(self, dialect: Dialect, url: URL, pool_size: int, deadline_s: float) -> None:
+        super().__init__(dialect)
+        self._arguments = dict(dialect.create_connect_args(url)[1])
+        self._pool_size = pool_size
+        self._deadline_s = deadline_s
+        self._pool: asyncpg.Pool[Any] | None = None
+
+    async def fetch(self, statement: Executable, parameters: Parameters) -> RawRows:
+        """Run a statement. Raises `NotShort` if the server does not answer as expected."""
+        sql, values = self.bind(statement, parameters)
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                pool = await self._open()
+                async with pool.acquire() as connection:
+                    rows: RawRows = await connection.fetch(sql, *values)
+                    return rows
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+            raise NotShort from error
+
+    async def close(self) -> None:
+        """Close all connections."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.terminate()
+
+    async def _open(self) -> "asyncpg.Pool[Any]":
+        if self._pool is None:
+            pool = asyncpg.create_pool(min_size=0, max_size=self._pool_size, reset=_keep_state, **self._arguments)
+            self._pool = pool  # before it is awaited, so that concurrent first reads share it
+        await self._pool
+        return self._pool
+
+
+async def _keep_state(_connection: Any) -> None:
+    """Leave the state of a returned connection as it is."""
