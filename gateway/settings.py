@@ -66,7 +66,9 @@ class Settings(TokenSettings, LimitSettings):
         "explore.sqlite in VAR_DIR.",
         repr=False,  # may hold a password
     )
-    database_pool_size: int = number(5, 1, 100, "Maximum open database connections of each server process.")
+    database_pool_size: int = number(
+        5, 1, 100, "Maximum database connections of each process; on PostgreSQL, pages have as many of their own."
+    )
     var_dir: Annotated[Path, AfterValidator(_absolute)] = Field(
         Path("var"),
         description="The data folder: embedded stores and the signing secret, readable by its owner only. A relative "

@@ -42,6 +42,11 @@ EMBEDDER = WordLlamaEmbedder()
 SUBJECTS = ("painting", "speech", "robots", "cooking", "finance", "chess")
 
 
+def feeds_of(stores: Stores) -> Feeds:
+    """Make the feeds of these tests, as a new process would."""
+    return Feeds(stores, clock=lambda: MOMENT, deadlines=PATIENT)
+
+
 @dataclass
 class World:
     """The stores, the feeds over them, and what keeps the index in step."""
@@ -128,8 +133,7 @@ async def embedded_world(database: Database, folder: Path) -> AsyncIterator[Worl
     stores = Stores(database, vectors, EMBEDDER, EmbeddedCache(folder / "cache.sqlite"))
     try:
         # A machine that also runs a browser and two servers may be slow: only a test of deadlines has a short one.
-        feeds = Feeds(stores, clock=lambda: MOMENT, deadlines=PATIENT)
-        yield World(stores, feeds, IndexSynchronizer(database, vectors, EMBEDDER))
+        yield World(stores, feeds_of(stores), IndexSynchronizer(database, vectors, EMBEDDER))
     finally:
         await vectors.close()
         await stores.cache.close()

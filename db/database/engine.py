@@ -49,8 +49,8 @@ class Database:
     On SQLite, reads run in `pool_size` threads (0.32 ms of CPU per statement; 1.34 ms through aiosqlite, which switches
     threads for each driver call). Writes use one connection, whose transactions start with ``BEGIN IMMEDIATE``: a
     transaction that starts with a read would fail at its first write if another process has written meanwhile, despite
-    ``busy_timeout``. On PostgreSQL, reads and writes share a pool of `pool_size` to twice `pool_size` connections. A
-    read that takes longer than `read_deadline_s` raises `StoreUnavailable`.
+    ``busy_timeout``. On PostgreSQL, reads and writes share up to `pool_size` connections, and short reads have as many
+    of their own. A read that takes longer than `read_deadline_s` raises `StoreUnavailable`.
     """
 
     def __init__(self, url: str, pool_size: int = 5, read_deadline_s: float = READ_DEADLINE_S) -> None:
@@ -68,8 +68,9 @@ class Database:
         else:
             self._writer = create_async_engine(
                 self.url.set(drivername="postgresql+asyncpg"),
+                # Without overflow: a connection beyond `pool_size` would be closed after use and opened again.
                 pool_size=pool_size,
-                max_overflow=pool_size,
+                max_overflow=0,
                 hide_parameters=True,
             )
             # Reads need no transaction: BEGIN and ROLLBACK would add two round trips per statement.

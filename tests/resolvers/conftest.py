@@ -19,7 +19,7 @@ from db.records import TagRecord
 from resolvers.common.context import Context
 from resolvers.schema import schema
 from scoring.use_cases.unit_of_work import Caller
-from tests.world import World, world_fixture
+from tests.world import World, feeds_of, world_fixture
 
 ANONYMOUS_VIEWER = Caller()
 SESSION = Caller(session_key="s1")
@@ -45,6 +45,11 @@ class Graph:
     @property
     def database(self) -> Database:
         return self.world.stores.database
+
+    def restart(self) -> None:
+        """Forget what a process keeps in memory."""
+        self.world.feeds = feeds_of(self.world.stores)
+        self.remembered_viewers.clear()
 
     def context(self, caller: Caller) -> Context:
         return Context(
