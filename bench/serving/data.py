@@ -174,8 +174,10 @@ def _tables(projects: int, chance: np.random.Generator) -> Iterator[tuple[str, s
     names = np.array(list(TYPES))[kinds].tolist()
     columns = actors.tolist(), met.tolist(), names, (texts := _texts(times)), texts
     yield "interactions", "actor_id, project_id, type, at, recorded_at", zip(*columns, strict=True)
-    yield "engagement", "actor_id, project_id, kinds, first_at, last_at", _engagement(
-        projects, actors, met, kinds, times
+    yield (
+        "engagement",
+        "actor_id, project_id, kinds, first_at, last_at",
+        _engagement(projects, actors, met, kinds, times),
     )
     for table, pairs in (("likes", like_pairs), ("saves", save_pairs)):
         row = ((actor, project, today) for actor, project in (divmod(pair, projects + 1) for pair in pairs.tolist()))

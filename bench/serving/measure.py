@@ -1,0 +1,105 @@
+"""Measurements in interleaved rounds: each server in turn, so that other work on the machine meets all of them."""
+
+import asyncio
+import statistics
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from bench.serving.load import run
+from bench.serving.scenarios import COLD, WARM, Scenario
+from bench.serving.targets import Counters, Target, token
+
+SETTLE_S = 0.05
+"""Seconds after the last response, in which a server finishes its work for it."""
+WARM_UP = 4 * len(WARM)
+COUNTED_CLIENTS = 8
+"""Number of clients of the measurements whose CPU, statements and cache calls are shown."""
+
+
+@dataclass
+class Cell:
+    """All measurements of a scenario on a server. Times of the CPU are per request, in milliseconds."""
+
+    scenario: str
+    target: str
+    requests: int = 0
+    errors: int = 0
+    nulls: int = 0
+    size: int = 0
+    cpu_ms: float = 0.0
+    database_cpu_ms: float = 0.0
+    cache_cpu_ms: float = 0.0
+    statements: float = 0.0
+    cache_calls: float = 0.0
+    rounds_cpu_ms: list[float] = field(default_factory=list)
+    latencies_ms: dict[int, tuple[float, float]] = field(default_factory=dict)
+    """Median and 99th percentile by number of clients."""
+    seconds: dict[int, list[float]] = field(default_factory=lambda: defaultdict(list), repr=False)
+    sums: list[float] = field(default_factory=lambda: [0.0] * 5, repr=False)
+
+    def finish(self) -> None:
+        """Compute the figures per request and the percentiles."""
+        counted = max(self.requests, 1)
+        cpu, database, cache, statements, calls = self.sums
+        self.cpu_ms, self.database_cpu_ms, self.cache_cpu_ms = (1e3 * sum_ / counted for sum_ in (cpu, database, cache))
+        self.statements, self.cache_calls = statements / counted, calls / counted
+        for clients, seconds in self.seconds.items():
+            cuts = (
+                statistics.quantiles([1e3 * one for one in seconds], n=100)
+                if len(seconds) > 1
+                else [1e3 * seconds[0]] * 99
+            )
+            self.latencies_ms[clients] = cuts[49], cuts[98]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the figures."""
+        return {name: value for name, value in vars(self).items() if name not in ("seconds", "sums")}
+
+
+def _difference(before: Counters, after: Counters) -> list[float]:
+    return [late - early for early, late in zip(asdict(before).values(), asdict(after).values(), strict=True)]
+
+
+async def measure(
+    targets: Sequence[Target], asked: Sequence[Scenario], rounds: int, seconds: float, say: Callable[[str], None]
+) -> list[Cell]:
+    """Load the servers in turn, round by round."""
+    cells: dict[tuple[str, str], Cell] = {}
+    sent: dict[tuple[str, str], int] = defaultdict(int)
+
+    async def once(scenario: Scenario, target: Target, clients: int, seconds: float, *, counts: bool) -> None:
+        key = scenario.name, target.name
+        if scenario.makes_cold:
+            await target.outdate(COLD)
+        before = await target.counters()
+        load = await run(target.port, scenario, token, clients, seconds, sent[key])
+        await asyncio.sleep(SETTLE_S)
+        sent[key] += load.count
+        cell = cells.setdefault(key, Cell(*key))
+        cell.errors += load.errors
+        if not counts:
+            return
+        cell.seconds[clients] += load.seconds
+        cell.size = load.size
+        cell.nulls += load.nulls
+        if clients == (COUNTED_CLIENTS if COUNTED_CLIENTS in scenario.clients else scenario.clients[0]):
+            spent = _difference(before, await target.counters())
+            cell.sums = [sum(pair) for pair in zip(cell.sums, spent, strict=True)]
+            cell.requests += load.count
+            cell.rounds_cpu_ms.append(1e3 * spent[0] / load.count)
+
+    for scenario in asked:
+        answering = [one for one in targets if not one.name.startswith("yoga-") or one.name in scenario.peers]
+        say(f"{scenario.name} ...")
+        for target in answering:
+            await once(scenario, target, min(8, scenario.clients[-1]), seconds / 2, counts=False)
+        for round_ in range(rounds):
+            turn = round_ % len(answering)
+            for clients in scenario.clients:
+                for target in (*answering[turn:], *answering[:turn]):
+                    await once(scenario, target, clients, seconds, counts=True)
+    for cell in cells.values():
+        cell.finish()
+    return list(cells.values())
