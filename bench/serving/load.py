@@ -21,6 +21,8 @@ class Load:
     seconds: list[float] = field(default_factory=list)
     size: int = 0
     errors: int = 0
+    error: str = ""
+    """The first response with an error."""
     nulls: int = 0
     """Responses whose document has a null where the scenario asks for data."""
 
@@ -104,9 +106,9 @@ def body_of(answer: bytes) -> bytes:
 
 
 async def run(
-    port: int, scenario: Scenario, token: Callable[[str], str], clients: int, seconds: float, first: int
+    port: int, scenario: Scenario, token: Callable[[str], str], clients: int, seconds: float, first: int, least: int
 ) -> Load:
-    """Send requests from the number `first` on until the time is over or the limit of the scenario is reached."""
+    """Send requests from the number `first` on, for a time and at least `least`, or up to the scenario's limit."""
     load, numbers = Load(), iter(range(first, first + (scenario.limit or 10**9)))
     connections = [await connect(port) for _ in range(clients)]
     until = time.perf_counter() + seconds
@@ -118,9 +120,11 @@ async def run(
             answer = await connection.send(sending)
             load.seconds.append(time.perf_counter() - began)
             load.size = len(answer)
-            load.errors += b" 200 " not in answer[:15] or b'"errors":' in answer
+            if b" 200 " not in answer[:15] or b'"errors":' in answer:
+                load.errors += 1
+                load.error = load.error or body_of(answer)[-400:].decode(errors="replace")
             load.nulls += b":null}}}" in answer
-            if time.perf_counter() > until:
+            if load.count >= least and time.perf_counter() > until:
                 return
 
     try:

@@ -14,6 +14,9 @@ from bench.serving.targets import Counters, Target, token
 SETTLE_S = 0.05
 """Seconds after the last response, in which a server finishes its work for it."""
 WARM_UP = 4 * len(WARM)
+"""Requests to each server before the first measurement: the second or third one of a document has its costs."""
+LEAST = 48
+"""Requests of a measurement, if its time is over before."""
 COUNTED_CLIENTS = 8
 """Number of clients of the measurements whose CPU, statements and cache calls are shown."""
 
@@ -26,6 +29,7 @@ class Cell:
     target: str
     requests: int = 0
     errors: int = 0
+    error: str = ""
     nulls: int = 0
     size: int = 0
     cpu_ms: float = 0.0
@@ -69,16 +73,19 @@ async def measure(
     cells: dict[tuple[str, str], Cell] = {}
     sent: dict[tuple[str, str], int] = defaultdict(int)
 
-    async def once(scenario: Scenario, target: Target, clients: int, seconds: float, *, counts: bool) -> None:
+    async def once(
+        scenario: Scenario, target: Target, clients: int, seconds: float, least: int, *, counts: bool
+    ) -> None:
         key = scenario.name, target.name
         if scenario.makes_cold:
             await target.outdate(COLD)
         before = await target.counters()
-        load = await run(target.port, scenario, token, clients, seconds, sent[key])
+        load = await run(target.port, scenario, token, clients, seconds, sent[key], least)
         await asyncio.sleep(SETTLE_S)
         sent[key] += load.count
         cell = cells.setdefault(key, Cell(*key))
         cell.errors += load.errors
+        cell.error = cell.error or load.error
         if not counts:
             return
         cell.seconds[clients] += load.seconds
@@ -94,12 +101,13 @@ async def measure(
         answering = [one for one in targets if not one.name.startswith("yoga-") or one.name in scenario.peers]
         say(f"{scenario.name} ...")
         for target in answering:
-            await once(scenario, target, min(8, scenario.clients[-1]), seconds / 2, counts=False)
+            await once(scenario, target, min(4, scenario.clients[-1]), 0.0, WARM_UP, counts=False)
         for round_ in range(rounds):
             turn = round_ % len(answering)
             for clients in scenario.clients:
                 for target in (*answering[turn:], *answering[:turn]):
-                    await once(scenario, target, clients, seconds, counts=True)
+                    least = max(LEAST, clients) if clients > 1 else LEAST // 2
+                    await once(scenario, target, clients, seconds, least, counts=True)
     for cell in cells.values():
         cell.finish()
     return list(cells.values())

@@ -40,6 +40,9 @@ def write(result: Mapping[str, Any], file: Path) -> None:
         )
         latencies = (cell["latencies_ms"].get(clients) for clients in (1, 8, 64))
         print(_line(figures), *(f"{f'{one[0]:.1f}/{one[1]:.1f}' if one else '':>16}" for one in latencies), sep="")
+    for cell in result["cells"]:
+        if cell["error"]:
+            print(f"error of {cell['scenario']} on {cell['target']}: {cell['error']}")
     print("\nratios of CPU per request")
     cpu = {(cell["scenario"], cell["target"]): cell["cpu_ms"] for cell in result["cells"]}
     pairs = [((name, ours), (name, theirs)) for name in dict.fromkeys(n for n, _ in cpu) for ours, theirs, *_ in RATIOS]

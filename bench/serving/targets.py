@@ -47,7 +47,7 @@ POSTGRESQL = {
     "shared_preload_libraries": "pg_stat_statements",
     "shared_buffers": "512MB",
     "max_wal_size": "4GB",
-    "jit": "off",
+    "autovacuum": "off",  # the tables are analyzed after they are filled
 }
 NOT_COUNTED = r"^\s*(begin|commit|rollback|savepoint|release|set|show|reset|discard|close|deallocate)\M"
 _STATEMENTS = """SELECT coalesce(sum(calls), 0)::bigint FROM pg_stat_statements
