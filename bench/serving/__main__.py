@@ -24,8 +24,8 @@ from bench.serving.processes import pss_mb
 from bench.serving.scenarios import WARM, Known, Scenario, scenarios
 from bench.serving.targets import Target, ask
 from db.private_files import DataFile
-from tests.node_packages import NodeMissing, installed
-from tests.servers import running_redis
+from tests.node_packages import NodeMissing, NodePackages, installed
+from tests.servers import RedisServer, running_redis
 
 MAX_SQLITE = 100_000
 """Number of projects above which the gateway is measured on PostgreSQL only."""
@@ -56,13 +56,65 @@ def answers_of(target: Target, asked: Sequence[Scenario]) -> dict[str, Any]:
     return answers
 
 
-def fill_peer(gateway: Target, peer_cache: Any, asked: Sequence[Scenario]) -> None:
-    """Store the gateway's rankings of the warm viewers, and the trending feed, for the peer."""
+def start_peers(
+    stack: ExitStack,
+    packages: NodePackages,
+    folder: Path,
+    gateway: Target,
+    cache: RedisServer,
+    asked: Sequence[Scenario],
+) -> list[Target]:
+    """Start graphql-yoga over the gateway's PostgreSQL, with the gateway's rankings, and with its answers in memory."""
+    assert gateway.database is not None  # noqa: S101
     by_name = {scenario.name: scenario.document.replace("first: 30", "first: 100") for scenario in asked}
     for number in WARM:
         answer = ask(gateway.port, by_name["explanation"], f"u{number}")
-        targets.fill_rankings(peer_cache, f"u{number}", answer["data"]["forYou"])
-    targets.fill_rankings(peer_cache, "trending", ask(gateway.port, by_name["trending"], None)["data"]["trending"])
+        targets.fill_rankings(cache, f"u{number}", answer["data"]["forYou"])
+    targets.fill_rankings(cache, "trending", ask(gateway.port, by_name["trending"], None)["data"]["trending"])
+    answers = folder / "answers.json"
+    answers.write_text(json.dumps(answers_of(gateway, asked)))
+    url = gateway.database.url("bench").replace("postgres@", "peer@")
+    logs = [folder / f"yoga-{name}.log" for name in ("postgresql", "memory")]
+    over, memory = (
+        stack.enter_context(
+            targets.peer(log.stem, packages, log, DATABASE_URL=url, REDIS_URL=cache.url, ANSWERS=str(answers))
+        )
+        for log in logs
+    )
+    over.database, over.role, over.cache = gateway.database, "peer", cache
+    return [over, memory]
+
+
+def start_all(stack: ExitStack, folder: Path, data: Path, projects: int) -> tuple[list[Target], list[Scenario]]:
+    """Start all servers over a data set; return them and the scenarios."""
+    print("PostgreSQL ...", flush=True)
+    server = stack.enter_context(targets.postgresql(data))
+    cache, peer_cache = (stack.enter_context(running_redis()) for _ in range(2))
+    first_page = scenarios(Known(users_of(projects), projects))[1].document
+    running: list[Target] = []
+
+    def start_gateway(name: str, files: Sequence[str], **settings: str) -> Target:
+        print(f"{name} ...", flush=True)
+        var = folder / name
+        var.mkdir(mode=0o700)
+        for file in files:
+            shutil.copy(data / file, var / file)
+        running.append(stack.enter_context(targets.gateway(name, var, first_page, "u1", **settings)))
+        return running[-1]
+
+    url = server.url("bench").replace("postgres@", "gateway@")
+    gateway = start_gateway("postgresql", [DataFile.VECTORS], DATABASE_URL=url, REDIS_URL=cache.url)
+    gateway.database, gateway.role, gateway.cache = server, "gateway", cache
+    if projects <= MAX_SQLITE:
+        start_gateway("sqlite", [DataFile.VECTORS, DataFile.DATABASE]).file = folder / "sqlite" / DataFile.DATABASE
+    asked = scenarios(learn(gateway, projects))
+    try:
+        packages = installed(targets.PEERS)
+    except NodeMissing as missing:
+        print(f"without graphql-yoga: {missing}")
+    else:
+        running += start_peers(stack, packages, folder, gateway, peer_cache, asked)
+    return running, asked
 
 
 def main() -> None:
@@ -73,70 +125,32 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=1.0, help="of one measurement [1]")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument(
-        "--folder", type=Path, default=Path("build/bench"), help="of the data and results [build/bench]"
-    )
+    parser.add_argument("--folder", type=Path, default=Path("build/bench"), help="of data and results [build/bench]")
     given = parser.parse_args()
     print(f"data: {given.projects:,} projects ...", flush=True)
     data = asyncio.run(data_set(given.folder.absolute(), given.projects, given.seed))
-    try:
-        packages = installed(targets.PEERS)
-    except NodeMissing as missing:
-        packages = None
-        print(f"without graphql-yoga: {missing}")
-
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="explore-bench-")))
-        print("PostgreSQL ...", flush=True)
-        server = stack.enter_context(targets.postgresql(data))
-        caches = [stack.enter_context(running_redis()) for _ in range(2)]
-        first_page = scenarios(Known(users_of(given.projects), given.projects, [], {}))[1].document
-        running: list[Target] = []
-
-        def start_gateway(name: str, files: Sequence[str], **settings: str) -> Target:
-            print(f"{name} ...", flush=True)
-            var = folder / name
-            var.mkdir(mode=0o700)
-            for file in files:
-                shutil.copy(data / file, var / file)
-            running.append(stack.enter_context(targets.gateway(name, var, first_page, "u1", **settings)))
-            return running[-1]
-
-        url = server.url("bench").replace("postgres@", "gateway@")
-        over = start_gateway("postgresql", [DataFile.VECTORS], DATABASE_URL=url, REDIS_URL=caches[0].url)
-        over.database, over.role, over.cache = server, "gateway", caches[0]
-        if given.projects <= MAX_SQLITE:
-            alone = start_gateway("sqlite", [DataFile.VECTORS, DataFile.DATABASE])
-            alone.file = folder / "sqlite" / DataFile.DATABASE
-        known = learn(over, given.projects)
-        asked = scenarios(known)
-        if packages is not None:
-            fill_peer(over, caches[1], asked)
-            (folder / "answers.json").write_text(json.dumps(answers_of(over, asked)))
-            url = server.url("bench").replace("postgres@", "peer@")
-            environment = {"DATABASE_URL": url, "REDIS_URL": caches[1].url}
-            over = stack.enter_context(
-                targets.peer("yoga-postgresql", packages, folder / "yoga-postgresql.log", **environment)
-            )
-            over.database, over.role, over.cache = server, "peer", caches[1]
-            memory = {"ANSWERS": str(folder / "answers.json")}
-            running += [
-                over,
-                stack.enter_context(targets.peer("yoga-memory", packages, folder / "yoga-memory.log", **memory)),
-            ]
-        starts = {one.name: {"s": one.start_s, "cpu_s": one.start_cpu_s, "pss_mb": pss_mb(one.pid)} for one in running}
+        running, asked = start_all(stack, folder, data, given.projects)
+        memory = {one.name: pss_mb(one.pid) for one in running}
         names = set(filter(None, given.only.split(",")))
         chosen = [one for one in asked if not names or one.name in names]
-        cells = asyncio.run(measure(running, chosen, given.rounds, given.seconds, lambda line: print(line, flush=True)))
+        cells = asyncio.run(measure(running, chosen, given.rounds, given.seconds))
         result = {
             "projects": given.projects,
             "rounds": given.rounds,
-            "seconds": given.seconds,
             "cores": os.cpu_count(),
             "load": os.getloadavg(),
             "settings": targets.LIFTED,
-            "start": starts,
-            "pss_mb": {one.name: pss_mb(one.pid) for one in running},
+            "servers": {
+                one.name: {
+                    "start_s": one.start_s,
+                    "start_cpu_s": one.start_cpu_s,
+                    "pss_at_start_mb": memory[one.name],
+                    "pss_mb": pss_mb(one.pid),
+                }
+                for one in running
+            },
             "cells": [cell.as_json() for cell in cells],
         }
     report.write(result, given.folder / f"serving-{given.projects}.json")

@@ -1,7 +1,7 @@
 """Catalogs and interactions of a given size, written straight into the tables, and the vector index of the catalog.
 
-A data set is made once in SQLite, with the product's own nightly jobs, and kept in a folder. `copy_to_postgresql` copies
-its tables. Texts and terms are those of the demo; times are relative to the day on which the set was made.
+A data set is made once in SQLite, with the product's own nightly jobs, and kept in a folder. `copy_to_postgresql`
+copies its tables. Texts and terms are those of the demo; times are relative to the day on which the set was made.
 """
 
 import asyncio
@@ -33,6 +33,7 @@ from db.synchronization.index_writer import IndexWriter
 from db.vectors.embedded import EmbeddedVectorStore
 from gateway.background.tasks import build_scheduler
 from gateway.settings import Settings
+from scoring.onboarding.generated_questions import refresh_questions
 
 Int = NDArray[np.int64]
 
@@ -56,7 +57,7 @@ SLOW_READ_S = 3_600.0
 
 def users_of(projects: int) -> int:
     """Return the number of users of a data set."""
-    return max(1_000, projects // 5)
+    return min(max(1_000, projects // 5), 5 * projects)
 
 
 def interactions_of(projects: int) -> int:
@@ -64,19 +65,19 @@ def interactions_of(projects: int) -> int:
     return min(INTERACTIONS_PER_PROJECT * projects, 10_000_000) + HEAVY_VIEWERS * HEAVY_INTERACTIONS
 
 
-async def data_set(folder: Path, projects: int, seed: int) -> Path:
-    """Return the VAR_DIR of a data set in a folder; make it if it is not there."""
+async def data_set(folder: Path, projects: int, seed: int, *, trains: bool = True) -> Path:
+    """Return the VAR_DIR of a data set in a folder; make it if it is not there, with `trains` by all nightly jobs."""
     made = folder / f"{projects}-{seed}"
     if not made.exists():
         unfinished = folder / f"{projects}-{seed}.unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(parents=True)
-        await _make(unfinished, projects, seed)
+        await _make(unfinished, projects, seed, trains=trains)
         unfinished.rename(made)
     return made
 
 
-async def _make(folder: Path, projects: int, seed: int) -> None:
+async def _make(folder: Path, projects: int, seed: int, *, trains: bool) -> None:
     path = folder / DataFile.DATABASE
     stores = Stores(
         Database(f"sqlite:///{path}", read_deadline_s=SLOW_READ_S),
@@ -87,7 +88,10 @@ async def _make(folder: Path, projects: int, seed: int) -> None:
     try:
         await schema.migrate(stores.database)
         await asyncio.to_thread(_write, path, projects, seed)
-        await build_scheduler(stores, Settings(_env_file=None, var_dir=folder)).catch_up()  # type: ignore[call-arg]
+        if trains:
+            await build_scheduler(stores, Settings(_env_file=None, var_dir=folder)).catch_up()  # type: ignore[call-arg]
+        else:
+            await refresh_questions(stores.database)
         await stores.vectors.prepare(stores.embedder.model, stores.embedder.dimension)
         reader = IndexDocumentReader(stores.database, (stores.embedder.model, stores.embedder.dimension))
         writer = IndexWriter(stores.vectors, stores.embedder)
@@ -160,7 +164,8 @@ def _tables(projects: int, chance: np.random.Generator) -> Iterator[tuple[str, s
         (
             (
                 n + 1, f"p{n + 1}", f"{one.title} ({n + 1})", f"{one.description} {demo.projects[other].title}",
-                one.type, owners[n], f"https://example.org/projects/{n + 1}", like_counts[n], view_counts[n], made, made,
+                one.type, owners[n], f"https://example.org/projects/{n + 1}", like_counts[n], view_counts[n],
+                made, made,
             )
             for n, (made, other) in enumerate(zip(_texts(created), second.tolist(), strict=True))
             for one in (demo.projects[n % len(demo.projects)],)

@@ -1,11 +1,12 @@
 """Measurements in interleaved rounds: each server in turn, so that other work on the machine meets all of them."""
 
 import asyncio
-import statistics
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
+
+import numpy as np
 
 from bench.serving.load import run
 from bench.serving.scenarios import COLD, WARM, Scenario
@@ -50,12 +51,8 @@ class Cell:
         self.cpu_ms, self.database_cpu_ms, self.cache_cpu_ms = (1e3 * sum_ / counted for sum_ in (cpu, database, cache))
         self.statements, self.cache_calls = statements / counted, calls / counted
         for clients, seconds in self.seconds.items():
-            cuts = (
-                statistics.quantiles([1e3 * one for one in seconds], n=100)
-                if len(seconds) > 1
-                else [1e3 * seconds[0]] * 99
-            )
-            self.latencies_ms[clients] = cuts[49], cuts[98]
+            middle, late = np.percentile(seconds, (50, 99)).tolist()
+            self.latencies_ms[clients] = 1e3 * middle, 1e3 * late
 
     def as_json(self) -> dict[str, Any]:
         """Return the figures."""
@@ -66,9 +63,7 @@ def _difference(before: Counters, after: Counters) -> list[float]:
     return [late - early for early, late in zip(asdict(before).values(), asdict(after).values(), strict=True)]
 
 
-async def measure(
-    targets: Sequence[Target], asked: Sequence[Scenario], rounds: int, seconds: float, say: Callable[[str], None]
-) -> list[Cell]:
+async def measure(targets: Sequence[Target], asked: Sequence[Scenario], rounds: int, seconds: float) -> list[Cell]:
     """Load the servers in turn, round by round."""
     cells: dict[tuple[str, str], Cell] = {}
     sent: dict[tuple[str, str], int] = defaultdict(int)
@@ -99,7 +94,7 @@ async def measure(
 
     for scenario in asked:
         answering = [one for one in targets if not one.name.startswith("yoga-") or one.name in scenario.peers]
-        say(f"{scenario.name} ...")
+        print(f"{scenario.name} ...", flush=True)
         for target in answering:
             await once(scenario, target, min(4, scenario.clients[-1]), 0.0, WARM_UP, counts=False)
         for round_ in range(rounds):

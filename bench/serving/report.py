@@ -6,11 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-RATIOS = (
-    ("postgresql", "yoga-postgresql", "{0}", "{0}"),
-    ("postgresql", "yoga-memory", "{0}", "{0}"),
-    ("sqlite", "yoga-memory", "{0}", "{0}"),
-)
+RATIOS = (("postgresql", "yoga-postgresql"), ("postgresql", "yoga-memory"), ("sqlite", "yoga-memory"))
 OTHER_RATIOS = ((("ids", "postgresql"), ("card", "yoga-memory")), (("ids", "sqlite"), ("card", "yoga-memory")))
 
 
@@ -24,15 +20,15 @@ def write(result: Mapping[str, Any], file: Path) -> None:
     heads = ("scenario", "server", "CPU ms", "PG ms", "Redis ms", "SQL", "cache", "KB", "requests", "errors", "nulls")
     print(_line(heads), *(f"{f'p50/p99 at {clients}':>16}" for clients in (1, 8, 64)), sep="")
     for cell in result["cells"]:
-        counted = cell["target"] != "yoga-memory"
+        stores, cached = "postgresql" in cell["target"], cell["target"] != "yoga-memory"
         figures = (
             cell["scenario"],
             cell["target"],
             f"{cell['cpu_ms']:.2f}",
-            f"{cell['database_cpu_ms']:.2f}" if counted and cell["target"] != "sqlite" else "",
-            f"{cell['cache_cpu_ms']:.2f}" if counted and cell["target"] != "sqlite" else "",
-            f"{cell['statements']:.1f}" if counted and cell["target"] != "sqlite" else "",
-            f"{cell['cache_calls']:.1f}" if counted else "",
+            f"{cell['database_cpu_ms']:.2f}" if stores else "",
+            f"{cell['cache_cpu_ms']:.2f}" if stores else "",
+            f"{cell['statements']:.1f}" if stores else "",
+            f"{cell['cache_calls']:.1f}" if cached else "",
             f"{cell['size'] / 1000:.1f}",
             str(cell["requests"]),
             str(cell["errors"]),
@@ -45,14 +41,14 @@ def write(result: Mapping[str, Any], file: Path) -> None:
             print(f"error of {cell['scenario']} on {cell['target']}: {cell['error']}")
     print("\nratios of CPU per request")
     cpu = {(cell["scenario"], cell["target"]): cell["cpu_ms"] for cell in result["cells"]}
-    pairs = [((name, ours), (name, theirs)) for name in dict.fromkeys(n for n, _ in cpu) for ours, theirs, *_ in RATIOS]
+    pairs = [((name, ours), (name, theirs)) for name in dict.fromkeys(n for n, _ in cpu) for ours, theirs in RATIOS]
     for ours, theirs in (*pairs, *OTHER_RATIOS):
         if ours in cpu and cpu.get(theirs):
             print(f"  {cpu[ours] / cpu[theirs]:6.2f}x  {' of '.join(ours)} / {' of '.join(theirs)}")
     print("\nstart to the first page, and memory (PSS of all processes)")
-    for name, start in result["start"].items():
-        memory = f"{start['pss_mb']:.0f} MB then, {result['pss_mb'][name]:.0f} MB at the end"
-        print(f"  {name:16} {start['s']:6.2f} s, {start['cpu_s']:.2f} s CPU; {memory}")
+    for name, one in result["servers"].items():
+        memory = f"{one['pss_at_start_mb']:.0f} MB then, {one['pss_mb']:.0f} MB at the end"
+        print(f"  {name:16} {one['start_s']:6.2f} s, {one['start_cpu_s']:.2f} s CPU; {memory}")
     print(f"\nfigures: {file}")
 
 

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from bench.serving.data import HEAVY_VIEWERS
@@ -83,9 +83,9 @@ class Known:
 
     users: int
     projects: int
-    answers: list[dict[str, Any]]
+    answers: list[dict[str, Any]] = field(default_factory=list)
     """Answers to the onboarding questions."""
-    ranked: dict[str, list[str]]
+    ranked: dict[str, list[str]] = field(default_factory=dict)
     """Keys of the first twelve projects of the pages of `WARM`, by key of the user."""
 
 

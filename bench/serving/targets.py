@@ -105,7 +105,8 @@ class Target:
             cache_calls = sum(calls[name]["calls"] for name, plain in names.items() if plain not in NOT_CACHE_COMMANDS)
             cache_cpu = cpu_s(self.cache.process.pid)
         elif self.file is not None:
-            metrics = httpx.get(f"http://127.0.0.1:{self.port}/metrics").text
+            async with httpx.AsyncClient() as http:
+                metrics = (await http.get(f"http://127.0.0.1:{self.port}/metrics")).text
             cache_calls = round(sum(map(float, _CACHE_CALLS.findall(metrics))))
         return Counters(cpu_s(self.pid), database_cpu, cache_cpu, statements, cache_calls)
 
