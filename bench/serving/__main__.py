@@ -63,11 +63,12 @@ def start_peers(
     gateway: Target,
     cache: RedisServer,
     asked: Sequence[Scenario],
+    viewers: Sequence[int] = WARM,
 ) -> list[Target]:
     """Start graphql-yoga over the gateway's PostgreSQL, with the gateway's rankings, and with its answers in memory."""
     assert gateway.database is not None  # noqa: S101
     by_name = {scenario.name: scenario.document.replace("first: 30", "first: 100") for scenario in asked}
-    for number in WARM:
+    for number in viewers:
         answer = ask(gateway.port, by_name["explanation"], f"u{number}")
         targets.fill_rankings(cache, f"u{number}", answer["data"]["forYou"])
     targets.fill_rankings(cache, "trending", ask(gateway.port, by_name["trending"], None)["data"]["trending"])

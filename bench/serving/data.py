@@ -37,10 +37,9 @@ from scoring.onboarding.generated_questions import refresh_questions
 
 Int = NDArray[np.int64]
 
-INTERACTIONS_PER_PROJECT = 13
+INTERACTIONS_PER_PROJECT, MAX_INTERACTIONS = 13, 10_000_000
 HEAVY_VIEWERS = 64
-"""The first users; each has at least this many interactions:"""
-HEAVY_INTERACTIONS = 300
+"""The first users; each has at least `heavy_interactions_of` interactions."""
 SAME_TASTE = 0.6
 """Share of a user's interactions with projects of the one category that they prefer."""
 TYPES = {
@@ -57,12 +56,12 @@ SLOW_READ_S = 3_600.0
 
 def users_of(projects: int) -> int:
     """Return the number of users of a data set."""
-    return min(max(1_000, projects // 5), 5 * projects)
+    return min(max(1_000, projects // 5), projects)
 
 
-def interactions_of(projects: int) -> int:
-    """Return the number of interactions of a data set: 1.3 million at 100,000 projects, 10 million at most."""
-    return min(INTERACTIONS_PER_PROJECT * projects, 10_000_000) + HEAVY_VIEWERS * HEAVY_INTERACTIONS
+def heavy_interactions_of(projects: int) -> int:
+    """Return the least number of interactions of a heavy viewer."""
+    return min(300, projects // 4)
 
 
 async def data_set(folder: Path, projects: int, seed: int, *, trains: bool = True) -> Path:
@@ -196,8 +195,8 @@ def _interactions(
     projects: int, users: int, category_of: Int, created: Int, at_us: int, chance: np.random.Generator
 ) -> tuple[Int, Int, Int, Int]:
     """Draw actors, projects, indices of types and times (µs); popularity and activity have long tails."""
-    rest = interactions_of(projects) - HEAVY_VIEWERS * HEAVY_INTERACTIONS
-    heavy = np.arange(1, HEAVY_VIEWERS + 1).repeat(HEAVY_INTERACTIONS)
+    rest = min(INTERACTIONS_PER_PROJECT * projects, MAX_INTERACTIONS)
+    heavy = np.arange(1, HEAVY_VIEWERS + 1).repeat(heavy_interactions_of(projects))
     actors = np.concatenate([heavy, (users * chance.power(0.6, rest)).astype(int) + 1])
     by_category = np.lexsort((chance.random(projects), category_of))
     taste = chance.choice(np.unique(category_of), users + 1)[actors]
