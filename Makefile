@@ -61,6 +61,10 @@ lint: $(VENV)/.dev ## formatting, lint, types, and import rules
 	@$(BIN)/lint-imports --no-logo
 	@$(call npm,lint)
 
+.PHONY: bench
+bench: $(VENV)/.dev ## measure pages beside graphql-yoga: CPU, latency, memory (make bench ARGS="--projects 1000")
+	@$(BIN)/python -m bench.serving $(ARGS)
+
 .PHONY: audit
 audit: $(VENV)/.dev ## write the software bill of materials to build/sbom, check the dependencies for known vulnerabilities
 	@$(BIN)/python deploy/audit.py

@@ -16,13 +16,15 @@ WITHIN_S = 60.0
 
 @dataclass
 class Load:
-    """Requests of one measurement: latencies in seconds, response bodies' bytes, and the number of errors."""
+    """Requests of one measurement: latencies in seconds, bytes of all responses, and the number of errors."""
 
     seconds: list[float] = field(default_factory=list)
     size: int = 0
     errors: int = 0
     error: str = ""
     """The first response with an error."""
+    degraded: int = 0
+    """Pages that were ranked without one of the stores."""
     nulls: int = 0
     """Responses whose document has a null where the scenario asks for data."""
 
@@ -119,10 +121,11 @@ async def run(
             began = time.perf_counter()
             answer = await connection.send(sending)
             load.seconds.append(time.perf_counter() - began)
-            load.size = len(answer)
+            load.size += len(answer)
             if b" 200 " not in answer[:15] or b'"errors":' in answer:
                 load.errors += 1
                 load.error = load.error or body_of(answer)[-400:].decode(errors="replace")
+            load.degraded += b'"degraded":["' in answer
             load.nulls += b":null}}}" in answer
             if load.count >= least and time.perf_counter() > until:
                 return

@@ -8,14 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from bench.serving.load import run
+from bench.serving.load import Load, run
 from bench.serving.scenarios import COLD, WARM, Scenario
 from bench.serving.targets import Counters, Target, token
 
 SETTLE_S = 0.05
 """Seconds after the last response, in which a server finishes its work for it."""
-WARM_UP = 4 * len(WARM)
-"""Requests to each server before the first measurement: the second or third one of a document has its costs."""
+WARM_UP, WARM_UPS = 3 * len(WARM), 5
+"""Requests to each server before the first measurement, and how often they are repeated while a page is degraded: a
+process that has just started ranks without stores that it has not loaded yet, and ranks such pages anew."""
 LEAST = 48
 """Requests of a measurement, if its time is over before."""
 COUNTED_CLIENTS = 8
@@ -31,8 +32,10 @@ class Cell:
     requests: int = 0
     errors: int = 0
     error: str = ""
+    degraded: int = 0
     nulls: int = 0
-    size: int = 0
+    size: float = 0.0
+    """Bytes of a response with its head."""
     cpu_ms: float = 0.0
     database_cpu_ms: float = 0.0
     cache_cpu_ms: float = 0.0
@@ -49,7 +52,7 @@ class Cell:
         counted = max(self.requests, 1)
         cpu, database, cache, statements, calls = self.sums
         self.cpu_ms, self.database_cpu_ms, self.cache_cpu_ms = (1e3 * sum_ / counted for sum_ in (cpu, database, cache))
-        self.statements, self.cache_calls = statements / counted, calls / counted
+        self.statements, self.cache_calls, self.size = statements / counted, calls / counted, self.size / counted
         for clients, seconds in self.seconds.items():
             middle, late = np.percentile(seconds, (50, 99)).tolist()
             self.latencies_ms[clients] = 1e3 * middle, 1e3 * late
@@ -79,24 +82,29 @@ async def measure(targets: Sequence[Target], asked: Sequence[Scenario], rounds: 
         await asyncio.sleep(SETTLE_S)
         sent[key] += load.count
         cell = cells.setdefault(key, Cell(*key))
+        if not counts:
+            return load
         cell.errors += load.errors
         cell.error = cell.error or load.error
-        if not counts:
-            return
         cell.seconds[clients] += load.seconds
-        cell.size = load.size
+        cell.degraded += load.degraded
         cell.nulls += load.nulls
         if clients == (COUNTED_CLIENTS if COUNTED_CLIENTS in scenario.clients else scenario.clients[0]):
             spent = _difference(before, await target.counters())
             cell.sums = [sum(pair) for pair in zip(cell.sums, spent, strict=True)]
             cell.requests += load.count
+            cell.size += load.size
             cell.rounds_cpu_ms.append(1e3 * spent[0] / load.count)
+        return load
 
     for scenario in asked:
         answering = [one for one in targets if not one.name.startswith("yoga-") or one.name in scenario.peers]
         print(f"{scenario.name} ...", flush=True)
         for target in answering:
-            await once(scenario, target, min(4, scenario.clients[-1]), 0.0, WARM_UP, counts=False)
+            for _ in range(WARM_UPS):
+                load = await once(scenario, target, 2, 0.0, WARM_UP, counts=False)
+                if scenario.limit or not load.degraded + load.errors:
+                    break
         for round_ in range(rounds):
             turn = round_ % len(answering)
             for clients in scenario.clients:

@@ -17,7 +17,20 @@ def write(result: Mapping[str, Any], file: Path) -> None:
     settings = " ".join(f"{name}={value}" for name, value in result["settings"].items())
     print(f"\n{result['projects']:,} projects, {result['rounds']} rounds, {result['cores']} cores, load {load}")
     print(f"settings of the gateway: {settings}\n")
-    heads = ("scenario", "server", "CPU ms", "PG ms", "Redis ms", "SQL", "cache", "KB", "requests", "errors", "nulls")
+    heads = (
+        "scenario",
+        "server",
+        "CPU ms",
+        "PG ms",
+        "Redis ms",
+        "SQL",
+        "cache",
+        "KB",
+        "requests",
+        "errors",
+        "degraded",
+        "nulls",
+    )
     print(_line(heads), *(f"{f'p50/p99 at {clients}':>16}" for clients in (1, 8, 64)), sep="")
     for cell in result["cells"]:
         stores, cached = "postgresql" in cell["target"], cell["target"] != "yoga-memory"
@@ -32,6 +45,7 @@ def write(result: Mapping[str, Any], file: Path) -> None:
             f"{cell['size'] / 1000:.1f}",
             str(cell["requests"]),
             str(cell["errors"]),
+            str(cell["degraded"]),
             str(cell["nulls"]),
         )
         latencies = (cell["latencies_ms"].get(clients) for clients in (1, 8, 64))
