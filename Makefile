@@ -103,6 +103,7 @@ lock-check: $(VENV)/.dev ## check that the lock file installs on Python 3.11, 3.
 .PHONY: clean
 clean: ## remove what can be made again: the virtual environment, npm's packages, the built pages, the caches; never var/
 	@rm -rf frontend/node_modules frontend/dist frontend/graphiql/node_modules frontend/graphiql/dist
+	@rm -rf build/bench bench/peers/node_modules
 	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
 
 .PHONY: clean-data

@@ -35,7 +35,7 @@ class Load:
 
 
 class Connection(asyncio.Protocol):
-    """One connection, which has one request at a time; a response has a content length or chunks."""
+    """One connection, which has one request at a time; all servers send a content length."""
 
     def __init__(self) -> None:
         self._received = bytearray()
@@ -53,12 +53,8 @@ class Connection(asyncio.Protocol):
         if head < 0 or self._answered is None:
             return
         fields = bytes(self._received[:head]).lower()
-        if b"content-length: " in fields:
-            length = int(fields.partition(b"content-length: ")[2].partition(b"\r\n")[0])
-            complete = len(self._received) >= head + 4 + length
-        else:
-            complete = self._received.endswith(b"0\r\n\r\n")
-        if complete:
+        length = int(fields.partition(b"content-length: ")[2].partition(b"\r\n")[0])
+        if len(self._received) >= head + 4 + length:
             answer, self._received = bytes(self._received), bytearray()
             self._answered.set_result(answer)
 
@@ -95,18 +91,6 @@ def request(document: str, sent: Sent, token: Callable[[str], str]) -> bytes:
     return head.encode() + body
 
 
-def body_of(answer: bytes) -> bytes:
-    """Return the body of a response, with its chunks joined."""
-    head, _, rest = answer.partition(b"\r\n\r\n")
-    if b"chunked" not in head.lower():
-        return rest
-    joined = b""
-    while rest:
-        size, _, rest = rest.partition(b"\r\n")
-        joined, rest = joined + rest[: int(size, 16)], rest[int(size, 16) + 2 :]
-    return joined
-
-
 async def run(
     port: int, scenario: Scenario, token: Callable[[str], str], clients: int, seconds: float, first: int, least: int
 ) -> Load:
@@ -124,7 +108,7 @@ async def run(
             load.size += len(answer)
             if b" 200 " not in answer[:15] or b'"errors":' in answer:
                 load.errors += 1
-                load.error = load.error or body_of(answer)[-400:].decode(errors="replace")
+                load.error = load.error or answer[-400:].decode(errors="replace")
             load.degraded += b'"degraded":["' in answer
             load.nulls += b":null}}}" in answer
             if load.count >= least and time.perf_counter() > until:

@@ -73,7 +73,7 @@ async def measure(targets: Sequence[Target], asked: Sequence[Scenario], rounds: 
 
     async def once(
         scenario: Scenario, target: Target, clients: int, seconds: float, least: int, *, counts: bool
-    ) -> None:
+    ) -> Load:
         key = scenario.name, target.name
         if scenario.makes_cold:
             await target.outdate(COLD)
