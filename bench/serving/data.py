@@ -88,7 +88,7 @@ async def _make(folder: Path, projects: int, seed: int, *, trains: bool) -> None
         await schema.migrate(stores.database)
         await asyncio.to_thread(_write, path, projects, seed)
         if trains:
-            await build_scheduler(stores, Settings(_env_file=None, var_dir=folder)).catch_up()  # type: ignore[call-arg]
+            await build_scheduler(stores, Settings(_env_file=None, var_dir=folder)).catch_up()
         else:
             await refresh_questions(stores.database)
         await stores.vectors.prepare(stores.embedder.model, stores.embedder.dimension)
