@@ -32,12 +32,12 @@ MAX_SQLITE = 100_000
 REMOVABLE = 12
 
 
-def learn(target: Target, projects: int) -> Known:
+def learn(target: Target, projects: int, viewers: Sequence[int] = WARM[:4]) -> Known:
     """Read what the variables of the scenarios refer to."""
     asked = ask(target.port, "{ onboardingQuestions { key options { key } } }", None)["data"]["onboardingQuestions"]
     answers = [{"question": one["key"], "options": [one["options"][0]["key"]]} for one in asked]
     ranked = {}
-    for number in WARM[:4]:
+    for number in viewers:
         page = ask(target.port, f"{{ forYou(first: {REMOVABLE}) {{ nodes {{ key }} }} }}", f"u{number}")
         ranked[f"u{number}"] = [node["key"] for node in page["data"]["forYou"]["nodes"]]
     return Known(users_of(projects), projects, answers, ranked)

@@ -55,7 +55,7 @@ def test_the_peers_answer_in_the_shape_of_the_gateway(tmp_path):
         process, welcome = stack.enter_context(serving(tmp_path, **settings))
         port = int(address_in(welcome).rpartition(":")[2])
         gateway = Target("postgresql", process.pid, port, database=server)
-        asked = scenarios(learn(gateway, PROJECTS))
+        asked = scenarios(learn(gateway, PROJECTS, [1]))
         peers = {peer.name: peer for peer in start_peers(stack, packages, tmp_path, gateway, peer_cache, asked, [1])}
         for scenario in asked:
             sent = scenario.sent(0)
