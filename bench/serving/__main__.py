@@ -11,6 +11,8 @@ import asyncio
 import json
 import os
 import shutil
+import signal
+import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -128,6 +130,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--folder", type=Path, default=Path("build/bench"), help="of data and results [build/bench]")
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the servers end too
     print(f"data: {given.projects:,} projects ...", flush=True)
     data = asyncio.run(data_set(given.folder.absolute(), given.projects, given.seed))
     with ExitStack() as stack:

@@ -67,7 +67,7 @@ def _difference(before: Counters, after: Counters) -> list[float]:
 
 
 async def measure(targets: Sequence[Target], asked: Sequence[Scenario], rounds: int, seconds: float) -> list[Cell]:
-    """Load the servers in turn, round by round."""
+    """Load the servers in turn, round by round, until the end or Ctrl-C."""
     cells: dict[tuple[str, str], Cell] = {}
     sent: dict[tuple[str, str], int] = defaultdict(int)
 
@@ -97,20 +97,23 @@ async def measure(targets: Sequence[Target], asked: Sequence[Scenario], rounds: 
             cell.rounds_cpu_ms.append(1e3 * spent[0] / load.count)
         return load
 
-    for scenario in asked:
-        answering = [one for one in targets if not one.name.startswith("yoga-") or one.name in scenario.peers]
-        print(f"{scenario.name} ...", flush=True)
-        for target in answering:
-            for _ in range(WARM_UPS):
-                load = await once(scenario, target, 2, 0.0, WARM_UP, counts=False)
-                if scenario.limit or not load.degraded + load.errors:
-                    break
-        for round_ in range(rounds):
-            turn = round_ % len(answering)
-            for clients in scenario.clients:
-                for target in (*answering[turn:], *answering[:turn]):
-                    least = max(LEAST, clients) if clients > 1 else LEAST // 2
-                    await once(scenario, target, clients, seconds, least, counts=True)
+    try:
+        for scenario in asked:
+            answering = [one for one in targets if not one.name.startswith("yoga-") or one.name in scenario.peers]
+            print(f"{scenario.name} ...", flush=True)
+            for target in answering:
+                for _ in range(WARM_UPS):
+                    load = await once(scenario, target, 2, 0.0, WARM_UP, counts=False)
+                    if scenario.limit or not load.degraded + load.errors:
+                        break
+            for round_ in range(rounds):
+                turn = round_ % len(answering)
+                for clients in scenario.clients:
+                    for target in (*answering[turn:], *answering[:turn]):
+                        least = max(LEAST, clients) if clients > 1 else LEAST // 2
+                        await once(scenario, target, clients, seconds, least, counts=True)
+    except asyncio.CancelledError:
+        print("interrupted; these are the figures so far")
     for cell in cells.values():
         cell.finish()
     return list(cells.values())
