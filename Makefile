@@ -61,6 +61,10 @@ lint: $(VENV)/.dev ## formatting, lint, types, and import rules
 	@$(BIN)/lint-imports --no-logo
 	@$(call npm,lint)
 
+.PHONY: bench
+bench: $(VENV)/.dev ## measure pages beside graphql-yoga: CPU, latency, memory (make bench ARGS="--projects 1000")
+	@$(BIN)/python -m bench.serving $(ARGS)
+
 .PHONY: audit
 audit: $(VENV)/.dev ## write the software bill of materials to build/sbom, check the dependencies for known vulnerabilities
 	@$(BIN)/python deploy/audit.py
@@ -99,6 +103,7 @@ lock-check: $(VENV)/.dev ## check that the lock file installs on Python 3.11, 3.
 .PHONY: clean
 clean: ## remove what can be made again: the virtual environment, npm's packages, the built pages, the caches; never var/
 	@rm -rf frontend/node_modules frontend/dist frontend/graphiql/node_modules frontend/graphiql/dist
+	@rm -rf build/bench bench/peers/node_modules
 	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
 
 .PHONY: clean-data

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +45,7 @@ class PostgresqlServer:
 
     folder: Path
     port: int
+    pid: int
 
     def url(self, name: str) -> str:
         """Give the `DATABASE_URL` of one of its databases."""
@@ -85,8 +86,11 @@ def free_port() -> int:
 
 
 @contextmanager
-def running_postgresql() -> Iterator[PostgresqlServer]:
-    """Start a PostgreSQL that forgets everything at the end (fsync off; about 1 s from nothing to the first query)."""
+def running_postgresql(**settings: str) -> Iterator[PostgresqlServer]:
+    """Start a PostgreSQL that forgets everything at the end (fsync off; about 1 s from nothing to the first query).
+
+    `settings` are parameters of postgresql.conf; they win over those of the tests.
+    """
     initdb, postgres = postgresql_program("initdb"), postgresql_program("postgres")
     account = _unprivileged_account()
     parent = _fast_folder()
@@ -96,9 +100,9 @@ def running_postgresql() -> Iterator[PostgresqlServer]:
         if account is not None:
             os.chown(folder, account.pw_uid, account.pw_gid)
         _initialise(initdb, folder, account)
-        process, port = _start(postgres, folder, account)
+        process, port = _start(postgres, folder, account, settings)
         try:
-            yield PostgresqlServer(folder, port)
+            yield PostgresqlServer(folder, port, process.pid)
         finally:
             _stop(process)
     finally:
@@ -339,7 +343,9 @@ def _initialise(initdb: str, folder: Path, account: pwd.struct_passwd | None) ->
         raise RuntimeError(f"initdb failed:\n{_log(folder)}")
 
 
-def _start(postgres: str, folder: Path, account: pwd.struct_passwd | None) -> tuple[subprocess.Popen[bytes], int]:
+def _start(
+    postgres: str, folder: Path, account: pwd.struct_passwd | None, settings: Mapping[str, str]
+) -> tuple[subprocess.Popen[bytes], int]:
     settings = {
         "listen_addresses": "127.0.0.1",
         "unix_socket_directories": "",
@@ -354,7 +360,7 @@ def _start(postgres: str, folder: Path, account: pwd.struct_passwd | None) -> tu
         "max_wal_size": "128MB",
         "max_connections": "100",
         "timezone": "UTC",
-    }
+    } | dict(settings)
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     for _ in range(PORTS_TO_TRY):
         port = free_port()
