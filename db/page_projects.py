@@ -229,6 +229,9 @@ _CONTENTS = (
 )
 
 
+_VERSIONS = select(Project.id, type_coerce(Project.updated_at, String)).where(in_list(Project.id, IDS))
+
+
 class PageProjects:
     """The projects of pages, with the contents and the activity that this process has read."""
 
@@ -276,6 +279,12 @@ class PageProjects:
             statement = statement.where(~in_list(Project.id, IDS))
         bound = _bound(viewer) | {"limit": limit, "ids": excluded_ids}
         return _verified(viewer, await self._database.fetch(statement, bound))
+
+    async def versions(self, ids: Sequence[int]) -> dict[int, Any]:
+        """Read the versions of projects, by id."""
+        if not ids:
+            return {}
+        return {row[0]: row[1] for row in await self._database.fetch_short(_VERSIONS, {"ids": ids})}
 
     async def load(self, rows: Iterable[PageRow], needs: PageNeeds, at: datetime) -> dict[int, PageProject]:
         """Complete the rows of a page. Reads contents and activity that are not known, one statement each.

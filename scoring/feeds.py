@@ -23,6 +23,7 @@ from scoring.collaborative.evidence_loader import RecentInteractionReader
 from scoring.deadlines import SERVING, Deadlines
 from scoring.errors import ForeignCursor, SnapshotExpired
 from scoring.explanation.counterfactual_search import Cause, find_counterfactuals
+from scoring.explanation.kept_reasons import KeptReasons, referenced_ids
 from scoring.explanation.reason_finders import find_reasons
 from scoring.explanation.reasons import Reason
 from scoring.explanation.why_not_outcome import Outcome, WhyNot, excluding_filter, locate_project
@@ -71,6 +72,7 @@ class Feeds:
         self._deadlines = deadlines
         self._snapshots = SnapshotStore(stores.cache)
         self._projects = PageProjects(stores.database)
+        self._reasons = KeptReasons()
         self._last_pages: LastKnownValues[RequestKey, Page] = LastKnownValues(_REMEMBERED_PAGES)
 
     async def model(self) -> Model:
@@ -306,13 +308,13 @@ class Feeds:
         """Cut a page from the snapshot of the cursor, or for a first page from the result of `find`."""
         try:
             snapshot = await self._snapshot_of_cursor(request) or await find()
-            page = await self._with_needs(
-                await feed_pages.cut(self._projects, snapshot, request, self._clock()), request
-            )
+            named = self._reasons.referenced_projects(snapshot.id, request.viewer) if request.needs.reasons else ()
+            page = await feed_pages.cut(self._projects, snapshot, request, self._clock(), named)
+            page = await self._with_needs(page, request)
         except StoreUnavailable as error:
             return self._last_known(request, error)
         if snapshot.actor_id is None and _is_complete(page, request):
-            self._last_pages.remember({request.key: page})
+            self._last_pages.remember({request.key: page.without_viewer()})
         self._log(page, request.viewer, snapshot.ranking)
         return page
 
@@ -322,9 +324,20 @@ class Feeds:
             velocity = await self.velocities(list(page.projects))
             projects = {id_: replace(found, velocity=velocity.get(id_, 0.0)) for id_, found in page.projects.items()}
             page = replace(page, projects=projects)
-        if request.needs.reasons:
-            page = replace(page, reasons=await self.reasons(request.viewer, [entry.scored for entry in page.entries]))
-        return page
+        return replace(page, reasons=await self._page_reasons(page, request.viewer)) if request.needs.reasons else page
+
+    async def _page_reasons(self, page: Page, viewer: Viewer) -> dict[int, tuple[Reason, ...]]:
+        """Return the reasons of a page's entries by project id: kept ones, or newly found ones."""
+        reasons = self._reasons.of_page(page, viewer)
+        scored = [entry.scored for entry in page.entries if entry.project_id not in reasons]
+        if any(project.signals for project in scored):
+            found = await self.reasons(viewer, scored)
+            versions = await self._projects.versions(referenced_ids(found.values()))
+            self._reasons.keep(
+                page, viewer, {project.project_id: found.get(project.project_id, ()) for project in scored}, versions
+            )
+            reasons |= found
+        return reasons
 
     def _last_known(self, request: PageRequest, error: StoreUnavailable) -> Page:
         """Return the shared page as last served, marked degraded. Raises `error` if it is personal or unknown."""

@@ -112,6 +112,16 @@ class Page:
     has_previous: bool
     ranked_count: int | None = None  # ranked projects, which unranked ones may follow; None without a snapshot
     reasons: Mapping[int, tuple[Any, ...]] = field(default_factory=dict)  # `Reason`s by project id; empty unless needed
+    # versions of the projects that reasons refer to and that the viewer's feeds may show, by id
+    referenced: Mapping[int, Any] = field(default_factory=dict)
+
+    def without_viewer(self) -> "Page":
+        """Return the page without the marks and reasons of its viewer."""
+        projects = {
+            id_: replace(project, liked=False, saved=False) if project.liked or project.saved else project
+            for id_, project in self.projects.items()
+        }
+        return replace(self, projects=projects, reasons={})
 
 
 @dataclass(frozen=True, slots=True)

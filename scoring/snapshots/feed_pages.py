@@ -4,10 +4,11 @@ Every page is checked in the database: projects that became private, archived or
 are skipped, and the next ranks fill the page.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple, Self
+from types import MappingProxyType
+from typing import Any, NamedTuple, Self
 
 from db.actors.users import Viewer
 from db.catalog.project_cards import Keyset, ProjectFilter
@@ -97,13 +98,20 @@ class PageRequest:
         return self.after.creation_position if self.after else None
 
 
-async def cut(projects: PageProjects, snapshot: RankingSnapshot, request: PageRequest, at: datetime) -> Page:
-    """Cut a page from a snapshot.
+async def cut(
+    projects: PageProjects,
+    snapshot: RankingSnapshot,
+    request: PageRequest,
+    at: datetime,
+    referenced_ids: Sequence[int] = (),
+) -> Page:
+    """Cut a page from a snapshot; read the versions of the projects `referenced_ids` in the same statement.
 
     Raises `db.page_projects.ViewerChanged` if the viewer is remembered and has changed since.
     """
     entries: list[_Visible] = []
-    async for entry in _entries(projects, snapshot, request):
+    referenced: dict[int, Any] = {}
+    async for entry in _entries(projects, snapshot, request, referenced_ids, referenced):
         entries.append(entry)
         if len(entries) > request.first:
             break
@@ -119,6 +127,7 @@ async def cut(projects: PageProjects, snapshot: RankingSnapshot, request: PageRe
         ranking.generated_at,
         ranking.degraded,
         ranking.ids.size,
+        referenced,
     )
 
 
@@ -164,14 +173,22 @@ def _scored_at(kind: FeedKind, cursor: Cursor, ranking: Ranking) -> ScoredProjec
     return _unranked(cursor.creation_position.id, cursor.rank) if is_unranked else None
 
 
-async def _entries(projects: PageProjects, snapshot: RankingSnapshot, request: PageRequest) -> AsyncIterator[_Visible]:
-    """Yield the visible ranked projects, then in endless feeds the unranked ones."""
+async def _entries(
+    projects: PageProjects,
+    snapshot: RankingSnapshot,
+    request: PageRequest,
+    referenced_ids: Sequence[int],
+    referenced: dict[int, Any],
+) -> AsyncIterator[_Visible]:
+    """Yield the visible ranked projects, then in endless feeds the unranked ones. Fills `referenced`."""
     ids, piece_size, hidden_owner = snapshot.ranking.ids, request.first + _SLACK, request.hidden_owner
     by_name = request.kind in _BY_NAME and snapshot.actor_id is None
     first_rank = request.rank if request.creation_position is None else ids.size
     for start in range(first_rank, ids.size, piece_size):
         piece = ids[start : start + piece_size].tolist()
-        rows = await projects.read_listed(piece, request.viewer, include_muted=by_name)
+        rows = await projects.read_listed([*piece, *referenced_ids], request.viewer, include_muted=by_name)
+        referenced |= {id_: rows[id_].version for id_ in referenced_ids if id_ in rows}
+        referenced_ids = ()
         for index, id_ in enumerate(piece, start):
             row = rows.get(id_)
             if row is not None and (hidden_owner is None or row.owner_id != hidden_owner):
@@ -224,6 +241,7 @@ async def _page(
     generated_at: datetime,
     degraded: tuple[Store, ...] = (),
     ranked_count: int | None = None,
+    referenced: Mapping[int, Any] = MappingProxyType({}),
 ) -> Page:
     shown = entries[: request.first]
     loaded = await projects.load([row for _, row in shown], request.needs, at)
@@ -239,4 +257,5 @@ async def _page(
         has_next=len(entries) > request.first,
         has_previous=request.after is not None,
         ranked_count=ranked_count,
+        referenced=referenced,
     )

@@ -21,6 +21,7 @@ from db.database.column_types import UNKNOWN_TIME
 from db.errors import Store, StoreUnavailable
 from db.interactions.interactions import dismiss, remove_state
 from db.models import FeedKind, InteractionType, Project, TermKind, now
+from db.page_projects import PageNeeds
 from db.records import TagRecord
 from scoring import tunables
 from scoring.deadlines import PATIENT
@@ -453,3 +454,16 @@ async def test_without_the_truth_a_shared_page_is_as_everybody_saw_it_last(world
     assert (keys_of(again), again.degraded) == (keys_of(seen), (Store.DATABASE,))
     with pytest.raises(StoreUnavailable):
         await feeds.popular(nobody, 6, None, ANYTHING)
+
+
+async def test_the_last_seen_page_has_no_marks_of_who_saw_it(world: World):
+    database = Breakable(world.stores.database, Store.DATABASE)
+    feeds = Feeds(replace(world.stores, database=database), clock=lambda: MOMENT, deadlines=PATIENT)  # type: ignore[arg-type]
+    ada = await world.viewer("ada")
+    seen = await feeds.popular(ada, 30, None, ANYTHING, PageNeeds(reasons=True))
+    assert any(project.liked for project in seen.projects.values())
+    database.is_away = True
+    again = await feeds.popular(await world.viewer("stranger"), 30, None, ANYTHING, PageNeeds(reasons=True))
+    assert keys_of(again) == keys_of(seen)
+    assert not any(project.liked or project.saved for project in again.projects.values())
+    assert again.reasons == {}

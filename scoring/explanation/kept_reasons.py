@@ -1,0 +1,77 @@
+"""Reasons that a process has found for the entries of a ranking, so that a warm page with explanations reads no more.
+
+A ranking's evidence does not change, but the projects and owners that its reasons name can be hidden, renamed or
+deleted. Reasons are therefore kept with the versions of the entry's project and of each project that they refer to. The
+statement of the page reads these versions together with its own projects; after a change, reasons are found again.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from db.actors.users import Viewer
+from scoring.explanation.reasons import Reason, SimilarToProject
+from scoring.ranking import Page
+
+MAX_RANKINGS = 500
+"""Maximum number of rankings whose reasons a process keeps: about 50 KB each for a page of 30."""
+
+_Key = tuple[str, int | None, int]  # id of the snapshot, actor, and version of the actor
+
+
+class _Kept(NamedTuple):
+    version: Any  # of the entry's project
+    referenced: Mapping[int, Any]  # versions of the projects that the reasons refer to, by id
+    reasons: tuple[Reason, ...]
+
+
+class KeptReasons:
+    """The reasons of the rankings for which a process was asked last, by viewer."""
+
+    def __init__(self, max_rankings: int = MAX_RANKINGS) -> None:
+        self._max_rankings = max_rankings
+        self._rankings: OrderedDict[_Key, dict[int, _Kept]] = OrderedDict()
+
+    def referenced_projects(self, snapshot_id: str, viewer: Viewer) -> list[int]:
+        """Return the ids of the projects that the kept reasons of a ranking refer to."""
+        kept = self._rankings.get(_key(snapshot_id, viewer), {})
+        return list(dict.fromkeys(id_ for reasons in kept.values() for id_ in reasons.referenced))
+
+    def of_page(self, page: Page, viewer: Viewer) -> dict[int, tuple[Reason, ...]]:
+        """Return the kept reasons that are still valid for a page, by project id."""
+        kept = self._rankings.get(_key(page.snapshot_id, viewer))
+        if kept is None:
+            return {}
+        self._rankings.move_to_end(_key(page.snapshot_id, viewer))
+        return {
+            id_: kept[id_].reasons
+            for id_, project in page.projects.items()
+            if id_ in kept
+            and kept[id_].version == project.content.version
+            and all(page.referenced.get(other) == version for other, version in kept[id_].referenced.items())
+        }
+
+    def keep(
+        self, page: Page, viewer: Viewer, reasons: Mapping[int, tuple[Reason, ...]], versions: Mapping[int, Any]
+    ) -> None:
+        """Keep reasons by project id; `versions` are those of the projects that they refer to, by id.
+
+        Reasons that refer to a project without a version are not kept.
+        """
+        kept = self._rankings.setdefault(_key(page.snapshot_id, viewer), {})
+        for id_, found in reasons.items():
+            ids = referenced_ids([found])
+            if versions.keys() >= set(ids):
+                kept[id_] = _Kept(page.projects[id_].content.version, {other: versions[other] for other in ids}, found)
+        while len(self._rankings) > self._max_rankings:
+            self._rankings.popitem(last=False)
+
+
+def referenced_ids(reasons: Iterable[tuple[Reason, ...]]) -> list[int]:
+    """Return the ids of the projects that reasons refer to, each once."""
+    similar = (reason for group in reasons for reason in group if isinstance(reason, SimilarToProject))
+    return list(dict.fromkeys(reason.project_id for reason in similar))
+
+
+def _key(snapshot_id: str, viewer: Viewer) -> _Key:
+    return snapshot_id, viewer.actor_id, viewer.version
