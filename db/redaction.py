@@ -31,7 +31,7 @@ _PUBLIC_PARAMETERS = frozenset({"ssl", "sslmode", "host", "port", "db", "protoco
 """Query parameters whose values are not secret."""
 
 _secrets: dict[str, None] = {}
-"""All spellings of the secrets of this process, longest first. A dict, because a set has no order."""
+"""All spellings of the secrets of this process. A dict, because a set has no order."""
 
 
 def display_url(url: str) -> str:
@@ -47,18 +47,31 @@ def display_url(url: str) -> str:
 
 def redact(text: str) -> str:
     """Return a text without the remembered secrets, with `display_url` applied to each URL."""
-    for secret in _secrets:
-        text = text.replace(secret, HIDDEN)
+    text = _without_secrets(text)
     return _URL_IN_TEXT.sub(lambda match: display_url(match[0]), text) if "://" in text else text
+
+
+def _without_secrets(text: str) -> str:
+    """Hide each occurrence of each secret. Occurrences of two secrets can overlap, so all are found first."""
+    parts, end = [], 0
+    for start, stop in sorted(span for secret in _secrets for span in _occurrences(secret, text)):
+        if start >= end:
+            parts += [text[end:start], HIDDEN]
+        end = max(end, stop)
+    return "".join([*parts, text[end:]])
+
+
+def _occurrences(secret: str, text: str) -> Iterator[tuple[int, int]]:
+    start = text.find(secret)
+    while start >= 0:
+        yield start, start + len(secret)
+        start = text.find(secret, start + 1)
 
 
 def remember_secrets(*, secrets: Iterable[str] = (), urls: Iterable[str] = ()) -> None:
     """Make `redact` remove these secrets, and the user information and query values of these URLs."""
     spellings = {spelling for secret in (*secrets, *_secrets_of(urls)) for spelling in _spellings(secret)}
-    spellings = {*_secrets, *(spelling for spelling in spellings if len(spelling) >= SHORTEST_SECRET)}
-    _secrets.clear()
-    # Longest first: a long secret may contain a short one.
-    _secrets.update(dict.fromkeys(sorted(spellings, key=lambda spelling: (-len(spelling), spelling))))
+    _secrets.update(dict.fromkeys(sorted(spelling for spelling in spellings if len(spelling) >= SHORTEST_SECRET)))
 
 
 def _secrets_of(urls: Iterable[str]) -> Iterator[str]:

@@ -159,7 +159,7 @@ async def test_a_feed_gives_some_places_to_what_little_is_known_of_and_says_so(w
     assert min(explored(page)) > tunables.MIN_EXPLORATION_RANK
     found = await world.feeds.reasons(await world.viewer("ada"), [entry.scored for entry in page.entries])
     for entry in page.entries:
-        card, told = page.projects[entry.project_id].content, found[entry.project_id]
+        card, told = page.projects[entry.project_id], found[entry.project_id]
         is_explored = entry.rank in explored(page)
         assert any(isinstance(one, Exploration) for one in told) == is_explored
         if is_explored:
@@ -168,8 +168,8 @@ async def test_a_feed_gives_some_places_to_what_little_is_known_of_and_says_so(w
             assert moved.from_rank > moved.to_rank
             assert isinstance(told[0], Exploration)
             assert 0 < told[0].propensity <= 1
-            assert card.like_count < 5 or MOMENT - card.created_at <= timedelta(days=7)
-            assert card.key not in ("p0000", "p0006", "p0080", "p0900"), "touched, or one's own"
+            assert card.like_count < 5 or MOMENT - card.content.created_at <= timedelta(days=7)
+            assert card.content.key not in ("p0000", "p0006", "p0080", "p0900"), "touched, or one's own"
 
 
 async def test_what_was_drawn_is_logged_with_its_propensity(world: World):

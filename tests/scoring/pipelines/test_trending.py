@@ -165,7 +165,7 @@ async def test_a_page_costs_the_same_statements_however_long(world: World, state
     for first in (2, 10):
         with statements(world.stores.database) as issued:
             await fresh.feeds.trending(viewer, Window.DAY, first, None, ANYTHING)
-        assert len(issued) == 3, issued  # tags, movers, cards
+        assert len(issued) == 4, issued  # tags, movers, page, contents
 
 
 async def test_what_the_database_orders_is_what_the_ranking_orders(
