@@ -14,8 +14,9 @@ from graphql import GraphQLObjectType, GraphQLResolveInfo
 
 from resolvers.common.compat import ExecutionContext, GroupedFieldSet, Path
 from resolvers.common.context import Context
+from resolvers.execution.compiler import Compiler
 from resolvers.execution.content_cache import ContentCache
-from resolvers.execution.plans import Compiler, DocumentPlans, OperationPlan, Run, Selection
+from resolvers.execution.plans import DocumentPlans, OperationPlan, Run, Selection
 
 _CONTENTS = ContentCache()
 
