@@ -73,7 +73,7 @@ class PageProject:
     view_count: int
     liked: bool  # by the viewer
     saved: bool
-    velocity: float = 0.0  # 0 unless needed
+    velocity: float | None = None  # None unless needed
     activity: tuple[int, ...] = ()  # first engagements of the last days (UTC), today last; empty unless needed
 
 

@@ -98,6 +98,8 @@ class Admission:
             # The points have been charged, so the errors of the variables may be returned.
             max_errors = MAX_VARIABLE_ERRORS_OF_MANY_VALUES if coercion_points else MAX_VARIABLE_ERRORS
             prepared = self._prepare(document, parameters, max_errors)
+        else:
+            prepared.plans = document.plans  # type: ignore[attr-defined]  # an attribute of `resolvers.execution`
         remaining = {} if budget is None else budget.extension
         return AdmittedOperation(
             document, operation.operation, {**remaining, "asked": coercion_points + points}, prepared

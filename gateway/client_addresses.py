@@ -8,6 +8,7 @@ which connection caps and `is_local` need.
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 import structlog
@@ -75,6 +76,7 @@ class ClientAddresses:
             log.warning("untrusted proxy: if it is yours, add it to TRUSTED_PROXIES", address=str(peer))
 
 
+@lru_cache(1_024)
 def read_address(text: str | None) -> Address | None:
     """Parse an address. Return None for other text. An IPv4-mapped IPv6 address becomes an IPv4 address."""
     try:

@@ -1,5 +1,6 @@
 """GraphQL over HTTP: reads a request, runs its operation for the caller, and responds."""
 
+import orjson
 from graphql import ExecutionResult, OperationType, execute_root_selection_set
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -9,14 +10,16 @@ from gateway.admission import Admission, AdmittedOperation
 from gateway.callers.authentication import Authentication
 from gateway.callers.session_ids import HEADER as SESSION_HEADER
 from gateway.documents.document import DocumentRefused
+from gateway.documents.graphql_request import GraphQLRequest
 from gateway.errors import RequestRefused
 from gateway.graphql_http.media_types import EVENTS, JSON, accepts_event_stream, negotiate_media_type
 from gateway.graphql_http.public_caching import PublicCaching
-from gateway.graphql_http.request_parsing import METHODS, read_request
+from gateway.graphql_http.request_parsing import METHODS, READ_METHODS, read_request
 from gateway.graphql_http.responses import refusal_response, request_error_response, result_response
+from gateway.graphql_http.shared_answers import SharedAnswer, SharedAnswers
 from gateway.limits.limits import run_within
 from gateway.subscriptions.event_streams import EventStreams
-from gateway.telemetry import count_refused_request
+from gateway.telemetry import count_operation, count_refused_request
 from resolvers.common.context import Context
 from scoring.use_cases.unit_of_work import Caller
 
@@ -28,6 +31,7 @@ class Endpoint:
         self._admission = admission
         self._caching = caching
         self._streams = streams
+        self._shared_answers = SharedAnswers()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
@@ -62,7 +66,7 @@ class Endpoint:
         if admitted.kind is OperationType.SUBSCRIPTION:
             return await self._stream(request, authentication, admitted)
         if authentication.is_anonymous and self._caching.is_shared(request, admitted.document):
-            return await self._answer_shared(request, media, admitted, opted_out=authentication.caller.opted_out)
+            return await self._answer_shared(request, media, authentication, parameters, admitted)
         context = _open_context(request, authentication)
         result = await self._run(context, authentication, admitted)
         response = result_response(result, media, request.state.request_id, {"cost": admitted.cost})
@@ -81,14 +85,34 @@ class Endpoint:
         return _with_session(stream, authentication.session_id_to_send)
 
     async def _answer_shared(
-        self, request: Request, media: str, admitted: AdmittedOperation, *, opted_out: bool
+        self,
+        request: Request,
+        media: str,
+        authentication: Authentication,
+        parameters: GraphQLRequest,
+        admitted: AdmittedOperation,
     ) -> Response:
-        """Return the answer that all anonymous callers share, without a session id and a remaining budget."""
-        authentication = Authentication(Caller(opted_out=opted_out))
-        context = _open_context(request, authentication)
-        result = await self._run(context, authentication, admitted)
-        response = result_response(result, media, request.state.request_id)
-        return self._caching.mark(response, request) if context.is_complete and not result.errors else response
+        """Return the answer that all anonymous callers share. For a GET, it has no session id and no budget."""
+        opted_out = authentication.caller.opted_out
+
+        async def run() -> SharedAnswer:
+            shared_caller = Authentication(Caller(opted_out=opted_out))
+            context = _open_context(request, shared_caller)
+            result = await self._run(context, shared_caller, admitted)
+            is_complete = context.is_complete and not result.errors
+            return SharedAnswer(result, orjson.dumps(result.data) if is_complete else None)
+
+        variables = orjson.dumps(parameters.variables, option=orjson.OPT_SORT_KEYS)
+        answer = await self._shared_answers.find(
+            (admitted.document.text, parameters.operation_name, variables, opted_out), run
+        )
+        is_read = request.method in READ_METHODS
+        if answer.data is not None and is_read:
+            return self._caching.response(answer, answer.data, media, request)
+        extensions = {} if is_read else {"cost": admitted.cost}
+        result = answer.result if answer.data is None else ExecutionResult(orjson.Fragment(answer.data), None)  # type: ignore[arg-type]
+        response = result_response(result, media, request.state.request_id, extensions)
+        return _with_session(response, None if is_read else authentication.session_id_to_send)
 
     async def _run(
         self, context: Context, authentication: Authentication, admitted: AdmittedOperation
@@ -96,11 +120,12 @@ class Endpoint:
         if isinstance(admitted.prepared, list):
             return ExecutionResult(None, admitted.prepared)
         admitted.prepared.context_value = context
-        running = execute_root_selection_set(admitted.prepared)
-        if isinstance(running, ExecutionResult):
-            return running
-        timeout_s = self._admission.limits.timeout_s(is_privileged=authentication.is_privileged)
-        return await run_within(timeout_s, running, context.stop)
+        result = execute_root_selection_set(admitted.prepared)
+        if not isinstance(result, ExecutionResult):
+            timeout_s = self._admission.limits.timeout_s(is_privileged=authentication.is_privileged)
+            result = await run_within(timeout_s, result, context.stop)
+        count_operation(is_compiled=not getattr(admitted.prepared, "resolved_fields", 0))
+        return result
 
 
 def _open_context(request: Request, authentication: Authentication) -> Context:

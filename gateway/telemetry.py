@@ -45,6 +45,11 @@ _circuits = Gauge(
 _embedding_tokens = Counter("explore_embedding_tokens_total", "Tokens that a paid model has embedded")
 _embedding_dollars = Counter("explore_embedding_dollars_total", "Cost of these tokens, at the price of the settings")
 _refused = Counter("explore_refused_requests_total", "Refused requests, by code", ("code",))
+_operations = Counter(
+    "explore_operations_total",
+    "Operations over HTTP, by execution: compiled, or mixed if graphql-core resolved fields below a root field",
+    ("execution",),
+)
 local_charges = Counter(
     "explore_local_charges_total", "Charges that one process counted on its own while Redis was unavailable"
 )
@@ -63,6 +68,11 @@ def count_untrusted_forwarding(is_public: bool) -> None:
 def count_refused_request(code: str) -> None:
     """Count a request that was refused."""
     _refused.labels(code).inc()
+
+
+def count_operation(*, is_compiled: bool) -> None:
+    """Count an operation that ran, by whether all fields below its root fields were read directly."""
+    _operations.labels("compiled" if is_compiled else "mixed").inc()
 
 
 def observe_request(path: str, status: int, seconds: float) -> None:

@@ -16,7 +16,7 @@ from resolvers.common.field_costs import Cost, computed
 from resolvers.common.global_ids import parse_global_id
 from resolvers.common.relay import Node
 from resolvers.common.scalars import ANY_JSON, DATE, DATE_TIME, URL, URL_SCALAR
-from resolvers.executor import Executor
+from resolvers.execution.executor import Executor
 from resolvers.feed_subscription import Subscription
 from resolvers.feeds.explanation import REASON_TYPES, InterestCause, ProjectCause
 from resolvers.feeds.feed_connection import FeedQuery, edge_by_key
@@ -41,11 +41,11 @@ from resolvers.schema_documentation import (
 from resolvers.why_not_query import WhyNotQuery
 
 _NODES: dict[str, tuple[str, Callable[[Any], Node]]] = {
-    "Project": ("cards_by_key", Project.from_card),
-    "User": ("users_by_key", User.from_card),
-    "Tool": ("tools_by_key", Tool.from_tool),
-    "Category": ("categories_by_key", Category.from_category),
-    "Topic": ("topics_by_key", Topic.from_term),
+    "Project": ("cards_by_key", Project.of),
+    "User": ("users_by_key", User.of),
+    "Tool": ("tools_by_key", Tool.of),
+    "Category": ("categories_by_key", Category.of),
+    "Topic": ("topics_by_key", Topic.of),
 }
 """Loader by key and converter for each type of node except `FeedEdge`."""
 

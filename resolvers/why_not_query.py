@@ -10,7 +10,7 @@ from resolvers.common.context import Context, Info
 from resolvers.common.descriptions import object_type
 from resolvers.common.field_costs import Cost, computed
 from resolvers.common.references import ProjectId, ProjectKey, key_of
-from resolvers.feeds.explanation import Explanation
+from resolvers.feeds.explanation import Explanation, ExplanationRow
 from resolvers.feeds.feed_connection import Where, read_filter
 from resolvers.feeds.project import Project
 from resolvers.preferences.viewer import Mute
@@ -85,8 +85,8 @@ def _why_not(
         rank=why_not.rank,
         rank_by_score=why_not.rank_by_score,
         ranked_count=why_not.ranked,
-        explanation=None if why_not.scored is None else Explanation.from_scored_project(why_not.scored, where),
-        project=None if card is None else Project.from_card(card),
+        explanation=None if why_not.scored is None else Explanation.of(ExplanationRow(why_not.scored, where)),
+        project=None if card is None else Project.of(card),
         mutes=mutes,
         degraded=list(why_not.degraded),
     )

@@ -30,6 +30,11 @@ class ProjectCard:
     engagement_velocity: float
     created_at: datetime
 
+    @property
+    def content(self) -> "ProjectCard":
+        """The card itself, which has the key, the texts and the addresses of `db.page_projects.ProjectContent`."""
+        return self
+
 
 @dataclass(frozen=True, slots=True)
 class ProjectFeatures:

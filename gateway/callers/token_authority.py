@@ -3,6 +3,7 @@
 import os
 import re
 import secrets
+from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +28,10 @@ ALGORITHM = "HS256"
 
 MAX_TOKEN = 8_192
 """Characters of the longest accepted token. Tokens of `explore token` have about 250."""
+
+MAX_VERIFIED_TOKENS = 4_096
+"""Maximum number of tokens whose verified payload is kept (4 MB), to verify each signature once. That takes 0.1 ms, a
+fifth of the smallest request."""
 
 # RFC 6750, section 2.1: one scheme, spaces, one token. Two tokens, joined with a comma by a proxy, are refused.
 # Some issuers pad each part of a token with "=".
@@ -67,6 +72,8 @@ class TokenAuthority:
         self._previous_secret = previous
         self.rules = rules
         self.keys = keys
+        # Payloads of verified tokens, with the key of the signature. The times of a payload are checked each time.
+        self._payloads: OrderedDict[str, tuple[Any, dict[str, Any]]] = OrderedDict()
 
     @property
     def can_issue(self) -> bool:
@@ -141,7 +148,11 @@ class TokenAuthority:
         return algorithm, issuer_key.key
 
     def _decode(self, token: str, algorithm: str, key: Any) -> dict[str, Any]:
-        return jwt.decode(
+        verified = self._payloads.get(token)
+        if verified is not None and verified[0] is key:
+            self._payloads.move_to_end(token)
+            return verified[1]
+        payload: dict[str, Any] = jwt.decode(
             token,
             key,
             algorithms=[algorithm],
@@ -154,6 +165,10 @@ class TokenAuthority:
                 "verify_iat": False,
             },
         )
+        self._payloads[token] = (key, payload)
+        if len(self._payloads) > MAX_VERIFIED_TOKENS:
+            self._payloads.popitem(last=False)
+        return payload
 
     def _describe_error(self, error: Exception) -> str:
         if isinstance(error, jwt.MissingRequiredClaimError):

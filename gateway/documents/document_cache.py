@@ -112,6 +112,7 @@ class DocumentCache:
         document.is_valid = True
         if len(document.text) <= MAX_DOCUMENT_CHARACTERS and self._has_seen(document.text):
             self._documents.put(document.text, document, len(document.text))
+            document.is_cached = True
 
     def _has_seen(self, text: str) -> bool:
         key = hash(text)

@@ -1,11 +1,10 @@
-"""Caching of answers that are the same for all anonymous callers. No other answer may be cached by proxies.
+"""Answers that are the same for all anonymous callers. No other answer may be cached by proxies.
 
-Three conditions must hold. The request is a GET without token and session. Each selected field is shared
+Three conditions must hold. The request has neither token nor session. Each selected field is shared
 (`resolvers.common.field_costs`): a field with a resolver declares it, and an attribute is always shared. The answer is
-complete: an error, or the lack of an unavailable store, is temporary.
+complete: an error, or the lack of an unavailable store, is temporary. Proxies may cache the answer to a GET.
 """
 
-from hashlib import blake2b
 from typing import Any
 
 from graphql import (
@@ -20,19 +19,20 @@ from graphql import (
     VisitorAction,
     visit,
 )
+from orjson import Fragment
 from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.assets import has_tag
 from gateway.documents.document import Document
 from gateway.graphql_http.request_parsing import READ_METHODS
+from gateway.graphql_http.responses import GraphQLResponse
+from gateway.graphql_http.shared_answers import SharedAnswer
 from resolvers.common.compat import field_definition
 from resolvers.common.field_costs import SHARED
 
 VARY = "Accept, Authorization, X-Session-Id"
 """Headers by which caches distinguish answers. A caller who sends one of the last two gets a personal answer."""
-
-DIGEST_BYTES = 12
 
 
 class PublicCaching:
@@ -43,21 +43,20 @@ class PublicCaching:
         self._control = f"public, max-age={max_age_s}" if max_age_s else "public, no-cache"
 
     def is_shared(self, request: Request, document: Document) -> bool:
-        """Return whether all anonymous callers get the same answer to a valid document."""
-        if request.method not in READ_METHODS:
-            return False
-        if document.is_shared is None:
-            document.is_shared = _is_shared(self._schema, document)
-        return document.is_shared
+        """Return whether all anonymous callers get the same answer to a valid document.
 
-    def mark(self, response: Response, request: Request) -> Response:
-        """Allow caches to keep an answer. A client that has the answer already gets 304 without a body."""
-        tag = f'W/"{blake2b(response.body, digest_size=DIGEST_BYTES).hexdigest()}"'
-        response.headers.update({"Cache-Control": self._control, "ETag": tag, "Vary": VARY})
-        if not has_tag(request, tag):
-            return response
-        headers = {name: response.headers[name] for name in ("Cache-Control", "ETag", "Vary")}
-        return Response(status_code=304, headers=headers)
+        The check takes a millisecond, so a new document in a POST counts as not shared.
+        """
+        if document.is_shared is None and (request.method in READ_METHODS or document.is_cached):
+            document.is_shared = _is_shared(self._schema, document)
+        return bool(document.is_shared)
+
+    def response(self, answer: SharedAnswer, data: bytes, media: str, request: Request) -> Response:
+        """Return the response to a GET that caches may keep; a client that has it gets 304 without a body."""
+        headers = {"Cache-Control": self._control, "ETag": answer.tag, "Vary": VARY}
+        if has_tag(request, answer.tag):
+            return Response(status_code=304, headers=headers)
+        return GraphQLResponse({"data": Fragment(data)}, media, headers=headers)
 
 
 def _is_shared(schema: GraphQLSchema, document: Document) -> bool:

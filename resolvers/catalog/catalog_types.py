@@ -1,6 +1,6 @@
 """Tools, categories, topics and users."""
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 import strawberry
 
@@ -14,6 +14,7 @@ from resolvers.common.errors import InvalidArgument
 from resolvers.common.field_costs import Cost, computed
 from resolvers.common.global_ids import bad_cursor, decode_cursor, encode_cursor, global_id
 from resolvers.common.relay import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, After, Connection, First, Node, validate_first
+from resolvers.common.views import View, view_type
 from scoring.pipelines.tool_search import (
     MIN_SEMANTIC_LENGTH,
     NamePosition,
@@ -26,92 +27,74 @@ from scoring.use_cases.platform_keys import is_storable_text
 MAX_SEARCH_LENGTH = 200
 
 
-@object_type
-class Tool(Node):
+@view_type(id=lambda tool: global_id("Tool", tool.key))
+class Tool(Node, View):
     """A tool that projects are made with."""
 
+    row: strawberry.Private[CatalogTool | CatalogTerm]
     key: Annotated[str, "The platform's own id."]
     name: Annotated[str, "The display name."]
-    record: strawberry.Private[CatalogTool | None] = None
 
-    @classmethod
-    def from_tool(cls, tool: CatalogTool) -> Self:
-        """Return a tool with all its fields."""
-        return cls(id=global_id("Tool", tool.key), key=tool.key, name=tool.name, record=tool)
-
-    @classmethod
-    def from_term(cls, term: CatalogTerm) -> Self:
-        """Return a tool of a term; fields other than key and name are loaded on demand."""
-        return cls(id=global_id("Tool", term.key), key=term.key, name=term.name)
-
-    @computed(shared=True)
+    @computed(shared=True, read="tagline")
     async def tagline(self, info: Info) -> str:
         """The purpose of the tool in one line; may be empty."""
         return (await self._record(info)).tagline
 
-    @computed(shared=True)
+    @computed(shared=True, read="description")
     async def description(self, info: Info) -> str:
         """The description; may be empty."""
         return (await self._record(info)).description
 
-    @computed(shared=True)
+    @computed(shared=True, read="category")
     async def category(self, info: Info) -> str:
         """The platform's own group of tools; may be empty."""
         return (await self._record(info)).category
 
-    @computed(shared=True)
+    @computed(shared=True, read="tags")
     async def tags(self, info: Info) -> list[str]:
         """The free tags of the tool."""
         return list((await self._record(info)).tags)
 
-    @computed(shared=True)
+    @computed(shared=True, read="use_cases")
     async def use_cases(self, info: Info) -> str:
         """The use cases; may be empty."""
         return (await self._record(info)).use_cases
 
     async def _record(self, info: Info) -> CatalogTool:
-        if self.record is None:
-            self.record = await info.context.loaders.tools_by_key.load(self.key) or CatalogTool(
-                0, self.key, self.name, "", "", "", (), ""
-            )
-        return self.record
+        """Read the tool of a term, which has a key and a name only."""
+        key, name = self.row.key, self.row.name
+        return await info.context.loaders.tools_by_key.load(key) or CatalogTool(0, key, name, "", "", "", (), "")
 
 
-@object_type
-class Category(Node):
+@view_type(id=lambda category: global_id("Category", category.key))
+class Category(Node, View):
     """A category of projects."""
 
+    row: strawberry.Private[catalog_entries.Category | CatalogTerm]
     key: Annotated[str, "The platform's own id."]
     name: Annotated[str, "The display name."]
 
-    @classmethod
-    def from_category(cls, category: catalog_entries.Category | CatalogTerm) -> Self:
-        """Convert a category."""
-        return cls(id=global_id("Category", category.key), key=category.key, name=category.name)
-
-    @computed(shared=True)
+    @computed(shared=True, read="description")
     async def description(self, info: Info) -> str:
         """The description; may be empty."""
         category = await info.context.loaders.categories_by_key.load(self.key)
         return category.description if category is not None else ""
 
 
-@object_type
-class Topic(Node):
+@view_type(id=lambda topic: global_id("Topic", topic.key))
+class Topic(Node, View):
     """A topic of projects."""
 
+    row: strawberry.Private[CatalogTerm]
     key: Annotated[str, "The platform's own id."]
     name: Annotated[str, "The display name."]
 
-    @classmethod
-    def from_term(cls, term: CatalogTerm) -> Self:
-        """Convert a topic."""
-        return cls(id=global_id("Topic", term.key), key=term.key, name=term.name)
 
-
-@object_type
-class User(Node):
+@view_type(id=lambda card: global_id("User", card.key))
+class User(Node, View):
     """A user of the platform."""
+
+    row: strawberry.Private[UserCard]
 
     key: Annotated[str, "The platform's own id."]
     username: Annotated[str, "The display name."]
@@ -119,23 +102,11 @@ class User(Node):
     tier: Annotated[str, "The platform's own tier of the user; may be empty."]
     points: Annotated[int, "The platform's own score of the user."]
 
-    @classmethod
-    def from_card(cls, card: UserCard) -> Self:
-        """Convert a user."""
-        return cls(
-            id=global_id("User", card.key),
-            key=card.key,
-            username=card.username,
-            bio=card.bio,
-            tier=card.tier,
-            points=card.points,
-        )
-
 
 async def user_by_id(info: Info, user_id: int | None) -> User | None:
     """Return the user with a database id; None if there is none."""
     card = None if user_id is None else await info.context.loaders.users_by_id.load(user_id)
-    return None if card is None else User.from_card(card)
+    return None if card is None else User.of(card)
 
 
 @object_type
@@ -169,7 +140,7 @@ class CatalogQuery:
         # One item more than requested tells whether there is a next page.
         results = await find_tools(info.context.stores, search, first + 1, position)
         info.context.is_complete = info.context.is_complete and not results.degraded
-        items = [(_tool_cursor(entry.position), Tool.from_tool(entry.tool)) for entry in results.tools]
+        items = [(_tool_cursor(entry.position), Tool.of(entry.tool)) for entry in results.tools]
         return ToolConnection.from_items(
             items, first, has_previous=position is not None, degraded=list(results.degraded)
         )
@@ -186,7 +157,7 @@ class CatalogQuery:
         first, search = validate_first(first), _validate_search(search)
         position = None if after is None else _name_position("topic", decode_cursor(after))
         terms = await catalog_entries.search_topics(info.context.stores.database, search, first + 1, position)
-        items = [(encode_cursor("topic", term.name, term.id), Topic.from_term(term)) for term in terms]
+        items = [(encode_cursor("topic", term.name, term.id), Topic.of(term)) for term in terms]
         return Connection.from_items(items, first, has_previous=position is not None)
 
     @computed(Cost(50, default_size=50), shared=True)
@@ -196,7 +167,7 @@ class CatalogQuery:
         all_categories = await catalog_entries.all_categories(info.context.stores.database)
         for category in all_categories:
             loader.prime(category.key, category)
-        return [Category.from_category(category) for category in all_categories]
+        return [Category.of(category) for category in all_categories]
 
 
 def _validate_search(search: str | None) -> str:

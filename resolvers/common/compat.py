@@ -7,32 +7,37 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any, TypeVar
 
-from graphql import GraphQLField, GraphQLObjectType
-from graphql.execution.collect_fields import FieldDetailsList, GroupedFieldSet
+from graphql import GraphQLEnumType, GraphQLField, GraphQLInterfaceType, GraphQLObjectType, GraphQLResolveInfo
+from graphql.execution.collect_fields import CollectedFields, FieldDetailsList, GroupedFieldSet
 from graphql.pyutils import Path
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext as ExecutionContext
-from strawberry.types import get_object_definition
-from strawberry.types.base import StrawberryObjectDefinition
+from strawberry.types import Info, get_object_definition
+from strawberry.types.base import StrawberryContainer, StrawberryObjectDefinition
 from strawberry.types.cast import TYPE_CAST_ATTRIBUTE
 from strawberry.types.enum import StrawberryEnumDefinition
 from strawberry.types.field import StrawberryField
+from strawberry.types.lazy_type import LazyType
 from strawberry.types.unset import UNSET
 from strawberry.utils.str_converters import to_camel_case
 
 __all__ = [
     "TYPE_CAST_ATTRIBUTE",
+    "CollectedFields",
     "ExecutionContext",
     "FieldDetailsList",
     "GroupedFieldSet",
     "Path",
     "complete_definition",
+    "enum_class",
     "enum_definition",
     "field_definition",
     "fields_of",
+    "graphql_info",
     "is_input",
     "object_definition",
     "read_input_by",
     "to_camel_case",
+    "value_class",
 ]
 
 F = TypeVar("F")
@@ -46,10 +51,29 @@ def field_definition(field: GraphQLField) -> StrawberryField | None:
     return definition if isinstance(definition, StrawberryField) else None
 
 
-def object_definition(type_: GraphQLObjectType) -> StrawberryObjectDefinition | None:
+def object_definition(type_: GraphQLObjectType | GraphQLInterfaceType) -> StrawberryObjectDefinition | None:
     """Return the Strawberry type behind a type of the graphql-core schema."""
     definition = type_.extensions.get(_DEFINITION)
     return definition if isinstance(definition, StrawberryObjectDefinition) else None
+
+
+def graphql_info(info: Info[Any, Any]) -> GraphQLResolveInfo[Any]:
+    """Return graphql-core's information behind that of Strawberry."""
+    return info._raw_info
+
+
+def value_class(field: StrawberryField) -> type | None:
+    """Return the class of a field's values, or of their items; None if it is no object type."""
+    type_ = field.type
+    while isinstance(type_, StrawberryContainer | LazyType):
+        type_ = type_.of_type if isinstance(type_, StrawberryContainer) else type_.resolve_type()
+    return type_ if isinstance(type_, type) else None
+
+
+def enum_class(type_: GraphQLEnumType) -> type[Enum] | None:
+    """Return the Python enum behind an enum of the graphql-core schema."""
+    definition = type_.extensions.get(_DEFINITION)
+    return definition.wrapped_cls if isinstance(definition, StrawberryEnumDefinition) else None  # type: ignore[return-value]
 
 
 def fields_of(type_: type) -> list[StrawberryField]:

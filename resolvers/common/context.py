@@ -1,13 +1,14 @@
 """The context of one GraphQL request."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import strawberry
+from graphql import GraphQLResolveInfo
 
 from db.actors.users import ANONYMOUS_VIEWER, Viewer
 from db.errors import StoreUnavailable
@@ -31,6 +32,10 @@ class Context(UnitOfWork):
     changes: FeedChangeWatcher | None = None  # the source of feed-change notifications; None if there is none
     # Whether every store has been available so far. Otherwise, the response must not be cached.
     is_complete: bool = field(default=True, init=False)
+    # What the fields below a field need (`computed(needs=...)`). The executor sets it.
+    needs_below: Callable[[GraphQLResolveInfo[Any]], list[Any]] = field(
+        default_factory=lambda: lambda _info: [], init=False
+    )
 
     @cached_property
     def loaders(self) -> Loaders:

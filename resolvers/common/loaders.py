@@ -1,5 +1,6 @@
 """DataLoaders: each reads all keys that one request needs in one statement."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
@@ -63,6 +64,13 @@ class MappedLoader(DataLoader[K, V | None]):
     def __init__(self, context: "Context", read: Read[K, V], fallback: LastKnownValues[K, V] | None = None) -> None:
         super().__init__()
         self._context, self._read, self._fallback = context, read, fallback
+
+    def load(self, key: K) -> asyncio.Future[V | None]:
+        """Return the future value of a key. Canceling it does not cancel other fields that wait for the same value.
+
+        graphql-core cancels the siblings of a field that fails and may not be null.
+        """
+        return asyncio.shield(super().load(key))
 
     async def batch_load_fn(self, keys: list[K]) -> list[V | None]:
         """Read a batch.

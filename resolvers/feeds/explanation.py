@@ -1,22 +1,23 @@
 """Explanations of scores: contributions, adjustments, reasons and counterfactuals."""
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import fields
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import cache
-from typing import TYPE_CHECKING, Annotated, Any, Self, get_type_hints
+from operator import itemgetter
+from typing import TYPE_CHECKING, Annotated, NamedTuple, get_type_hints
 
 import strawberry
 
 from db.catalog.project_cards import ProjectFilter
 from db.models import InteractionType, TermKind
+from db.page_projects import PageNeeds
 from resolvers.catalog.catalog_types import User, user_by_id
 from resolvers.common.context import Info
 from resolvers.common.descriptions import object_type
 from resolvers.common.enums import SignalGroup
 from resolvers.common.field_costs import Cost, computed
 from resolvers.common.global_ids import reason_global_id
+from resolvers.common.views import NotRead, View, view_type
 from scoring import ranking
 from scoring.explanation import counterfactual_search
 from scoring.explanation import reasons as evidence
@@ -37,42 +38,90 @@ async def visible_project(info: Info, project_id: int) -> LazyProject | None:
     from resolvers.feeds import project  # noqa: PLC0415 (the types of the two modules refer to each other)
 
     card = await info.context.loaders.cards_by_id.load(project_id)
-    return None if card is None else project.Project.from_card(card)
+    return None if card is None else project.Project.of(card)
 
 
-@object_type
-class Signal:
+class ReasonRow(NamedTuple):
+    """A reason for the rank of a project."""
+
+    project_id: int
+    evidence: evidence.Reason
+
+
+class ExplanationRow(NamedTuple):
+    """A score to explain."""
+
+    scored: ScoredProject
+    where: ProjectFilter | None = None  # the filter of For You, None for other feeds
+    reasons: Sequence[evidence.Reason] | None = None  # None if they have not been read
+
+    @property
+    def contributions(self) -> list[tuple[int, signals.Signal, float, int, bool]]:
+        """The contributions, largest first. Millionths of the score: negative size, signal, value, contribution."""
+        scored = self.scored
+        sizes = [-abs(contribution) for contribution in scored.contributions]
+        switched_off = map(scored.switched_off.__contains__, scored.signals)
+        return sorted(zip(sizes, scored.signals, scored.values, scored.contributions, switched_off, strict=True))
+
+    @property
+    def summary(self) -> str:
+        """The explanation in one sentence. Raises `NotRead`."""
+        return evidence.summary(self.scored, self._read_reasons())
+
+    @property
+    def reason_rows(self) -> list[ReasonRow]:
+        """The reasons. Raises `NotRead`."""
+        return [ReasonRow(self.scored.project_id, reason) for reason in self._read_reasons()]
+
+    def _read_reasons(self) -> Sequence[evidence.Reason]:
+        if self.reasons is None:
+            raise NotRead
+        return self.reasons
+
+
+_GROUPS = {group.value: group for group in SignalGroup}
+
+
+@view_type(
+    name="value",
+    label=lambda signal: SIGNALS[signal].label,
+    group=lambda signal: _GROUPS[SIGNALS[signal].group],
+    unit=lambda signal: SIGNALS[signal].unit,
+)
+class Signal(View):
     """A measure that contributes to a score."""
 
+    row: strawberry.Private[signals.Signal]
+    is_constant = True
     name: Annotated[str, "The name, for example `vector_similarity`."]
     label: Annotated[str, "A short label."]
     group: Annotated[SignalGroup, "The kind of evidence."]
     unit: Annotated[str, "The unit of its value."]
 
 
-@cache
-def describe_signal(signal: signals.Signal) -> Signal:
-    """Return the description of a signal."""
-    words = SIGNALS[signal]
-    return Signal(name=signal.value, label=words.label, group=SignalGroup(words.group), unit=words.unit)
-
-
-@object_type
-class Contribution:
+@view_type(
+    signal=itemgetter(1),
+    value=itemgetter(2),
+    contribution=lambda row: as_float(row[3]),
+    switched_off=itemgetter(4),
+)
+class Contribution(View):
     """The contribution of a signal to a score."""
 
     signal: Annotated[Signal, "The signal."]
     value: Annotated[float, "The value of the signal, in its unit."]
     contribution: Annotated[float, "The amount added to the score; may be negative."]
     switched_off: Annotated[
-        bool, "Whether you switched the signal off with `updatePersonalizationSettings`. It then contributes 0."
+        bool,
+        "Whether you switched the signal off with `updatePersonalizationSettings`. It then contributes 0.",
     ]
 
 
-@object_type
-class Adjustment:
+@view_type(penalty=lambda adjustment: as_float(adjustment.penalty))
+class Adjustment(View):
     """A change of rank after scoring."""
 
+    row: strawberry.Private[ranking.Adjustment]
     rule: Annotated[Rule, "The rule."]
     penalty: Annotated[
         float,
@@ -82,54 +131,49 @@ class Adjustment:
     ]
     from_rank: Annotated[int, "The rank in the order of scores, from 1."]
     to_rank: Annotated[int, "The final rank, from 1."]
-    blocker_id: strawberry.Private[int | None] = None
-
-    @classmethod
-    def from_ranking(cls, adjustment: ranking.Adjustment) -> Self:
-        """Convert an adjustment of the ranking."""
-        return cls(
-            rule=adjustment.rule,
-            penalty=as_float(adjustment.penalty),
-            from_rank=adjustment.from_rank,
-            to_rank=adjustment.to_rank,
-            blocker_id=adjustment.because_of,
-        )
 
     @computed()
     async def blocked_by(self, info: Info) -> LazyProject | None:
         """The higher-ranked project that caused the change; null if there is none."""
-        return await visible_project(info, self.blocker_id) if self.blocker_id is not None else None
+        blocker_id = self.row.because_of
+        return None if blocker_id is None else await visible_project(info, blocker_id)
 
 
 @strawberry.interface(description="A piece of evidence for a score. Query its details by type.")
-class Reason:
+class Reason(View):
     """The interface of the evidence types."""
 
+    row: strawberry.Private[ReasonRow]
     id: strawberry.ID = strawberry.field(description="The id of the reason, for `dismissProject(reasonId:)`.")
     text: str = strawberry.field(description="The reason as text for display.")
     group: SignalGroup = strawberry.field(description="The kind of evidence.")
+
+    @classmethod
+    def class_of(cls, row: ReasonRow) -> "type[Reason]":
+        """Return the type of a reason."""
+        return _GRAPH_TYPES[type(row.evidence)]
 
 
 class _OtherProject:
     """The field `project` of a reason."""
 
-    project_id: strawberry.Private[int]
+    row: ReasonRow
 
     @computed()
     async def project(self, info: Info) -> LazyProject | None:
         """The other project; null if you may no longer see it."""
-        return await visible_project(info, self.project_id)
+        return await visible_project(info, self.row.evidence.project_id)  # type: ignore[attr-defined]
 
 
 class _Owner:
     """The field `owner` of a reason."""
 
-    owner_id: strawberry.Private[int]
+    row: ReasonRow
 
     @computed()
     async def owner(self, info: Info) -> User | None:
         """The owner; null if the account is deleted."""
-        return await user_by_id(info, self.owner_id)
+        return await user_by_id(info, self.row.evidence.owner_id)  # type: ignore[attr-defined]
 
 
 _LOADED_FIELDS: Mapping[type[evidence.Reason], type] = {
@@ -144,9 +188,14 @@ def _graph_type(reason: type[evidence.Reason]) -> type[Reason]:
     hints = get_type_hints(reason, include_extras=True)
     documented = {name: hint for name, hint in hints.items() if hasattr(hint, "__metadata__")}
     namespace = {name: value for name, value in resolved.items() if not name.startswith("__")}
-    annotations = {**resolved.get("__annotations__", {}), **documented}
-    return object_type(
-        type(reason.__name__, (Reason,), namespace | {"__annotations__": annotations, "__doc__": reason.__doc__})
+    group = SignalGroup(reason.group)
+    decorate = view_type(
+        id=lambda row: reason_global_id(row.project_id, row.evidence.id),
+        group=lambda _row: group,
+        **{name: f"evidence.{name}" for name in ("text", *documented)},
+    )
+    return decorate(
+        type(reason.__name__, (Reason,), namespace | {"__annotations__": documented, "__doc__": reason.__doc__})
     )
 
 
@@ -213,48 +262,31 @@ async def _graph_cause(info: Info, cause: counterfactual_search.Cause) -> Cause:
     )
 
 
-@object_type
-class Explanation:
+def _reasons_needed() -> PageNeeds:
+    return PageNeeds(reasons=True)
+
+
+@view_type(score=lambda row: as_float(row.scored.score), adjustments="scored.adjustments")
+class Explanation(View):
     """The parts of a score, as used in the ranking."""
 
+    row: strawberry.Private[ExplanationRow]
     score: Annotated[float, "The score. Comparable within one feed only."]
     contributions: Annotated[
-        list[Contribution], "The contribution of each signal, largest first. They add up to `score`."
+        list[Contribution],
+        "The contribution of each signal, largest first. They add up to `score`.",
     ]
     adjustments: Annotated[list[Adjustment], "The changes of rank after scoring."]
-    scored_project: strawberry.Private[ScoredProject]
-    where: strawberry.Private[ProjectFilter | None] = None
 
-    @classmethod
-    def from_scored_project(cls, scored_project: ScoredProject, where: ProjectFilter | None = None) -> Self:
-        """Return the explanation of a score; `where` is the filter of For You, None for other feeds."""
-        parts = zip(scored_project.signals, scored_project.values, scored_project.contributions, strict=True)
-        strongest_first = sorted(parts, key=lambda part: (-abs(part[2]), part[0].value))
-        return cls(
-            score=as_float(scored_project.score),
-            contributions=[
-                Contribution(
-                    signal=describe_signal(signal),
-                    value=value,
-                    contribution=as_float(contribution),
-                    switched_off=signal in scored_project.switched_off,
-                )
-                for signal, value, contribution in strongest_first
-            ],
-            adjustments=[Adjustment.from_ranking(adjustment) for adjustment in scored_project.adjustments],
-            scored_project=scored_project,
-            where=where,
-        )
-
-    @computed(Cost(30))
+    @computed(Cost(30), read="summary", needs=_reasons_needed)
     async def summary(self, info: Info) -> str:
         """The explanation in one sentence."""
-        return evidence.summary(self.scored_project, await self._reasons(info))
+        return (await self._with_reasons(info)).summary
 
-    @computed(Cost(30, default_size=5))
+    @computed(Cost(30, default_size=5), read="reason_rows", needs=_reasons_needed)
     async def reasons(self, info: Info) -> list[Reason]:
         """The evidence, most important first. Query details by type: `... on Popular { likeCount }`."""
-        return [_graph_reason(self.scored_project.project_id, reason) for reason in await self._reasons(info)]
+        return [Reason.class_of(row).of(row) for row in (await self._with_reasons(info)).reason_rows]
 
     @computed(Cost(2_000))
     async def what_would_remove_it(self, info: Info) -> Counterfactual | None:
@@ -265,16 +297,17 @@ class Explanation:
         longer than 300 ms, and in other feeds. All explanations of a request share the 300 ms, so query this field for
         one project per request.
         """
-        if self.where is None:
+        if self.row.where is None:
             return None
-        causes = await info.context.loaders.causes_by_project.load((self.scored_project, self.where))
+        causes = await info.context.loaders.causes_by_project.load((self.row.scored, self.row.where))
         if causes is None:
             return None
         # In parallel, so that the loader reads all projects at once.
         return Counterfactual(causes=await asyncio.gather(*(_graph_cause(info, cause) for cause in causes)))
 
-    async def _reasons(self, info: Info) -> tuple[evidence.Reason, ...]:
-        return await info.context.loaders.reasons_by_project.load(self.scored_project) or ()
+    async def _with_reasons(self, info: Info) -> ExplanationRow:
+        reasons = await info.context.loaders.reasons_by_project.load(self.row.scored)
+        return self.row._replace(reasons=reasons or ())
 
 
 _GRAPH_TYPES: Mapping[type[evidence.Reason], type[Reason]] = {
@@ -282,9 +315,3 @@ _GRAPH_TYPES: Mapping[type[evidence.Reason], type[Reason]] = {
 }
 
 REASON_TYPES = tuple(_GRAPH_TYPES.values())
-
-
-def _graph_reason(project_id: int, reason: evidence.Reason) -> Reason:
-    graph_type: Any = _GRAPH_TYPES[type(reason)]
-    values = {field.name: getattr(reason, field.name) for field in fields(graph_type) if field.init}
-    return graph_type(**values | {"id": reason_global_id(project_id, reason.id), "group": SignalGroup(reason.group)})  # type: ignore[no-any-return]

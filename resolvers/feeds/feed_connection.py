@@ -1,29 +1,32 @@
 """Feeds as Relay connections."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Annotated, Self
+from typing import Annotated, NamedTuple
 
 import strawberry
 
 from db.actors.users import Viewer
-from db.catalog.project_cards import ProjectFilter
+from db.catalog.project_cards import ProjectCard, ProjectFilter
 from db.errors import Store
 from db.models import FeedKind
-from db.page_projects import ViewerChanged
+from db.page_projects import PageNeeds, PageProject, ViewerChanged
+from resolvers.common.compat import graphql_info
 from resolvers.common.context import Context, Info
-from resolvers.common.descriptions import input_type, object_type
+from resolvers.common.descriptions import input_type
 from resolvers.common.errors import InvalidArgument, InvalidPage, as_sentence
 from resolvers.common.field_costs import Cost, computed
 from resolvers.common.global_ids import edge_global_id, parse_edge_key
 from resolvers.common.relay import After, FeedAfter, FeedFirst, Node, PageInfo, page_info
-from resolvers.feeds.explanation import Explanation
+from resolvers.common.views import View, view_type
+from resolvers.feeds.explanation import Explanation, ExplanationRow
 from resolvers.feeds.project import Project
 from scoring.errors import BadRequest, InvalidPageRequest
+from scoring.explanation.reasons import Reason
 from scoring.mathematics.velocity import Window
 from scoring.pipelines.search import SearchQuery
-from scoring.ranking import Page, PageEntry, ScoredProject, Strategy, as_float
+from scoring.ranking import Page, PageEntry, Strategy, as_float
 from scoring.snapshots.feed_pages import entry_at
 from scoring.tunables import (
     MAX_BOOST_PLACES,  # noqa: F401 a docstring names it
@@ -40,7 +43,7 @@ MAX_FILTER_VALUES = 100
 NO_USER_ID = -1
 """An id that no user has. The vector index uses 0 for a project without an owner."""
 
-Serve = Callable[[Viewer, int, str | None, ProjectFilter], Awaitable[Page]]
+Serve = Callable[[Viewer, int, str | None, ProjectFilter, PageNeeds], Awaitable[Page]]
 
 
 @partial(input_type, name="ProjectFilter")
@@ -95,10 +98,32 @@ def _distinct_values(name: str, argument: list[str] | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(values))
 
 
-@object_type
-class FeedEdge(Node):
+class EdgeRow(NamedTuple):
+    """A rank of a feed."""
+
+    feed: FeedKind
+    entry: PageEntry
+    node: PageProject | ProjectCard
+    where: ProjectFilter  # the filter of the feed
+    reasons: Sequence[Reason] | None = None  # None if they have not been read
+
+    @property
+    def explanation(self) -> ExplanationRow:
+        """The score to explain."""
+        where = self.where if self.feed is FeedKind.FOR_YOU else None
+        return ExplanationRow(self.entry.scored, where, self.reasons)
+
+
+@view_type(
+    id=lambda edge: edge_global_id(edge.feed, edge.entry.cursor),
+    cursor="entry.cursor",
+    rank="entry.rank",
+    score=lambda edge: as_float(edge.entry.scored.score),
+)
+class FeedEdge(Node, View):
     """A project at its rank in a feed."""
 
+    row: strawberry.Private[EdgeRow]
     id: Annotated[
         strawberry.ID,
         "The global id of this rank in this ranking. `node(id:)` returns the edge with the numbers of this ranking. "
@@ -109,37 +134,55 @@ class FeedEdge(Node):
     rank: Annotated[int, "The rank in the whole feed, from 1."]
     score: Annotated[float, "The score before adjustments. Comparable within one feed only."]
     node: Annotated[Project, "The project."]
-    scored_project: strawberry.Private[ScoredProject]
-    where: strawberry.Private[ProjectFilter | None]
-    """The filter of For You; None for other feeds."""
 
-    @classmethod
-    def from_entry(cls, feed: FeedKind, entry: PageEntry, node: Project, where: ProjectFilter) -> Self:
-        """Return the edge of an entry; `where` is the filter of the feed."""
-        return cls(
-            id=edge_global_id(feed, entry.cursor),
-            cursor=entry.cursor,
-            rank=entry.rank,
-            score=as_float(entry.scored.score),
-            node=node,
-            scored_project=entry.scored,
-            where=where if feed is FeedKind.FOR_YOU else None,
-        )
-
-    @computed()
-    def explanation(self) -> Explanation | None:
+    @computed(read="explanation")
+    async def explanation(self, info: Info) -> Explanation | None:
         """The parts of the score, as used in this ranking."""
-        return Explanation.from_scored_project(self.scored_project, self.where)
+        return Explanation.of(self.row.explanation)
 
 
-@object_type
-class FeedConnection:
+class ConnectionRow(NamedTuple):
+    """A page of a feed."""
+
+    page: Page
+    where: ProjectFilter
+
+    @property
+    def edges(self) -> list[EdgeRow]:
+        """The ranks of the page."""
+        page, where, projects = self.page, self.where, self.page.projects
+        if not page.reasons:
+            return [EdgeRow(page.kind, entry, projects[entry.scored.project_id], where) for entry in page.entries]
+        reasons = page.reasons
+        return [
+            EdgeRow(page.kind, entry, projects[id_], where, reasons.get(id_, ()))
+            for entry in page.entries
+            for id_ in [entry.scored.project_id]
+        ]
+
+    @property
+    def nodes(self) -> list[PageProject]:
+        """The projects of the page."""
+        return [self.page.projects[entry.scored.project_id] for entry in self.page.entries]
+
+    @property
+    def page_info(self) -> PageInfo:
+        """The position of the page."""
+        cursors = [entry.cursor for entry in self.page.entries]
+        return page_info(cursors, has_next=self.page.has_next, has_previous=self.page.has_previous)
+
+
+@view_type(
+    **{name: f"page.{name}" for name in ("ranked_count", "kind", "strategy", "degraded", "snapshot_id", "generated_at")}
+)
+class FeedConnection(View):
     """A page of a feed.
 
     Consecutive pages come from one ranking, so that no project is repeated or left out, even if data changes between
     the requests.
     """
 
+    row: strawberry.Private[ConnectionRow]
     edges: Annotated[list[FeedEdge], "The projects of this page with their ranks, best first."]
     nodes: Annotated[list[Project], "The projects of this page, best first."]
     page_info: Annotated[PageInfo, "The position of this page in the feed."]
@@ -149,7 +192,10 @@ class FeedConnection:
         "newest first. Null for `newest`, which is not ranked.",
     ]
     kind: Annotated[FeedKind, "The feed."]
-    strategy: Annotated[Strategy, "How the feed was ranked. `forYou` is POPULAR if nothing is known about the viewer."]
+    strategy: Annotated[
+        Strategy,
+        "How the feed was ranked. `forYou` is POPULAR if nothing is known about the viewer.",
+    ]
     degraded: Annotated[
         list[Store],
         "The stores that were unavailable; query again soon for a complete feed. If DATABASE is listed, the page "
@@ -157,26 +203,6 @@ class FeedConnection:
     ]
     snapshot_id: Annotated[strawberry.ID, "The id of the ranking, to send with interactions."]
     generated_at: Annotated[datetime, "When the ranking was made."]
-
-    @classmethod
-    def from_page(cls, page: Page, where: ProjectFilter) -> Self:
-        """Return the connection of a page; `where` is the filter of the feed."""
-        edges = [
-            FeedEdge.from_entry(page.kind, entry, Project.from_page(page.projects[entry.project_id]), where)
-            for entry in page.entries
-        ]
-        cursors = [edge.cursor for edge in edges]
-        return cls(
-            edges=edges,
-            nodes=[edge.node for edge in edges],
-            page_info=page_info(cursors, has_next=page.has_next, has_previous=page.has_previous),
-            ranked_count=page.ranked_count,
-            kind=page.kind,
-            strategy=page.strategy,
-            degraded=list(page.degraded),
-            snapshot_id=strawberry.ID(page.snapshot_id),
-            generated_at=page.generated_at,
-        )
 
 
 Where = Annotated[ProjectFilterInput | None, "A filter of the feed."]
@@ -222,8 +248,8 @@ class FeedQuery:
         (TRENDING_MAX_SHIFT). Projects without visitors follow, newest first. Null only on error.
         """
 
-        async def serve(viewer: Viewer, first: int, after: str | None, where: ProjectFilter) -> Page:
-            return await info.context.feeds.trending(viewer, window or Window.DAY, first, after, where)
+        async def serve(viewer: Viewer, first: int, after: str | None, where: ProjectFilter, needs: PageNeeds) -> Page:
+            return await info.context.feeds.trending(viewer, window or Window.DAY, first, after, where, needs)
 
         return await serve_feed(info, serve, first, after, where)
 
@@ -254,9 +280,9 @@ class FeedQuery:
         If the embedding model is unavailable, only keywords are used (strategy KEYWORD). Null only on error.
         """
 
-        async def serve(viewer: Viewer, first: int, after: str | None, where: ProjectFilter) -> Page:
+        async def serve(viewer: Viewer, first: int, after: str | None, where: ProjectFilter, needs: PageNeeds) -> Page:
             search_query = SearchQuery.checked(query, SEARCH_ALPHA if alpha is None else alpha, bool(personalized))
-            return await info.context.feeds.search(viewer, search_query, first, after, where)
+            return await info.context.feeds.search(viewer, search_query, first, after, where, needs)
 
         return await serve_feed(info, serve, first, after, where)
 
@@ -281,16 +307,26 @@ async def serve_feed(
     context = info.context
     project_filter = await read_filter(context, where)
     size = default if first is None else first
+    needs = _merged(context.needs_below(graphql_info(info)))
     try:
         try:
             viewer = await (context.remembered_viewer() if personal else context.viewer_or_anonymous(remembered=True))
-            page = await serve(viewer, size, after, project_filter)
+            page = await serve(viewer, size, after, project_filter, needs)
         except ViewerChanged:
-            page = await serve(await context.viewer(), size, after, project_filter)
+            page = await serve(await context.viewer(), size, after, project_filter, needs)
     except BadRequest as error:
         raise InvalidPage(as_sentence(str(error)), error.code) from None
     context.is_complete = context.is_complete and not page.degraded
-    return FeedConnection.from_page(page, project_filter)
+    return FeedConnection.of(ConnectionRow(page, project_filter))
+
+
+def _merged(needs: Sequence[PageNeeds]) -> PageNeeds:
+    """Return what all of several fields of a page need."""
+    return PageNeeds(
+        activity_days=max((need.activity_days for need in needs), default=0),
+        velocity=any(need.velocity for need in needs),
+        reasons=any(need.reasons for need in needs),
+    )
 
 
 async def read_filter(context: Context, where: ProjectFilterInput | None) -> ProjectFilter:
@@ -313,6 +349,4 @@ async def edge_by_key(info: Info, key: str) -> FeedEdge | None:
     card = await loaders.cards_by_id.load(entry.project_id)
     if card is None:
         return None
-    return FeedEdge.from_entry(
-        feed, entry, Project.from_card(card), ProjectFilter() if snapshot is None else snapshot.where
-    )
+    return FeedEdge.of(EdgeRow(feed, entry, card, ProjectFilter() if snapshot is None else snapshot.where))

@@ -1,15 +1,16 @@
 """Projects."""
 
 import datetime as dt
+from collections.abc import Hashable, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated
 
 import strawberry
 
 from db.actors.users import Viewer
 from db.catalog.project_cards import ProjectCard, ProjectFilter
 from db.models import now
-from db.page_projects import PageProject, ProjectContent
+from db.page_projects import PageNeeds, PageProject
 from resolvers.catalog.catalog_types import Category, Tool, Topic, User, user_by_id
 from resolvers.common.context import Info
 from resolvers.common.descriptions import object_type
@@ -20,7 +21,8 @@ from resolvers.common.loaders import TermsOfProject
 from resolvers.common.references import ProjectId, ProjectKey, key_of, keys_of
 from resolvers.common.relay import FeedAfter, FeedFirst, Node
 from resolvers.common.scalars import URL
-from resolvers.feeds.explanation import Explanation
+from resolvers.common.views import NotRead, View, view_type
+from resolvers.feeds.explanation import Explanation, ExplanationRow
 from scoring.ranking import Page
 from scoring.tunables import MAX_PAGE_SIZE
 
@@ -50,10 +52,43 @@ class DailyActivity:
     count: Annotated[int, "The number of first-time visitors."]
 
 
-@object_type
-class Project(Node):
+def _activity_needed(days: int | None) -> PageNeeds:
+    days = DEFAULT_ACTIVITY_DAYS if days is None else days
+    return PageNeeds(activity_days=days if 1 <= days <= MAX_ACTIVITY_DAYS else 0)
+
+
+def _activity(project: PageProject, days: int | None) -> tuple[int, ...]:
+    days = DEFAULT_ACTIVITY_DAYS if days is None else days
+    if not 1 <= days <= len(project.activity):
+        raise NotRead
+    return project.activity[-days:]
+
+
+def _velocity(project: PageProject) -> float:
+    if project.velocity is None:
+        raise NotRead
+    return project.velocity
+
+
+def _by_day(counts: Sequence[int]) -> list[DailyActivity]:
+    today = now().date()
+    return [
+        DailyActivity(date=today - timedelta(days=age), count=count)
+        for age, count in zip(reversed(range(len(counts))), counts, strict=True)
+    ]
+
+
+@view_type(
+    id=lambda project: global_id("Project", project.content.key),
+    **{name: f"content.{name}" for name in ("key", "title", "description", "type", "url", "image_url", "created_at")},
+)
+class Project(Node, View):
     """A project, such as a repository, a thread or an article."""
 
+    row: strawberry.Private[PageProject | ProjectCard]
+    live_fields = frozenset(
+        {"like_count", "view_count", "viewer_has_liked", "viewer_has_saved", "engagement_velocity", "explanation"}
+    )
     key: Annotated[str, "The platform's own id."]
     title: Annotated[str, "The title."]
     description: Annotated[str, "The description; may be empty."]
@@ -63,97 +98,67 @@ class Project(Node):
     created_at: Annotated[datetime, "When the project was created."]
     like_count: Annotated[int, "The number of people who like the project."]
     view_count: Annotated[int, "The number of views."]
-    project_id: strawberry.Private[int]
-    owner_id: strawberry.Private[int | None]
 
-    @classmethod
-    def from_card(cls, card: ProjectCard) -> Self:
-        """Convert a project card."""
-        return cls._convert(card, card, card.owner_id)
+    @staticmethod
+    def content_key(row: PageProject | ProjectCard) -> Hashable:
+        """Return the id and the version of the project of a page."""
+        return (row.content.id, row.content.version) if type(row) is PageProject else None
 
-    @classmethod
-    def from_page(cls, project: PageProject) -> Self:
-        """Convert a project of a page."""
-        owner = project.content.owner
-        return cls._convert(project.content, project, None if owner is None else owner.id)
-
-    @classmethod
-    def _convert(
-        cls, content: ProjectCard | ProjectContent, counters: ProjectCard | PageProject, owner_id: int | None
-    ) -> Self:
-        return cls(
-            id=global_id("Project", content.key),
-            key=content.key,
-            title=content.title,
-            description=content.description,
-            type=content.type,
-            url=None if content.url is None else URL(content.url),
-            image_url=None if content.image_url is None else URL(content.image_url),
-            created_at=content.created_at,
-            like_count=counters.like_count,
-            view_count=counters.view_count,
-            project_id=content.id,
-            owner_id=owner_id,
-        )
-
-    @computed(shared=True)
+    @computed(shared=True, read=_velocity, needs=lambda: PageNeeds(velocity=True))
     async def engagement_velocity(self, info: Info) -> float:
         """The current rate of visitors, for comparing projects.
 
         Recent visitors, weighted by the trust in their accounts, divided by a power of the project's age. 0 if there
         are no visitors.
         """
-        return await info.context.loaders.velocity_by_project.load(self.project_id) or 0.0
+        return await info.context.loaders.velocity_by_project.load(self.row.content.id) or 0.0
 
-    @computed(shared=True)
+    @computed(shared=True, read="content.owner")
     async def owner(self, info: Info) -> User | None:
         """The owner; null if unknown."""
-        return await user_by_id(info, self.owner_id)
+        return await user_by_id(info, self.row.owner_id) if isinstance(self.row, ProjectCard) else None
 
-    @computed(shared=True)
+    @computed(shared=True, read="content.tools")
     async def tools(self, info: Info) -> list[Tool]:
         """The tools of the project, sorted by name."""
-        return [Tool.from_term(term) for term in (await self._terms(info)).tools]
+        return [Tool.of(term) for term in (await self._terms(info)).tools]
 
-    @computed(shared=True)
+    @computed(shared=True, read="content.categories")
     async def categories(self, info: Info) -> list[Category]:
         """The categories of the project, sorted by name."""
-        return [Category.from_category(term) for term in (await self._terms(info)).categories]
+        return [Category.of(term) for term in (await self._terms(info)).categories]
 
-    @computed(shared=True)
+    @computed(shared=True, read="content.topics")
     async def topics(self, info: Info) -> list[Topic]:
         """The topics of the project, sorted by name."""
-        return [Topic.from_term(term) for term in (await self._terms(info)).topics]
+        return [Topic.of(term) for term in (await self._terms(info)).topics]
 
-    @computed()
+    @computed(read="liked")
     async def viewer_has_liked(self, info: Info) -> bool:
         """Whether the viewer likes the project."""
-        marks = await info.context.loaders.marks_by_project.load(self.project_id)
+        marks = await info.context.loaders.marks_by_project.load(self.row.content.id)
         return marks is not None and marks.liked
 
-    @computed()
+    @computed(read="saved")
     async def viewer_has_saved(self, info: Info) -> bool:
         """Whether the viewer saved the project."""
-        marks = await info.context.loaders.marks_by_project.load(self.project_id)
+        marks = await info.context.loaders.marks_by_project.load(self.row.content.id)
         return marks is not None and marks.saved
 
-    @computed(Cost(6, 1, "days", MAX_ACTIVITY_DAYS), shared=True)
+    @computed(Cost(6, 1, "days", MAX_ACTIVITY_DAYS), shared=True, read=_activity, needs=_activity_needed)
     async def activity(self, info: Info, days: Days = DEFAULT_ACTIVITY_DAYS) -> list[int]:
         """The number of first-time visitors on each of the last days (UTC), today last, for a sparkline."""
-        days = DEFAULT_ACTIVITY_DAYS if days is None else days
-        if not 1 <= days <= MAX_ACTIVITY_DAYS:
-            raise InvalidArgument(f"`days` is {days}; it must be from 1 to {MAX_ACTIVITY_DAYS}.")
-        return await info.context.loaders.activity_by_project.load((self.project_id, days)) or [0] * days
+        return await self._load_activity(info, days)
 
-    @computed(Cost(8, 2, "days", MAX_ACTIVITY_DAYS), shared=True)
+    @computed(
+        Cost(8, 2, "days", MAX_ACTIVITY_DAYS),
+        shared=True,
+        read=lambda project, days: _by_day(_activity(project, days)),
+        needs=_activity_needed,
+    )
     async def activity_by_day(self, info: Info, days: Days = DEFAULT_ACTIVITY_DAYS) -> list[DailyActivity]:
         """The number of first-time visitors on each of the last days (UTC) with its date, today last."""
-        counts = await self.activity(info, days)
-        today = now().date()
-        return [
-            DailyActivity(date=today - timedelta(days=age), count=count)
-            for age, count in zip(reversed(range(len(counts))), counts, strict=True)
-        ]
+        return _by_day(await self._load_activity(info, days))
 
     @computed(Cost(100))
     async def explanation(self, info: Info) -> Explanation | None:
@@ -161,21 +166,27 @@ class Project(Node):
 
         To explain a rank in a feed, use `FeedEdge.explanation`.
         """
-        scored = await info.context.loaders.explanation_by_project.load(self.project_id)
-        return None if scored is None else Explanation.from_scored_project(scored, ProjectFilter())
+        scored = await info.context.loaders.explanation_by_project.load(self.row.content.id)
+        return None if scored is None else Explanation.of(ExplanationRow(scored, ProjectFilter()))
 
     @computed(Cost(1_000, 5, "first", MAX_PAGE_SIZE))
     async def similar(self, info: Info, first: FeedFirst = 10, after: FeedAfter = None) -> LazyFeed | None:
         """The most similar projects, best first. Null only on error."""
         from resolvers.feeds import feed_connection  # noqa: PLC0415 (the types of the two modules refer to each other)
 
-        async def serve(viewer: Viewer, first: int, after: str | None, where: ProjectFilter) -> Page:
-            return await info.context.feeds.similar(viewer, self.project_id, first, after, where)
+        async def serve(viewer: Viewer, first: int, after: str | None, where: ProjectFilter, needs: PageNeeds) -> Page:
+            return await info.context.feeds.similar(viewer, self.row.content.id, first, after, where, needs)
 
         return await feed_connection.serve_feed(info, serve, first, after, None, default=10)
 
+    async def _load_activity(self, info: Info, days: int | None) -> list[int]:
+        days = DEFAULT_ACTIVITY_DAYS if days is None else days
+        if not 1 <= days <= MAX_ACTIVITY_DAYS:
+            raise InvalidArgument(f"`days` is {days}; it must be from 1 to {MAX_ACTIVITY_DAYS}.")
+        return await info.context.loaders.activity_by_project.load((self.row.content.id, days)) or [0] * days
+
     async def _terms(self, info: Info) -> TermsOfProject:
-        return await info.context.loaders.terms_by_project.load(self.project_id) or TermsOfProject([], [], [])
+        return await info.context.loaders.terms_by_project.load(self.row.content.id) or TermsOfProject([], [], [])
 
 
 @strawberry.type
@@ -184,7 +195,7 @@ class ProjectQuery:
     async def project(self, info: Info, key: ProjectKey = None, id: ProjectId = None) -> Project | None:
         """The project; null if it does not exist or you may not see it."""
         card = await info.context.loaders.cards_by_key.load(key_of("Project", key, id))
-        return None if card is None else Project.from_card(card)
+        return None if card is None else Project.of(card)
 
     @computed(Cost(50, 5, "keys", MAX_KEYS, alternative_argument="ids"))
     async def projects(
@@ -203,4 +214,4 @@ class ProjectQuery:
         if len(requested) > MAX_KEYS:
             raise InvalidArgument(f"You requested {len(requested)} projects; request at most {MAX_KEYS}.")
         cards = await info.context.loaders.cards_by_key.load_many(requested)
-        return [None if card is None else Project.from_card(card) for card in cards]
+        return [None if card is None else Project.of(card) for card in cards]

@@ -48,10 +48,10 @@ class PageChange:
         old = {entry.project_id: entry.rank for entry in before.entries}
         new = {entry.project_id: entry.rank for entry in after.entries}
         return cls(
-            removed=[Project.from_page(before.projects[id_]) for id_ in old if id_ not in new],
-            added=[Project.from_page(after.projects[id_]) for id_ in new if id_ not in old],
+            removed=[Project.of(before.projects[id_]) for id_ in old if id_ not in new],
+            added=[Project.of(after.projects[id_]) for id_ in new if id_ not in old],
             moved=[
-                MovedProject(project=Project.from_page(after.projects[id_]), from_rank=old[id_], to_rank=rank)
+                MovedProject(project=Project.of(after.projects[id_]), from_rank=old[id_], to_rank=rank)
                 for id_, rank in new.items()
                 if id_ in old and old[id_] != rank
             ],

@@ -37,7 +37,7 @@ class ProjectInteractionPayload(ChangePayload):
     async def project(self, info: Info) -> Project | None:
         """The project after the change; null on error."""
         card = None if self.key is None else await info.context.loaders.cards_by_key.load(self.key)
-        return None if card is None else Project.from_card(card)
+        return None if card is None else Project.of(card)
 
 
 @input_type

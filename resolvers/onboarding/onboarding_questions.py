@@ -60,7 +60,7 @@ class OnboardingOption:
         if self.term is None or self.term[0] is not TermKind.TOOL:
             return None
         tool = await info.context.loaders.tools_by_key.load(self.term[1])
-        return None if tool is None else Tool.from_tool(tool)
+        return None if tool is None else Tool.of(tool)
 
     @computed()
     async def category(self, info: Info) -> Category | None:
@@ -68,7 +68,7 @@ class OnboardingOption:
         if self.term is None or self.term[0] is not TermKind.CATEGORY:
             return None
         category = await info.context.loaders.categories_by_key.load(self.term[1])
-        return None if category is None else Category.from_category(category)
+        return None if category is None else Category.of(category)
 
 
 @object_type

@@ -13,7 +13,7 @@ from resolvers.common.descriptions import object_type
 from resolvers.common.enums import ViewerKind, register_enum
 from resolvers.common.field_costs import Cost, computed
 from resolvers.common.global_ids import viewer_global_id
-from resolvers.feeds.explanation import Signal, describe_signal
+from resolvers.feeds.explanation import Signal
 from resolvers.preferences.viewer import viewer_kind_of
 from scoring import tunables
 from scoring.mathematics.viewer_stages import ViewerStage
@@ -182,7 +182,7 @@ async def personalization_status_of(context: Context) -> PersonalizationStatus:
             for data in status.missing
         ],
         signals=[
-            SignalState(signal=describe_signal(signal), active=reason is None, inactive_reason=reason)
+            SignalState(signal=Signal.of(signal), active=reason is None, inactive_reason=reason)
             for signal, reason in status.inactive_reasons.items()
         ],
         profile_age_seconds=status.profile_age_s,

@@ -32,7 +32,7 @@ from gateway.limit_settings import LimitSettings
 from gateway.limits.cost import Analysis
 from gateway.limits.limits import Limits
 from resolvers.common.field_costs import COST, Cost
-from resolvers.executor import Executor
+from resolvers.execution.executor import Executor
 from resolvers.schema import schema
 
 SCHEMA = schema._schema

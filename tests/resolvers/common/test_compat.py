@@ -6,6 +6,7 @@ from inspect import getsource
 from typing import Any
 
 import strawberry
+from strawberry.types import Info
 from strawberry.types.arguments import StrawberryArgument
 from strawberry.types.base import StrawberryObjectDefinition
 from strawberry.types.enum import StrawberryEnumDefinition
@@ -17,11 +18,13 @@ TESTED = {"strawberry-graphql": (0, 341), "graphql-core": (3, 3)}
 """Tested versions, as the first components of the version number."""
 
 USED_ATTRIBUTES: dict[type, str] = {
-    compat.ExecutionContext: "execute_fields collect_subfields middleware_manager operation",
+    compat.ExecutionContext: "execute_fields execute_root_grouped_field_set collect_subfields middleware_manager "
+    "operation fragment_definitions _relevant_sub_fields variable_values",
     StrawberryField: "base_resolver default_resolver default_value arguments extensions python_name graphql_name "
     "description metadata",
     StrawberryObjectDefinition: "fields from_input is_type_of origin",
-    StrawberryEnumDefinition: "values",
+    StrawberryEnumDefinition: "values wrapped_cls",
+    Info: "_raw_info _field",
     StrawberryArgument: "default description type_annotation",
 }
 """Attributes of each class that the resolvers use."""

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from db.models import InteractionType
+from resolvers.common.loaders import MappedLoader
 from tests.conftest import CountStatements
 from tests.resolvers.conftest import ANONYMOUS_VIEWER, SERVICE, SESSION, Graph, user
 from tests.world import MOMENT
@@ -249,8 +250,8 @@ async def test_a_page_costs_the_same_statements_whatever_its_size(graph: Graph, 
         with statements(graph.database) as issued:
             await graph.data(WHOLE, user("ada"), first=first)
         counts.append(len(issued))
-    # Viewer; cards; terms; owners; marks; velocities; what stood in the way; profile (2), evidence (2) of the reasons.
-    assert counts == [11, 11]
+    # Viewer; live columns; velocities; what stood in the way; profile (2), evidence (2) of the reasons.
+    assert counts == [8, 8]
 
 
 @pytest.mark.parametrize("projects", [200, 2_000])
@@ -268,23 +269,30 @@ async def test_a_page_costs_the_same_statements_however_long_it_is_and_however_m
         with statements(graph.database) as stored:
             await graph.data(whole, user("ada"), first=first)
         assert len(page["edges"]) == first
-        assert len(stored) == 10, stored  # as above, without what stood in the way
+        assert len(stored) == 6, stored  # as above, without what stood in the way
         # And for a new ranking: the page of the outdated viewer; tags and touches; the five statements of the sources;
         # features; new contents.
-        assert len(new) == 20, new
+        assert len(new) == 17, new
 
 
-async def test_what_is_not_asked_for_is_not_read(graph: Graph, statements: CountStatements) -> None:
-    await graph.data(PAGE, user("ada"))
-    with statements(graph.database) as issued:
-        await graph.data(PAGE, user("ada"))
-    assert len(issued) == 1, issued  # the projects that may be shown, with the version of the viewer
-    with statements(graph.database) as issued:
-        await graph.data(PAGE.replace("likeCount", "tools { key } topics { key } categories { key }"), user("ada"))
-    assert len(issued) == 2, issued  # one more for all the terms
-    with statements(graph.database) as issued:
-        await graph.data(PAGE.replace("likeCount", "viewerHasLiked viewerHasSaved"), user("ada"))
-    assert len(issued) == 3, issued  # one more for all the marks
+CARD = """key title createdAt likeCount viewerHasLiked viewerHasSaved owner { username } tools { key } topics { key }
+  categories { key } activity(days: 7) activityByDay(days: 3) { date count }"""
+
+
+async def test_a_card_page_is_one_statement_and_runs_no_loader(
+    graph: Graph, statements: CountStatements, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = PAGE.replace("likeCount", CARD)
+    await graph.data(whole, user("ada"))
+
+    async def load(loader: MappedLoader[Any, Any], keys: Any) -> Any:
+        raise AssertionError(f"a loader reads {keys}")
+
+    monkeypatch.setattr(MappedLoader, "batch_load_fn", load)
+    for query in (PAGE, whole):
+        with statements(graph.database) as issued:
+            await graph.data(query, user("ada"))
+        assert len(issued) == 1, issued  # the projects that may be shown, with the version of the viewer
 
 
 async def test_a_like_shows_on_the_next_first_page(graph: Graph) -> None:

@@ -163,7 +163,7 @@ async def test_answering_with_the_feed_takes_a_constant_number_of_statements(
         counts.append(len(issued))
     # The questions and the viewer; 8 for the answers (tests/db/onboarding/test_answers.py); 4 for the profile's vector;
     # the viewer again, 6 for a new ranking, the page, its contents, the terms; and 3 for the reasons.
-    assert counts == [27, 27]
+    assert counts == [26, 26]
 
 
 async def test_sending_it_again_replaces_and_never_duplicates(quiz: Graph) -> None:

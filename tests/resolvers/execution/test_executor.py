@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
-from resolvers.executor import Executor
+from resolvers.execution.executor import Executor
 
 
 @strawberry.enum

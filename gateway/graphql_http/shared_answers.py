@@ -1,0 +1,87 @@
+"""Answers that all anonymous callers share, kept in this process for a second.
+
+Concurrent requests of one answer run its operation once. Only complete answers are kept: an error, or the lack of an
+unavailable store, is temporary.
+"""
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from hashlib import blake2b
+
+from graphql import ExecutionResult
+
+FRESH_S = 1.0
+"""Time for which an answer is kept, from the start of its operation: the maximum age of its counters."""
+
+MAX_BYTES = 16 * 1024**2
+"""Size of all kept answers: 600 pages of 30 cards."""
+
+DIGEST_BYTES = 12
+
+AnswerKey = tuple[str, str | None, bytes, bool]
+"""The text of the document, the name of the operation, the variables as JSON, and whether the caller opted out."""
+
+
+@dataclass(frozen=True, slots=True)
+class SharedAnswer:
+    """The result of an operation. `data` is its JSON if the answer is complete, else None."""
+
+    result: ExecutionResult
+    data: bytes | None
+    tag: str = field(init=False)  # the entity tag
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tag", f'W/"{blake2b(self.data or b"", digest_size=DIGEST_BYTES).hexdigest()}"')
+
+
+RunOperation = Callable[[], Awaitable[SharedAnswer]]
+
+
+class SharedAnswers:
+    """The complete answers of the last second."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic, max_bytes: int = MAX_BYTES) -> None:
+        self._clock = clock
+        self._max_bytes = max_bytes
+        self._bytes = 0
+        self._answers: OrderedDict[AnswerKey, tuple[SharedAnswer, float]] = OrderedDict()
+        self._running: dict[AnswerKey, asyncio.Future[SharedAnswer | None]] = {}
+
+    async def find(self, key: AnswerKey, run: RunOperation) -> SharedAnswer:
+        """Return the kept answer, that of a running request, or else run the operation."""
+        started = self._clock()
+        self._remove_older_than(started - FRESH_S)
+        kept = self._answers.get(key)
+        if kept is not None:
+            return kept[0]
+        running = self._running.get(key)
+        if running is None:
+            return await self._run(key, run, started)
+        return await asyncio.shield(running) or await run()
+
+    async def _run(self, key: AnswerKey, run: RunOperation, started: float) -> SharedAnswer:
+        running = self._running[key] = asyncio.get_running_loop().create_future()
+        answer = None
+        try:
+            answer = await run()
+            return answer
+        finally:
+            del self._running[key]
+            is_complete = answer is not None and answer.data is not None
+            running.set_result(answer if is_complete else None)
+            if answer is not None and answer.data is not None:
+                self._answers[key] = (answer, started)
+                self._bytes += len(answer.data)
+                self._remove_older_than(self._clock() - FRESH_S)
+
+    def _remove_older_than(self, time_s: float) -> None:
+        """Remove old answers, and the oldest ones while there are too many bytes."""
+        while self._answers:
+            answer, started = next(iter(self._answers.values()))
+            if started >= time_s and self._bytes <= self._max_bytes:
+                return
+            self._answers.popitem(last=False)
+            self._bytes -= len(answer.data or b"")

@@ -1,0 +1,60 @@
+"""Plans of documents, and the cache of contents: both are bounded."""
+
+from itertools import product
+from typing import Any
+
+import pytest
+from graphql import OperationDefinitionNode, parse
+
+from resolvers.execution import executor
+from resolvers.execution.content_cache import ContentCache
+from resolvers.execution.plans import MAX_PLANS, DocumentPlans
+from tests.resolvers.conftest import Graph, user
+
+DOCUMENT = """query ($a: Boolean!, $b: Boolean!, $c: Boolean!, $d: Boolean!, $n: Int) {
+  a: __typename @skip(if: $a) b: __typename @include(if: $b)
+  ... @skip(if: $c) { viewer { key @skip(if: $d) } }
+  popular(first: $n) { nodes { key } }
+}"""
+
+
+def operation() -> OperationDefinitionNode:
+    (node,) = parse(DOCUMENT).definitions
+    assert isinstance(node, OperationDefinitionNode)
+    return node
+
+
+def test_a_plan_depends_on_the_variables_of_skip_and_include_only() -> None:
+    plans, node = DocumentPlans(), operation()
+    given = dict.fromkeys("abcd", True)
+    plan = plans.find(node, {}, {**given, "n": 1})
+    assert plans.find(node, {}, {**given, "n": 2}) is plan
+    assert plans.find(node, {}, {**given, "d": False}) is not plan
+    assert plans.find(node, {}, given) is plan
+
+
+def test_a_document_keeps_few_plans() -> None:
+    plans, node = DocumentPlans(), operation()
+    for values in product([False, True], repeat=4):
+        plans.find(node, {}, dict(zip("abcd", values, strict=True)))
+    assert len(plans._plans) <= MAX_PLANS
+
+
+def test_the_least_recent_contents_are_evicted() -> None:
+    cache = ContentCache(max_values=10)
+    for number in range(4):
+        cache.put(number, {"number": number}, 3)
+        cache.get(0)
+    assert [cache.get(number) for number in range(4)] == [{"number": 0}, None, {"number": 2}, {"number": 3}]
+    cache.put("large", {}, 11)
+    assert len(cache) == 0
+
+
+async def test_a_document_that_is_executed_once_leaves_nothing_behind(
+    graph: Graph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contents: Any = ContentCache()
+    monkeypatch.setattr(executor, "_CONTENTS", contents)
+    for number in range(3):
+        await graph.data(f"{{ p{number}: popular(first: 3) {{ nodes {{ key title }} }} }}", user("ada"))
+    assert len(contents) == 0
