@@ -250,8 +250,8 @@ async def test_a_page_costs_the_same_statements_whatever_its_size(graph: Graph, 
         with statements(graph.database) as issued:
             await graph.data(WHOLE, user("ada"), first=first)
         counts.append(len(issued))
-    # Viewer; live columns; velocities; what stood in the way; profile (2), evidence (2) of the reasons.
-    assert counts == [8, 8]
+    # The page; velocities; the viewer and the projects of `blockedBy`.
+    assert counts == [4, 4]
 
 
 @pytest.mark.parametrize("projects", [200, 2_000])
@@ -269,10 +269,10 @@ async def test_a_page_costs_the_same_statements_however_long_it_is_and_however_m
         with statements(graph.database) as stored:
             await graph.data(whole, user("ada"), first=first)
         assert len(page["edges"]) == first
-        assert len(stored) == 6, stored  # as above, without what stood in the way
+        assert len(stored) == 2, stored  # the page, velocities
         # And for a new ranking: the page of the outdated viewer; tags and touches; the five statements of the sources;
-        # features; new contents.
-        assert len(new) == 17, new
+        # features; new contents; the versions of the projects that the reasons name.
+        assert len(new) == 18, new
 
 
 CARD = """key title createdAt likeCount viewerHasLiked viewerHasSaved owner { username } tools { key } topics { key }
