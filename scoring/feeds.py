@@ -352,6 +352,8 @@ class Feeds:
         if self._served is None or viewer.opted_out or not page.entries:
             return
         scored = [entry.scored for entry in page.entries]
+        if not self._served.is_new((page.snapshot_id, viewer.actor_id, *(project.project_id for project in scored))):
+            return
         ranked = [project for project in scored if project.signals]
         rows, share = _sample_candidates(page, ranking)
         self._served.note(

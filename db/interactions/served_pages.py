@@ -1,7 +1,7 @@
 """Log of served pages: collected in memory, written in batches, kept for `RETENTION`, and read for training."""
 
-from collections import deque
-from collections.abc import Sequence
+from collections import OrderedDict, deque
+from collections.abc import Hashable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -16,6 +16,8 @@ RETENTION = timedelta(days=7)
 _MAX_WAITING = 2_000
 """Maximum number of pages waiting to be written. If there are more, the oldest are dropped and counted."""
 
+_MAX_NOTED = 10_000
+
 _EXISTING_ACTORS = (
     select(Actor.id).where(in_list(Actor.id, IDS)).order_by(Actor.id).with_for_update(read=True, key_share=True)
 )
@@ -27,7 +29,20 @@ class ServedPageLog:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._waiting: deque[dict[str, Any]] = deque()
+        self._noted: OrderedDict[Hashable, None] = OrderedDict()
         self.lost = 0
+
+    def is_new(self, page: Hashable) -> bool:
+        """Return whether this process was not asked for this page before, among the last `_MAX_NOTED`.
+
+        A page that a viewer reads again shows nothing new: it is logged once.
+        """
+        if page in self._noted:
+            return False
+        self._noted[page] = None
+        if len(self._noted) > _MAX_NOTED:
+            self._noted.popitem(last=False)
+        return True
 
     def note(self, **page: Any) -> None:
         """Add a page. The argument names are columns of `ServedPage`."""
