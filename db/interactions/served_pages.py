@@ -16,8 +16,6 @@ RETENTION = timedelta(days=7)
 _MAX_WAITING = 2_000
 """Maximum number of pages waiting to be written. If there are more, the oldest are dropped and counted."""
 
-_MAX_NOTED = 10_000
-
 _EXISTING_ACTORS = (
     select(Actor.id).where(in_list(Actor.id, IDS)).order_by(Actor.id).with_for_update(read=True, key_share=True)
 )
@@ -26,21 +24,22 @@ _EXISTING_ACTORS = (
 class ServedPageLog:
     """Served pages that wait until `flush` writes them; a crash loses them. `lost` counts dropped pages."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, max_noted: int = 10_000) -> None:
         self._database = database
+        self._max_noted = max_noted
         self._waiting: deque[dict[str, Any]] = deque()
         self._noted: OrderedDict[Hashable, None] = OrderedDict()
         self.lost = 0
 
     def is_new(self, page: Hashable) -> bool:
-        """Return whether this process was not asked for this page before, among the last `_MAX_NOTED`.
+        """Return whether this process was not asked for this page before, among the last `max_noted`.
 
         A page that a viewer reads again shows nothing new: it is logged once.
         """
         if page in self._noted:
             return False
         self._noted[page] = None
-        if len(self._noted) > _MAX_NOTED:
+        if len(self._noted) > self._max_noted:
             self._noted.popitem(last=False)
         return True
 

@@ -64,3 +64,8 @@ async def test_old_pages_are_forgotten(database: Database):
     await log.flush()
     await log.expire()
     assert await snapshots(database) == ["new"]
+
+
+async def test_a_page_is_new_once_among_the_last_pages(sqlite_database: Database):
+    log = ServedPageLog(sqlite_database, max_noted=2)
+    assert [log.is_new(page) for page in ("a", "b", "a", "c", "a")] == [True, True, False, True, True]
