@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from operator import itemgetter
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, NamedTuple, get_type_hints
 
 import strawberry
 
 from db.catalog.project_cards import ProjectFilter
 from db.models import InteractionType, TermKind
-from db.page_projects import PageNeeds
+from db.page_projects import PageNeeds, PageProject
 from resolvers.catalog.catalog_types import User, user_by_id
 from resolvers.common.context import Info
 from resolvers.common.descriptions import object_type
@@ -48,12 +49,35 @@ class ReasonRow(NamedTuple):
     evidence: evidence.Reason
 
 
+class AdjustmentRow(NamedTuple):
+    """A change of rank, and the projects of the page by id."""
+
+    adjustment: ranking.Adjustment
+    projects: Mapping[int, PageProject]
+
+    @property
+    def blocked_by(self) -> PageProject | None:
+        """The project that caused the change. Raises `NotRead` if it is on another page."""
+        blocker_id = self.adjustment.because_of
+        if blocker_id is None:
+            return None
+        if blocker_id not in self.projects:
+            raise NotRead
+        return self.projects[blocker_id]
+
+
 class ExplanationRow(NamedTuple):
     """A score to explain."""
 
     scored: ScoredProject
     where: ProjectFilter | None = None  # the filter of For You, None for other feeds
     reasons: Sequence[evidence.Reason] | None = None  # None if they have not been read
+    projects: Mapping[int, PageProject] = MappingProxyType({})  # of the page, by id
+
+    @property
+    def adjustments(self) -> list[AdjustmentRow]:
+        """The changes of rank."""
+        return [AdjustmentRow(adjustment, self.projects) for adjustment in self.scored.adjustments]
 
     @property
     def contributions(self) -> list[tuple[int, signals.Signal, float, int, bool]]:
@@ -117,11 +141,16 @@ class Contribution(View):
     ]
 
 
-@view_type(penalty=lambda adjustment: as_float(adjustment.penalty))
+@view_type(
+    rule="adjustment.rule",
+    penalty=lambda row: as_float(row.adjustment.penalty),
+    from_rank="adjustment.from_rank",
+    to_rank="adjustment.to_rank",
+)
 class Adjustment(View):
     """A change of rank after scoring."""
 
-    row: strawberry.Private[ranking.Adjustment]
+    row: strawberry.Private[AdjustmentRow]
     rule: Annotated[Rule, "The rule."]
     penalty: Annotated[
         float,
@@ -132,10 +161,10 @@ class Adjustment(View):
     from_rank: Annotated[int, "The rank in the order of scores, from 1."]
     to_rank: Annotated[int, "The final rank, from 1."]
 
-    @computed()
+    @computed(read="blocked_by")
     async def blocked_by(self, info: Info) -> LazyProject | None:
         """The higher-ranked project that caused the change; null if there is none."""
-        blocker_id = self.row.because_of
+        blocker_id = self.row.adjustment.because_of
         return None if blocker_id is None else await visible_project(info, blocker_id)
 
 
@@ -159,10 +188,10 @@ class _OtherProject:
 
     row: ReasonRow
 
-    @computed()
+    @computed(read="evidence.project")
     async def project(self, info: Info) -> LazyProject | None:
         """The other project; null if you may no longer see it."""
-        return await visible_project(info, self.row.evidence.project_id)  # type: ignore[attr-defined]
+        return await visible_project(info, self.row.evidence.project.id)  # type: ignore[attr-defined]
 
 
 class _Owner:
@@ -170,10 +199,10 @@ class _Owner:
 
     row: ReasonRow
 
-    @computed()
+    @computed(read="evidence.owner")
     async def owner(self, info: Info) -> User | None:
         """The owner; null if the account is deleted."""
-        return await user_by_id(info, self.row.evidence.owner_id)  # type: ignore[attr-defined]
+        return await user_by_id(info, self.row.evidence.owner.id)  # type: ignore[attr-defined]
 
 
 _LOADED_FIELDS: Mapping[type[evidence.Reason], type] = {
@@ -266,7 +295,7 @@ def _reasons_needed() -> PageNeeds:
     return PageNeeds(reasons=True)
 
 
-@view_type(score=lambda row: as_float(row.scored.score), adjustments="scored.adjustments")
+@view_type(score=lambda row: as_float(row.scored.score))
 class Explanation(View):
     """The parts of a score, as used in the ranking."""
 

@@ -1,8 +1,9 @@
 """Feeds as Relay connections."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
+from types import MappingProxyType
 from typing import Annotated, NamedTuple
 
 import strawberry
@@ -106,12 +107,13 @@ class EdgeRow(NamedTuple):
     node: PageProject | ProjectCard
     where: ProjectFilter  # the filter of the feed
     reasons: Sequence[Reason] | None = None  # None if they have not been read
+    projects: Mapping[int, PageProject] = MappingProxyType({})  # of the page, by id
 
     @property
     def explanation(self) -> ExplanationRow:
         """The score to explain."""
         where = self.where if self.feed is FeedKind.FOR_YOU else None
-        return ExplanationRow(self.entry.scored, where, self.reasons)
+        return ExplanationRow(self.entry.scored, where, self.reasons, self.projects)
 
 
 @view_type(
@@ -151,11 +153,9 @@ class ConnectionRow(NamedTuple):
     def edges(self) -> list[EdgeRow]:
         """The ranks of the page."""
         page, where, projects = self.page, self.where, self.page.projects
-        if not page.reasons:
-            return [EdgeRow(page.kind, entry, projects[entry.scored.project_id], where) for entry in page.entries]
         reasons = page.reasons
         return [
-            EdgeRow(page.kind, entry, projects[id_], where, reasons.get(id_, ()))
+            EdgeRow(page.kind, entry, projects[id_], where, reasons.get(id_, ()) if reasons else None, projects)
             for entry in page.entries
             for id_ in [entry.scored.project_id]
         ]

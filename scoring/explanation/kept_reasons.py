@@ -70,7 +70,7 @@ class KeptReasons:
 def referenced_ids(reasons: Iterable[tuple[Reason, ...]]) -> list[int]:
     """Return the ids of the projects that reasons refer to, each once."""
     similar = (reason for group in reasons for reason in group if isinstance(reason, SimilarToProject))
-    return list(dict.fromkeys(reason.project_id for reason in similar))
+    return list(dict.fromkeys(reason.project.id for reason in similar))
 
 
 def _key(snapshot_id: str, viewer: Viewer) -> _Key:

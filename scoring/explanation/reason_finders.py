@@ -124,7 +124,8 @@ def _similar(basis: Basis) -> Finder:
                     id_, text = f"similar:{seed.key}", f"Similar to “{seed.title}”, which you {verb}"
                 else:
                     id_, text = f"neighbor:{seed.key}", f"People who viewed “{seed.title}” also viewed this"
-                yield reasons.SimilarToProject(id_, text, seed.id, similarity, basis, action, engagement.last_at)
+                project = reasons.ReferencedProject(seed)
+                yield reasons.SimilarToProject(id_, text, project, similarity, basis, action, engagement.last_at)
 
     return find
 
@@ -134,7 +135,7 @@ def _from_owner(case: _Case) -> Reasons:
         owner, count = case.evidence.owners[case.feature.id]
         others = "another project" if count == 1 else f"{count} other projects"
         text = f"By {owner.username}, who made {others} you viewed"
-        yield reasons.FromOwner(f"owner:{owner.key}", text, owner.id, count)
+        yield reasons.FromOwner(f"owner:{owner.key}", text, owner, count)
 
 
 def _similar_people_like(case: _Case) -> Reasons:

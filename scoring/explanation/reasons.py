@@ -9,6 +9,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
+from db.actors.users import UserCard
+from db.catalog.project_cards import ProjectCard
 from db.models import InteractionType, TermKind
 from scoring.mathematics.signals import Signal
 from scoring.mathematics.velocity import Window
@@ -33,6 +35,18 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
+class ReferencedProject:
+    """A project that a reason refers to, without its counters, which change while the reason is kept."""
+
+    content: ProjectCard
+
+    @property
+    def id(self) -> int:
+        """Id of the project."""
+        return self.content.id
+
+
+@dataclass(frozen=True, slots=True)
 class StatedInterest(Reason):
     """The project has a tool, category or topic that is one of your interests."""
 
@@ -48,7 +62,7 @@ class StatedInterest(Reason):
 class SimilarToProject(Reason):
     """The project is similar to one that you interacted with."""
 
-    project_id: int
+    project: ReferencedProject
     similarity: Annotated[float, "The cosine similarity of the two projects by `basis`, at most 1."]
     basis: Annotated[Basis, "What is compared."]
     viewer_action: Annotated[InteractionType, "Your strongest interaction with the other project."]
@@ -60,7 +74,7 @@ class SimilarToProject(Reason):
 class FromOwner(Reason):
     """You visited other projects of the same owner."""
 
-    owner_id: int
+    owner: UserCard
     project_count: Annotated[int, "The number of other projects of this owner that you visited."]
     group = "behavior"
 

@@ -23,7 +23,7 @@ async def page_of(world: World, user: str = "ada", first: int = 30) -> Page:
 
 
 def similar(page: Page) -> set[int]:
-    return {one.project_id for one in all_reasons(page) if isinstance(one, SimilarToProject)}
+    return {one.project.id for one in all_reasons(page) if isinstance(one, SimilarToProject)}
 
 
 def all_reasons(page: Page) -> Iterable[Reason]:

@@ -76,7 +76,7 @@ async def test_every_reason_is_backed_by_the_database(world: World):
     assert people.count == 6
     similar = by_type[SimilarToProject]
     assert isinstance(similar, SimilarToProject)
-    assert ([similar.project_id], similar.viewer_action) == (
+    assert ([similar.project.id], similar.viewer_action) == (
         await world.ids(["p0006"]),
         InteractionType.LIKE,
     )
@@ -204,7 +204,7 @@ async def test_an_item_neighbor_names_the_project_and_the_viewers_action(world: 
     await a_crowd(world)
     (one,) = await reasons_of(world, "reader", "p0030", item_neighbors_mean=0.5)
     assert isinstance(one, SimilarToProject)
-    assert one.project_id in await world.ids(["p0000", "p0006", "p0012"])
+    assert one.project.id in await world.ids(["p0000", "p0006", "p0012"])
     assert (one.basis, one.viewer_action) == (Basis.PEOPLE, InteractionType.SAVE)
     assert BEGIN - 2 * HOUR < one.at < BEGIN
     assert 0.3 < one.similarity <= 1.0
