@@ -99,7 +99,7 @@ class PageRow(NamedTuple):
     view_count: int
     liked: bool
     saved: bool
-    first_engaged_s: float | None  # changes with each first engagement, as the next
+    counters_as_of_s: float | None  # changes with each first engagement, as the next
     actors_14d: float | None
     viewer_version: int | None
     created_at: datetime | None  # None in `read_listed`
@@ -324,7 +324,7 @@ class PageProjects:
     async def _load_activity(self, rows: Sequence[PageRow], days: int, at: datetime) -> dict[int, tuple[int, ...]]:
         today = at.astimezone(UTC).date()
         activity: dict[int, tuple[int, ...]] = {}
-        versions = {row.id: (today, days, row.first_engaged_s, row.actors_14d) for row in rows}
+        versions = {row.id: (today, days, row.counters_as_of_s, row.actors_14d) for row in rows}
         for id_, version in versions.items():
             known = self._activity.get(id_)
             if known is not None and known[0] == version:

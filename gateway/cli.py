@@ -68,7 +68,7 @@ def find_function(module: str, name: str) -> Callable[..., None]:
 
 
 class _LazyCommand(TyperCommand):
-    """A command in the list of `explore --help`. The command with its options takes its place when it runs."""
+    """A command of `explore --help`, without its options. The module with the options is imported when it runs."""
 
     def __init__(self, name: str, module: str, summary: str) -> None:
         super().__init__(name, help=summary)

@@ -31,14 +31,14 @@ async def shared_candidates(
     newest: int,
     popular: int,
     recently_active: int,
-    platform_activity: int,
+    recent_engagement_limit: int,
     at: datetime,
     where: ProjectFilter,
 ) -> dict[str, list[int]]:
     """Find the candidates that do not depend on the viewer, best first, in one statement.
 
     `trending`, `newest`, `popular` and `recently_active` are the maximum numbers of projects of the sources. A recently
-    active project is one of those with the most actors among the `platform_activity` latest first engagements before
+    active project is one of those with the most actors among the `recent_engagement_limit` latest first engagements before
     `at`, so that the cost does not depend on the size of the platform.
 
     Returns project ids under ``"trending"``, ``"newest"``, ``"popular"`` and ``"lately"`` (recently active).
@@ -51,7 +51,7 @@ async def shared_candidates(
         "popular": public.order_by(Project.like_count.desc(), *_NEWEST_FIRST).limit(popular),
         "lately": active.order_by(_active.c.actors.desc(), *_NEWEST_FIRST).limit(recently_active),
     }
-    return await _fetch_sources(database, sources, {"at": at, "latest": platform_activity})
+    return await _fetch_sources(database, sources, {"at": at, "latest": recent_engagement_limit})
 
 
 async def _fetch_sources(

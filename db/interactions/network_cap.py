@@ -41,7 +41,7 @@ class NetworkActor(NamedTuple):
 
 
 async def count_network_actors(connection: AsyncConnection, actors: Sequence[NetworkActor]) -> list[float]:
-    """Count new actors by project and network, in one statement; return the weight of each actor, in order."""
+    """Add new actors to the stored counts of their project and network. Return the weight of each actor, in order."""
     if not actors:
         return []
     new_actors = Counter((actor.project_id, actor.network) for actor in actors)

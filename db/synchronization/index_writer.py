@@ -27,7 +27,7 @@ class IndexWriter:
         self._embedder = embedder
 
     async def generations(self) -> list[str | None]:
-        """Return the generations that hold every change: the active one, and the staged one if there is one."""
+        """Return the generations to write changes to: the active one (None), and during a rebuild the staged one."""
         staged = await self._vectors.staged()
         return [None] if staged is None else [None, staged]
 

@@ -70,7 +70,7 @@ def import_(
     """
 
     async def run(settings: Settings) -> int:
-        find_files(directory)  # before anything is created
+        find_files(directory)  # refuses a wrong folder before the data folder is created
         await make_data_folder(settings, say)
         async with open_migrated(settings) as stores:
             return await run_import(stores.database, directory, strict=strict, refused=refused)

@@ -59,10 +59,10 @@ class ConnectionCaps:
         A Unix socket has no host and no cap per client.
         """
         if len(self._admitted_connections) >= self._limit:
-            return self._refuse(connection, close, _server_full())
+            return self._refuse(connection, close, _server_cap_response())
         client = self._client(host)
         if client is not None and not self._clients.try_acquire(client):
-            return self._refuse(connection, close, _client_full(self._clients.limit))
+            return self._refuse(connection, close, _client_cap_response(self._clients.limit))
         self._admitted_connections[connection] = client
         return None
 
@@ -114,7 +114,7 @@ class ClientLimit:
         client = client_network(self._addresses.find(HTTPConnection(scope)))
         if not self._clients.try_acquire(client):
             count_refused_request(REFUSAL_CODE)
-            await _client_full(self._clients.limit)(scope, receive, send)
+            await _client_cap_response(self._clients.limit)(scope, receive, send)
             return
         try:
             await self._app(scope, receive, send)
@@ -122,11 +122,11 @@ class ClientLimit:
             self._clients.release(client)
 
 
-def _client_full(limit: int) -> JsonResponse:
+def _client_cap_response(limit: int) -> JsonResponse:
     message = f"Your address has {limit} connections or requests open, which is the maximum. Close some and try again."
     return error_response(429, REFUSAL_CODE, message, headers={"Retry-After": "5"})
 
 
-def _server_full() -> JsonResponse:
+def _server_cap_response() -> JsonResponse:
     message = "The server has reached its maximum number of connections. Try again in a few seconds."
     return error_response(503, REFUSAL_CODE, message, headers={"Retry-After": "5"})

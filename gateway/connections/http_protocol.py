@@ -137,7 +137,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def eof_received(self) -> bool | None:  # type: ignore[override]
-        """Keep the connection of a client that has sent all its requests until they are answered.
+        """Keep the connection of a client that has closed its sending side until its requests are answered.
 
         The connection closes if an answer has begun: it is a stream, or is written already.
         """

@@ -1,7 +1,7 @@
 """Media type of an answer, by the header `Accept`.
 
 With `application/graphql-response+json` the status is 4xx if the operation did not run. With `application/json` it is
-200 for every operation that could be parsed, for clients that ignore the body of other statuses.
+200 for errors in the document or the variables, for clients that ignore the body of other statuses.
 """
 
 from dataclasses import dataclass

@@ -60,13 +60,13 @@ class Limits:
         `GraphQLSyntaxError` if it breaks GraphQL's grammar, or is nested too deep for a parser.
         """
         characters, tokens = self._settings.max_document_kb * CHARACTERS_PER_KB, self._settings.max_tokens
-        _require("DOCUMENT_TOO_LONG", _CHARACTERS, len(text), characters)
+        _require("DOCUMENT_TOO_LONG", _CHARACTERS_MESSAGE, len(text), characters)
         try:
             return parse(text, max_lexical_tokens=tokens, max_comments=tokens)
         except GraphQLSyntaxError as error:
             if "Document contains more than" not in error.message:
                 raise
-        raise OverLimit("TOO_MANY_TOKENS", _TOKENS.format(tokens), asked=tokens + 1, allowed=tokens)
+        raise OverLimit("TOO_MANY_TOKENS", _TOKENS_MESSAGE.format(tokens), asked=tokens + 1, allowed=tokens)
 
     def check_variables(self, variables: dict[str, Any] | None, *, is_privileged: bool) -> int:
         """Check the size of the sent variables, and return the points for coercing them: 0 for few values."""
@@ -100,8 +100,8 @@ class Limits:
         settings, largest = self._settings, sizes.largest
         repeats, name = sizes.repeats
         for code, asked, allowed, sentence in (
-            ("TOO_MANY_OPERATIONS", sizes.operations, settings.max_operations, _OPERATIONS),
-            ("TOO_MANY_FIELDS", largest.fields, settings.max_fields, _FIELDS),
+            ("TOO_MANY_OPERATIONS", sizes.operations, settings.max_operations, _OPERATIONS_MESSAGE),
+            ("TOO_MANY_FIELDS", largest.fields, settings.max_fields, _FIELDS_MESSAGE),
             ("TOO_MANY_FRAGMENTS", largest.fragments, settings.max_fragments, _FRAGMENTS),
             ("TOO_MANY_FRAGMENTS", sizes.named_fragments, settings.max_named_fragments, _NAMED_FRAGMENTS),
             ("TOO_DEEP", largest.depth, settings.max_depth, _DEPTH),
@@ -175,12 +175,14 @@ async def run_within(seconds: float, operation: Awaitable[T], cancel: Callable[[
         cancel()
 
 
-_CHARACTERS = (
+_CHARACTERS_MESSAGE = (
     "The document has {asked} characters; {allowed} are allowed. Send values as variables, or split the document."
 )
-_TOKENS = "The document has more than {:,} tokens. Send values as variables, or split the document."
-_OPERATIONS = "The document has {asked} operations; {allowed} are allowed. Send them in several documents."
-_FIELDS = "The document selects {asked} fields, fragments expanded; {allowed} are allowed. Use several requests."
+_TOKENS_MESSAGE = "The document has more than {:,} tokens. Send values as variables, or split the document."
+_OPERATIONS_MESSAGE = "The document has {asked} operations; {allowed} are allowed. Send them in several documents."
+_FIELDS_MESSAGE = (
+    "The document selects {asked} fields, fragments expanded; {allowed} are allowed. Use several requests."
+)
 _FRAGMENTS = "The document uses fragments {asked} times; {allowed} are allowed. Inline some of them."
 _NAMED_FRAGMENTS = "The document has {asked} named fragments; {allowed} are allowed. Send only those that are used."
 _MERGES = (

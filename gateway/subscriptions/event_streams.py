@@ -35,7 +35,8 @@ _TOKEN_EXPIRED = b"event: next\ndata: %s\n\n" % orjson.dumps(
 class EventStream(Response):
     """An answer until the subscription ends, the client disconnects, the token expires, or the server stops.
 
-    At its end it releases `held_counts`, its counts of `StreamLimits`. `token_end` waits until the token expires.
+    When the stream ends, it closes `held_counts`, which frees its places in `StreamLimits`. `token_end` waits until the
+    token expires.
     """
 
     media_type = EVENTS

@@ -52,7 +52,7 @@ class Tool(Node, View):
 
     @computed(shared=True, read="tags")
     async def tags(self, info: Info) -> list[str]:
-        """The free tags of the tool."""
+        """The tags of the tool, as free text."""
         return list((await self._record(info)).tags)
 
     @computed(shared=True, read="use_cases")

@@ -9,7 +9,7 @@ MAX_VALUES = 200_000
 
 
 class ContentCache:
-    """The contents that were read most recently. A content is one dictionary, which must not be changed."""
+    """The serialized fields of objects that were read last. Responses share each dictionary, so none may be changed."""
 
     def __init__(self, max_values: int = MAX_VALUES) -> None:
         self._max_values = max_values

@@ -128,7 +128,7 @@ def _question_fields(question_input: OnboardingQuestionInput) -> dict[str, Any]:
 
 
 def _use_input_names(errors: Sequence[UserError]) -> None:
-    """Replace steps of paths by the names of the input fields."""
+    """Translate the paths of errors from fields of the record (`id`) to fields of the input (`key`)."""
     steps = {"id": ["key"], "tool": ["term", "tool"], "category": ["term", "category"]}
     for error in errors:
         match error.path:

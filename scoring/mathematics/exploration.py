@@ -102,7 +102,7 @@ def _in_score_order(change: RankChange, input_order: Integers) -> RankChange:
 
 
 def _with_displaced(order: Sequence[int], changes: Mapping[int, RankChange]) -> dict[int, RankChange]:
-    """Add the changes of displaced projects, also beyond the diversified depth, with explored projects as blockers."""
+    """Add a change for each project that an explored project displaced, also below the diversified ranks."""
     complete: dict[int, RankChange] = {}
     explored: list[int] = []
     for rank, index in enumerate(order, start=1):

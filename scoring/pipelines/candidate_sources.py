@@ -78,7 +78,7 @@ async def gather_candidates(
         newest=tunables.CANDIDATES_NEWEST,
         popular=tunables.CANDIDATES_POPULAR,
         recently_active=tunables.CANDIDATES_RECENT,
-        platform_activity=tunables.RECENT_SOURCE_ENGAGEMENTS,
+        recent_engagement_limit=tunables.RECENT_SOURCE_ENGAGEMENTS,
         at=at,
         where=where,
     )

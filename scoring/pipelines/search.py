@@ -106,7 +106,7 @@ async def rank(
 async def _query_vector(
     stores: Stores, query: SearchQuery, deadlines: Deadlines
 ) -> tuple[Vector | None, tuple[Store, ...]]:
-    """Embed the query; None for a keyword search, without a known word, or without the embedding model."""
+    """Embed the query. The vector is None for a keyword search, if no word is known, or if the model is unavailable."""
     if query.alpha == 0.0:
         return None, ()
     try:

@@ -105,7 +105,9 @@ async def cut(
     at: datetime,
     referenced_ids: Sequence[int] = (),
 ) -> Page:
-    """Cut a page from a snapshot; read the versions of the projects `referenced_ids` in the same statement.
+    """Cut a page from a snapshot.
+
+    The same statement reads the versions of `referenced_ids`, the projects that the reasons of the ranking name.
 
     Raises `db.page_projects.ViewerChanged` if the viewer is remembered and has changed since.
     """

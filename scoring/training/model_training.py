@@ -219,7 +219,7 @@ class CurrentModel(NamedTuple):
 
     model: Model
     age_days: float
-    fault: str | None = None  # why the active model cannot be read, if the default preset ranks instead
+    fault: str | None = None  # why the active model cannot be read; the default preset then ranks
 
 
 async def train_model(

@@ -69,8 +69,8 @@ def _served_list(
 ) -> ServedList | None:
     """Join the pages of one ranking; None for a list that training cannot use.
 
-    Projects that were sampled or not seen get the rank 0. `seen_ids` are project ids, `interactions` the Unix seconds
-    and project ids of each actor's interactions.
+    Rank 0 marks a project that was on no page (a sampled candidate) or that the viewer did not see. `seen_ids` are
+    project ids, `interactions` the Unix seconds and project ids of each actor's interactions.
     """
     first_page, signals = pages[0], tuple(pages[0].signals)
     actor = data.actor(first_page.actor_id)

@@ -54,7 +54,9 @@ class TrendVerdict:
 def fit_and_judge_trends(
     dataset: Dataset, active: ConstantsByWindow, active_clock: ActivityClock, seed: int
 ) -> TrendVerdict:
-    """Fit clock and constants on the first part of a log, and compare the constants of the window DAY on the rest.
+    """Fit clock and constants to the first part of a log; on the rest, compare them with the active ones.
+
+    The comparison covers the window DAY only.
 
     Raises `InsufficientData` if the log holds too little to fit or to compare on.
     """

@@ -84,7 +84,7 @@ class UnitOfWork:
     async def remembered_viewer(self) -> Viewer:
         """Return the viewer as this process read it last, to be verified by the statement of a page; or read it.
 
-        A page raises `db.page_projects.ViewerChanged` if the viewer has changed since; then use `viewer`.
+        Reading a page with an outdated viewer raises `db.page_projects.ViewerChanged`; then call `viewer`.
         """
         identity = self.caller.identity
         known = None
