@@ -111,7 +111,7 @@ async def renew_lease(database: Database, lease: JobLease, lease_s: float = LEAS
 async def require_lease(connection: AsyncConnection, lease: JobLease) -> None:
     """Check a lease, and lock its row until the end of the transaction, so that no other worker acquires the job.
 
-    Raises `LeaseLost` if the lease has expired. The caller must roll back the transaction.
+    Raises `LeaseLost` if the lease has expired. The caller must then roll back the transaction.
     """
     if (await connection.execute(_REQUIRE, _lease_parameters(lease))).first() is None:
         raise LeaseLost(f"the lease of the job {lease.name} has expired")

@@ -79,7 +79,7 @@ class NotificationQueue:
         self._is_closed = False
 
     def put(self, change: FeedChange, after_s: float = 0.0) -> None:
-        """Add a change, due in `after_s` seconds. It replaces a pending change of the feed and keeps an earlier due time."""
+        """Add a change, due in `after_s` seconds. It replaces a pending change; an earlier due time is kept."""
         if change.feed in self.feeds:
             due = time.monotonic() + after_s
             pending_due, _ = self._pending.get(change.feed, (due, change))

@@ -38,8 +38,8 @@ async def shared_candidates(
     """Find the candidates that do not depend on the viewer, best first, in one statement.
 
     `trending`, `newest`, `popular` and `recently_active` are the maximum numbers of projects of the sources. A recently
-    active project is one of those with the most actors among the `recent_engagement_limit` latest first engagements before
-    `at`, so that the cost does not depend on the size of the platform.
+    active project is one of those with the most actors among the latest `recent_engagement_limit` first engagements
+    before `at`, so that the cost does not depend on the size of the platform.
 
     Returns project ids under ``"trending"``, ``"newest"``, ``"popular"`` and ``"lately"`` (recently active).
     """

@@ -14,7 +14,7 @@ NETWORK_COUNT_RETENTION = timedelta(days=7)
 """Counts are deleted after this time without a new actor, when less than a hundredth of the count remains."""
 
 _BEFORE = bindparam("before", type_=UtcDateTime())
-_DELETE_IDS = delete(EventId).where(EventId.recorded_at < _BEFORE)
+_DELETE_EVENT_IDS = delete(EventId).where(EventId.recorded_at < _BEFORE)
 _DELETE_NETWORK_COUNTS = delete(NetworkCount).where(NetworkCount.as_of_s < bindparam("before_s", type_=Float(53)))
 _DELETE_INTERACTIONS = delete(Interaction).where(
     Interaction.at < _BEFORE, Interaction.at > bindparam("unknown", UNKNOWN_TIME, type_=UtcDateTime())
@@ -29,7 +29,7 @@ async def delete_expired(database: Database, at: datetime, keep: timedelta) -> N
     """
     async with database.write() as connection:
         # One day more than the age of the oldest accepted event, because clocks differ.
-        await connection.execute(_DELETE_IDS, {"before": at - MAX_INTERACTION_AGE - timedelta(days=1)})
+        await connection.execute(_DELETE_EVENT_IDS, {"before": at - MAX_INTERACTION_AGE - timedelta(days=1)})
         before_s = (at - NETWORK_COUNT_RETENTION).timestamp()
         await connection.execute(_DELETE_NETWORK_COUNTS, {"before_s": before_s})
     async with database.write() as connection:

@@ -168,7 +168,7 @@ class ActivityRate(Base):
 
 
 class ServedPage(Base):
-    """A served page, logged for training, replay and support. A sample of pages is kept for 7 days.
+    """A served page, logged for training, replay and support. Rows are deleted after 7 days.
 
     `projects` lists project ids by rank from `first_rank`. `contributions` is a (projects, signals) matrix of integer
     millionths (little-endian int64), `values` the matrix of signal values (float32). `explored` lists the projects

@@ -159,7 +159,7 @@ def _popular(case: _Case) -> Reasons:
         yield reasons.Popular("popular", f"{case.feature.like_count} people like this", case.feature.like_count)
 
 
-_WITHIN = {Window.HOUR: "in the last hour", Window.DAY: "today", Window.WEEK: "this week"}
+_PHRASE_BY_WINDOW = {Window.HOUR: "in the last hour", Window.DAY: "today", Window.WEEK: "this week"}
 
 _FAR_MORE, _MORE = 4.0, 1.25
 """Ratios of visitors to the visitors of an average earlier window from which the text says "far more than usual" and
@@ -170,7 +170,7 @@ def _trending(case: _Case) -> Reasons:
     window_count = case.evidence.engagement_counts.get(case.feature.id)
     if window_count is not None and window_count[1].actors >= tunables.ANONYMITY_FLOOR:
         window, (people, usual) = window_count
-        text = f"{people} visitors {_WITHIN[window]}, {_compared(people, usual)}"
+        text = f"{people} visitors {_PHRASE_BY_WINDOW[window]}, {_compared(people, usual)}"
         yield reasons.TrendingNow("trending", text, people, window, usual)
 
 

@@ -1,7 +1,7 @@
 """Exploration: a small share of the ranks is reserved for under-exposed projects, which are drawn at random.
 
-Draws are uniform. Their probabilities are logged as propensities, so that training can correct for them (inverse
-propensity weighting; Horvitz & Thompson, 1952).
+Draws are uniform. Their probabilities are logged as propensities, for inverse propensity weighting (Horvitz & Thompson,
+1952). Training does not use them yet.
 """
 
 import hashlib

@@ -177,7 +177,10 @@ def _thinned(requests: FeedRequests) -> FeedRequests:
 
 
 def _decide(trial: _Trial, active: str, active_age_days: float, seed: int) -> ModelVerdict:
-    """Accept a model that is probably better, or hardly worse than a stale active model."""
+    """Accept a model that probably beats the best single signal, and either beats or nearly equals the active model.
+
+    Nearly equal is enough only if the active model is stale.
+    """
     values, viewers = trial.values, trial.viewers
     best = max((key for key in values if key.startswith("signal ")), key=lambda key: float(values[key].mean()))
     better_than_active = probability_better(values["new"], values["active"], viewers, seed)
@@ -254,7 +257,7 @@ async def train_model(
 
 
 async def read_current_model(database: Database) -> CurrentModel:
-    """Read the active model. If it cannot be read, or no model is active, return the default preset."""
+    """Read the active model. If its data cannot be read, or no model is active, return the default preset."""
     stored = await active_model(database)
     if stored is None:
         return CurrentModel(DEFAULT, 0.0)

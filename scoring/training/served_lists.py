@@ -32,7 +32,7 @@ CHOSEN_WITHIN_S = DAY_S
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ServedList:
-    """n projects of one served ranking; viewer and projects are dense indexes."""
+    """n projects of one served ranking; actor and projects are dense indexes."""
 
     actor: int
     at_s: float
