@@ -94,6 +94,7 @@ def computed(
     shared: bool = False,
     read: str | Callable[..., Any] | None = None,
     needs: Callable[..., Any] | None = None,
+    is_partial: bool = False,
 ) -> Callable[[F], F]:
     """Make a method the resolver of a field; its docstring is the description, `Annotated` text that of an argument.
 
@@ -103,11 +104,14 @@ def computed(
         Whether all anonymous callers get the same value, so that responses can be cached.
     read, needs
         How the field is read without the resolver (`DirectRead`); a text is the path of an attribute.
+    is_partial
+        Whether the object that is read lacks some of its type's fields. If one of them is selected, graphql-core calls
+        the resolver.
     """
     direct = None if read is None else DirectRead(attrgetter(read) if isinstance(read, str) else read, needs)
 
     def decorate(resolver: F) -> F:
-        resolve = resolver if direct is None else cast(F, _reading_first(resolver, direct))
+        resolve = resolver if direct is None or is_partial else cast(F, _reading_first(resolver, direct))
         return _field(strawberry.field, resolve, cost, {SHARED: shared, DIRECT: direct})
 
     return decorate

@@ -188,7 +188,7 @@ class _OtherProject:
 
     row: ReasonRow
 
-    @computed(read="evidence.project")
+    @computed(read="evidence.project", is_partial=True)
     async def project(self, info: Info) -> LazyProject | None:
         """The other project; null if you may no longer see it."""
         return await visible_project(info, self.row.evidence.project.id)  # type: ignore[attr-defined]

@@ -133,13 +133,13 @@ class Project(Node, View):
         """The topics of the project, sorted by name."""
         return [Topic.of(term) for term in (await self._terms(info)).topics]
 
-    @computed(read="liked", shared=True)  # false for every anonymous caller
+    @computed(read="liked")
     async def viewer_has_liked(self, info: Info) -> bool:
         """Whether the viewer likes the project."""
         marks = await info.context.loaders.marks_by_project.load(self.row.content.id)
         return marks is not None and marks.liked
 
-    @computed(read="saved", shared=True)
+    @computed(read="saved")
     async def viewer_has_saved(self, info: Info) -> bool:
         """Whether the viewer saved the project."""
         marks = await info.context.loaders.marks_by_project.load(self.row.content.id)

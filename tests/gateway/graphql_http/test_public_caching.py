@@ -96,8 +96,6 @@ SHARED = {
     "Project.owner",
     "Project.tools",
     "Project.topics",
-    "Project.viewerHasLiked",
-    "Project.viewerHasSaved",
     "Query.categories",
     "Query.newest",
     "Query.popular",
@@ -129,7 +127,7 @@ def test_what_is_shared_was_decided_field_by_field():
     [
         ("{ trending { edges { rank node { title likeCount tools { name } owner { username } } } } }", True),
         ("{ tools { edges { node { name tagline } } } categories { name description } }", True),
-        ("{ trending { edges { node { title viewerHasLiked } } } }", True),
+        ("{ trending { edges { node { title viewerHasLiked } } } }", False),
         ("{ trending { edges { node { title explanation { score } } } } }", False),
         ("{ newest { edges { node { similar { edges { rank } } } } } }", False),
         ("{ forYou { edges { rank } } }", False),

@@ -243,6 +243,22 @@ async def test_terms_owner_and_marks_are_shown(graph: Graph) -> None:
     assert (nodes["p0000"]["likeCount"], nodes["p0006"]["likeCount"]) == (7, 6)
 
 
+async def test_the_counters_of_a_project_that_a_reason_names_are_live(graph: Graph) -> None:
+    query = """{ forYou(first: 30) { edges { explanation { reasons {
+      ... on SimilarToProject { project { key likeCount viewerHasLiked owner { key } tools { key } } } } } } } }"""
+    for _ in range(2):
+        edges = (await graph.data(query, user("ada")))["forYou"]["edges"]
+        named = [reason["project"] for edge in edges for reason in edge["explanation"]["reasons"] if reason]
+        assert named
+        for project in named:
+            one = """query ($key: String!) {
+              project(key: $key) { key likeCount viewerHasLiked owner { key } tools { key } } }"""
+            assert (await graph.data(one, user("ada"), key=project["key"]))["project"] == project
+        await graph.data(
+            "mutation ($key: String!) { likeProject(key: $key) { changed } }", user("cook"), key=named[0]["key"]
+        )
+
+
 async def test_a_page_costs_the_same_statements_whatever_its_size(graph: Graph, statements: CountStatements) -> None:
     await graph.data(WHOLE, user("ada"), first=30)  # the ranking is stored now, and the contents are known
     counts = []
