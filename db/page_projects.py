@@ -42,6 +42,9 @@ from db.models import (
 MAX_CONTENTS = 10_000
 """Maximum number of projects whose content a process keeps, about 2 KB each."""
 
+ACTIVITY_FRESH_S = 60.0
+"""Time after which activity is read again although no counter has changed. A visitor of weight 0 changes no counter."""
+
 _TERM_KINDS = (TermKind.TOOL, TermKind.CATEGORY, TermKind.TOPIC)
 
 
@@ -324,7 +327,8 @@ class PageProjects:
     async def _load_activity(self, rows: Sequence[PageRow], days: int, at: datetime) -> dict[int, tuple[int, ...]]:
         today = at.astimezone(UTC).date()
         activity: dict[int, tuple[int, ...]] = {}
-        versions = {row.id: (today, days, row.counters_as_of_s, row.actors_14d) for row in rows}
+        period = at.timestamp() // ACTIVITY_FRESH_S
+        versions = {row.id: (today, period, days, row.counters_as_of_s, row.actors_14d) for row in rows}
         for id_, version in versions.items():
             known = self._activity.get(id_)
             if known is not None and known[0] == version:

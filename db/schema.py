@@ -39,7 +39,7 @@ def revisions() -> list[str]:
 
 
 async def migrate(database: Database) -> list[str]:
-    """Upgrade the schema, one transaction per revision, and create the partitions of the coming months.
+    """Upgrade the schema, one transaction per revision, and create the partitions of the next months.
 
     Several processes can call this at once: each transaction takes an advisory lock (PostgreSQL) or the write lock of
     the file (SQLite) before it reads the revision. Returns the revisions that this call applied, oldest first. Raises

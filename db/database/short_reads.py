@@ -6,6 +6,7 @@ SQLAlchemy's handling of a statement and its rows takes longer than the statemen
 
 import asyncio
 import sqlite3
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -32,7 +33,7 @@ class _Compiled(NamedTuple):
     parameters: tuple[tuple[str, Any, Callable[[Any], Any] | None], ...]
 
 
-class ShortReads:
+class ShortReads(ABC):
     """Runs short statements of a database; each statement object is compiled once and must be kept by its module.
 
     `listeners` are called with the SQL and the values of each read before it runs.
@@ -67,10 +68,11 @@ class ShortReads:
             ),
         )
 
+    @abstractmethod
     async def fetch(self, statement: Executable, parameters: Parameters) -> RawRows:
         """Run a statement. Raises `NotShort` if another way must be taken."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def close(self) -> None:
         """Close the connections."""
 
@@ -131,9 +133,8 @@ class PostgresqlShortReads(ShortReads):
             async with asyncio.timeout(self._deadline_s):
                 pool = await self._open()
                 async with pool.acquire() as connection:
-                    rows: RawRows = await connection.fetch(sql, *values)
-                    return rows
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+                    return await _fetch(connection, sql, values)
+        except (*_DRIVER_ERRORS, TimeoutError) as error:
             raise NotShort from error
 
     async def close(self) -> None:
@@ -148,6 +149,20 @@ class PostgresqlShortReads(ShortReads):
             self._pool = pool  # before it is awaited, so that concurrent first reads share it
         await self._pool
         return self._pool
+
+
+# `InternalClientError` reports a connection that the server has closed while it was idle.
+_DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+
+
+async def _fetch(connection: Any, sql: str, values: Sequence[Any]) -> RawRows:
+    """Run a statement. After an error, the connection is closed, because its state is unknown."""
+    try:
+        rows: RawRows = await connection.fetch(sql, *values)
+    except _DRIVER_ERRORS:
+        connection.terminate()
+        raise
+    return rows
 
 
 async def _keep_state(_connection: Any) -> None:

@@ -55,7 +55,8 @@ class SharedAnswers:
         started = self._clock()
         self._remove_older_than(started - FRESH_S)
         kept = self._answers.get(key)
-        if kept is not None:
+        # A slow operation is added behind faster ones that started later, so it can be too old here.
+        if kept is not None and kept[1] >= started - FRESH_S:
             return kept[0]
         running = self._running.get(key)
         if running is None:
@@ -73,6 +74,7 @@ class SharedAnswers:
             is_complete = answer is not None and answer.data is not None
             running.set_result(answer if is_complete else None)
             if answer is not None and answer.data is not None:
+                self._remove(key)
                 self._answers[key] = (answer, started)
                 self._bytes += len(answer.data)
                 self._remove_older_than(self._clock() - FRESH_S)
@@ -80,8 +82,12 @@ class SharedAnswers:
     def _remove_older_than(self, time_s: float) -> None:
         """Remove old answers, and the oldest ones while there are too many bytes."""
         while self._answers:
-            answer, started = next(iter(self._answers.values()))
+            _, started = next(iter(self._answers.values()))
             if started >= time_s and self._bytes <= self._max_bytes:
                 return
-            self._answers.popitem(last=False)
-            self._bytes -= len(answer.data or b"")
+            self._remove(next(iter(self._answers)))
+
+    def _remove(self, key: AnswerKey) -> None:
+        removed = self._answers.pop(key, None)
+        if removed is not None:
+            self._bytes -= len(removed[0].data or b"")

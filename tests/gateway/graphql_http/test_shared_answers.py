@@ -100,3 +100,18 @@ async def test_a_known_caller_never_gets_a_shared_answer(client, authority) -> N
     for headers in ({"X-Session-Id": session}, {"Authorization": f"Bearer {authority.issue('ada')}"}):
         whose = (await client.post("/graphql", json=body, headers=headers)).json()["data"]["whose"]
         assert "user_key=None, session_key=None" not in whose
+
+
+async def test_a_slow_answer_behind_a_faster_one_is_not_kept_for_longer() -> None:
+    time = 100.0
+    answers, slow, fast = SharedAnswers(clock=lambda: time), Runs(), Runs()
+    slow.may_end.clear()
+    first = asyncio.create_task(answers.find(KEY, slow))
+    await asyncio.sleep(0)
+    time += 0.9
+    await answers.find(("{ other }", None, b"null", False), fast)
+    slow.may_end.set()
+    await first
+    time += 0.2
+    assert await answers.find(KEY, slow) is not await first
+    assert slow.count == 2
