@@ -84,7 +84,7 @@ MAX_SAME_OWNER = 3
 MAX_SAME_CATEGORY = 8
 """Projects of one owner and of one category on a page at most, unless no other candidates remain."""
 DIVERSITY_STRENGTH = 0.02
-"""Score subtracted for each unit of similarity to the projects on the page: the weight of 40 likes."""
+"""Score subtracted for each unit of similarity to the projects on the page: in the baseline model the weight of 40 likes."""
 OWNER_SIMILARITY, CATEGORY_SIMILARITY, TOOL_SIMILARITY = 1.0, 0.5, 0.25
 """Similarity of two projects for each shared owner, category and tool."""
 
@@ -128,11 +128,12 @@ MAX_BOOST_PLACES = 5  # maximum ranks by which a viewer's interests move a proje
 # --- reasons --------------------------------------------------------------------------------------------------------
 MIN_REASON_SIMILARITY = 0.35
 """Minimum cosine for the reason that two projects are similar. Random demo projects have .12 with WordLlama."""
-FRESH_DAYS = 7.0  # age up to which an explanation says that a project is new
+FRESH_DAYS = 7.0  # age up to which an explanation calls a project new, and exploration regards it as under-exposed
 
 # --- log of served pages --------------------------------------------------------------------------------------------
 SAMPLED_CANDIDATES = 40  # candidates logged in addition to a first page: 2 KB with 12 signals
 
+# --- counterfactuals ------------------------------------------------------------------------------------------------
 COUNTERFACTUAL_S = 0.3  # time for all counterfactuals of a request; each ranks the page up to seven times
 COUNTERFACTUAL_CAUSES = 3  # likeliest causes of a project that are tried
 
@@ -154,8 +155,8 @@ FACTOR_COUNT = 40  # number of latent factors; they add .017 NDCG@10 on feed req
 MAX_RECENT_INTERACTIONS = 20_000
 """Interactions read for one ranking, the latest first; 700 candidates of one platform have 9,000 in two weeks."""
 SESSION_PROJECTS = 5
-"""Latest projects of the history; actors who engaged with one within `SESSION_DAYS` are session neighbors."""
-SESSION_DAYS = 3.0
+"""Latest projects of the history; actors who engaged with one within `SESSION_NEIGHBOR_DAYS` are session neighbors."""
+SESSION_NEIGHBOR_DAYS = 3.0
 ITEM_NEIGHBOR_COUNT = 200
 ITEM_SHRINKAGE = 10.0
 """Length of an item-kNN list, and the shrinkage of its cosine."""

@@ -213,7 +213,7 @@ async def _similarities_to(request: _Request, actors: Integers) -> tuple[Floats,
 
 async def _session_neighbors(request: _Request, interactions: FirstInteractions) -> FirstInteractions:
     latest = request.profile.engaged[: tunables.SESSION_PROJECTS]
-    since, actor_id = request.at - timedelta(days=tunables.SESSION_DAYS), request.profile.viewer.actor_id or 0
+    since, actor_id = request.at - timedelta(days=tunables.SESSION_NEIGHBOR_DAYS), request.profile.viewer.actor_id or 0
     shared = await stored.session_neighbors_of(
         request.database, latest, actor_id, since, tunables.MAX_RECENT_INTERACTIONS
     )

@@ -220,11 +220,11 @@ class LogEvidence:
     def count_shared_projects(self, actor: int, engagements: History, at_s: float) -> Floats:
         """Count how many of the viewer's latest projects each of the (n_actors,) actors engaged with in the same days.
 
-        Counts the latest `tunables.SESSION_PROJECTS` projects, and events of the last `tunables.SESSION_DAYS` days.
+        Counts the latest `tunables.SESSION_PROJECTS` projects, and events of the last `tunables.SESSION_NEIGHBOR_DAYS` days.
         """
         latest = engagements.projects[: tunables.SESSION_PROJECTS]
         events = self._by_project.events_of_groups(latest, self.log.count_before(at_s))
-        events = events[self.log.at_s[events] >= at_s - tunables.SESSION_DAYS * DAY_S]
+        events = events[self.log.at_s[events] >= at_s - tunables.SESSION_NEIGHBOR_DAYS * DAY_S]
         shared = np.bincount(self.log.actors[events], minlength=self.log.n_actors).astype(np.float64)
         shared[actor] = 0.0
         return shared

@@ -180,7 +180,7 @@ async def _co_engaged(stores: Stores, profile: Profile, where: ProjectFilter, at
         profile.viewer.actor_id,
         history,
         latest_engaged=history[: tunables.SESSION_PROJECTS],
-        since=at - timedelta(days=tunables.SESSION_DAYS),
+        since=at - timedelta(days=tunables.SESSION_NEIGHBOR_DAYS),
         interactions_since=at - timedelta(days=tunables.RECENT_INTERACTION_DAYS),
         max_actors=tunables.SESSION_NEIGHBOR_COUNT,
         min_actors=tunables.ANONYMITY_FLOOR,
