@@ -84,7 +84,7 @@ MAX_SAME_OWNER = 3
 MAX_SAME_CATEGORY = 8
 """Projects of one owner and of one category on a page at most, unless no other candidates remain."""
 DIVERSITY_STRENGTH = 0.02
-"""Score subtracted for each unit of similarity to the projects on the page: in the baseline model the weight of 40 likes."""
+"""Score subtracted for each unit of similarity to the projects on the page. In the baseline model 40 likes add this."""
 OWNER_SIMILARITY, CATEGORY_SIMILARITY, TOOL_SIMILARITY = 1.0, 0.5, 0.25
 """Similarity of two projects for each shared owner, category and tool."""
 

@@ -220,7 +220,8 @@ class LogEvidence:
     def count_shared_projects(self, actor: int, engagements: History, at_s: float) -> Floats:
         """Count how many of the viewer's latest projects each of the (n_actors,) actors engaged with in the same days.
 
-        Counts the latest `tunables.SESSION_PROJECTS` projects, and events of the last `tunables.SESSION_NEIGHBOR_DAYS` days.
+        Counts the latest `tunables.SESSION_PROJECTS` projects, and events of the last `tunables.SESSION_NEIGHBOR_DAYS`
+        days.
         """
         latest = engagements.projects[: tunables.SESSION_PROJECTS]
         events = self._by_project.events_of_groups(latest, self.log.count_before(at_s))
