@@ -32,6 +32,7 @@ from tests.servers import RedisServer, running_redis
 MAX_SQLITE = 100_000
 """Number of projects above which the gateway is measured on PostgreSQL only."""
 REMOVABLE = 12
+SIZES = (1_000, 10_000, 100_000, 1_000_000)
 
 
 def learn(target: Target, projects: int, viewers: Sequence[int] = WARM[:4]) -> Known:
@@ -123,13 +124,21 @@ def start_all(stack: ExitStack, folder: Path, data: Path, projects: int) -> tupl
 def main() -> None:
     """Start everything, measure, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--projects", type=int, default=10_000, help="1000, 10000, 100000 or 1000000 [10000]")
+    parser.add_argument(
+        "--projects", type=int, default=10_000, choices=SIZES, help=f"{', '.join(map(str, SIZES))} [10000]"
+    )
     parser.add_argument("--only", default="", help="names of scenarios, separated by commas [all]")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=1.0, help="of one measurement [1]")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--folder", type=Path, default=Path("build/bench"), help="of data and results [build/bench]")
     given = parser.parse_args()
+    if given.rounds < 1 or given.seconds <= 0:
+        parser.error("--rounds must be at least 1, and --seconds above 0")
+    names = set(filter(None, given.only.split(",")))
+    known_names = [scenario.name for scenario in scenarios(Known(users_of(given.projects), given.projects))]
+    if unknown := sorted(names.difference(known_names)):
+        parser.error(f"--only has unknown scenarios: {', '.join(unknown)}; choose from {', '.join(known_names)}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the servers end too
     print(f"data: {given.projects:,} projects ...", flush=True)
     data = asyncio.run(data_set(given.folder.absolute(), given.projects, given.seed))
@@ -137,7 +146,6 @@ def main() -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="explore-bench-")))
         running, asked = start_all(stack, folder, data, given.projects)
         memory = {one.name: pss_mb(one.pid) for one in running}
-        names = set(filter(None, given.only.split(",")))
         chosen = [one for one in asked if not names or one.name in names]
         cells = asyncio.run(measure(running, chosen, given.rounds, given.seconds))
         result = {

@@ -50,7 +50,7 @@ class Connection(asyncio.Protocol):
         """Resolve the future of the response when it is complete."""
         self._received += data
         head = self._received.find(b"\r\n\r\n")
-        if head < 0 or self._answered is None:
+        if head < 0 or self._answered is None or self._answered.done():  # done: the run was stopped
             return
         fields = bytes(self._received[:head]).lower()
         length = int(fields.partition(b"content-length: ")[2].partition(b"\r\n")[0])
