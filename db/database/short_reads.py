@@ -15,6 +15,8 @@ import asyncpg
 from sqlalchemy.engine import URL, Dialect
 from sqlalchemy.sql import Executable
 
+from db.errors import Store, StoreUnavailable
+
 MAX_STEPS = 100_000
 """Instructions of SQLite's virtual machine after which a read leaves the event loop: about 5 ms, at most twice this."""
 
@@ -127,14 +129,16 @@ class PostgresqlShortReads(ShortReads):
         self._pool: asyncpg.Pool[Any] | None = None
 
     async def fetch(self, statement: Executable, parameters: Parameters) -> RawRows:
-        """Run a statement. Raises `NotShort` if the server does not answer as expected."""
+        """Run a statement. Raises `NotShort` after an error, and `StoreUnavailable` without an answer in time."""
         sql, values = self.bind(statement, parameters)
         try:
             async with asyncio.timeout(self._deadline_s):
                 pool = await self._open()
                 async with pool.acquire() as connection:
                     return await _fetch(connection, sql, values)
-        except (*_DRIVER_ERRORS, TimeoutError) as error:
+        except TimeoutError:
+            raise StoreUnavailable(Store.DATABASE, f"no answer in {self._deadline_s:g} s") from None
+        except _DRIVER_ERRORS as error:
             raise NotShort from error
 
     async def close(self) -> None:

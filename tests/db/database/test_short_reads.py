@@ -11,6 +11,7 @@ from sqlalchemy import bindparam, literal, select, text
 from db.database.column_types import IDS, in_list
 from db.database.engine import Database
 from db.database.short_reads import MAX_STEPS, NotShort, SqliteShortReads
+from db.errors import StoreUnavailable
 from db.models import Project, now
 
 LISTED = select(Project.id, Project.key, literal("always").label("constant")).where(in_list(Project.id, IDS))
@@ -60,6 +61,20 @@ async def test_short_reads_go_on_after_the_server_has_closed_their_connections(p
         )
     await postgresql_database.fetch_short(LISTED, {"ids": ids})
     assert len(await postgresql_database.short_reads.fetch(LISTED, {"ids": ids})) == 3
+
+
+async def test_a_server_that_does_not_answer_is_waited_for_once() -> None:
+    connections: list[asyncio.StreamWriter] = []
+    server = await asyncio.start_server(lambda _, writer: connections.append(writer), "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    silent = Database(f"postgresql://nobody@127.0.0.1:{port}/nothing", read_deadline_s=0.2)
+    with pytest.raises(StoreUnavailable, match="no answer in"):
+        await silent.fetch_short(LISTED, {"ids": [1]})
+    assert len(connections) == 1
+    await silent.close()
+    for writer in connections:
+        writer.close()
+    server.close()
 
 
 async def test_a_long_statement_leaves_the_event_loop(sqlite_database: Database) -> None:
