@@ -1,5 +1,6 @@
 """What the tests of the explore page do on it, in the words of somebody who uses it."""
 
+from contextlib import AbstractAsyncContextManager
 from decimal import Decimal
 
 from playwright.async_api import Locator, Page, Route, expect
@@ -43,6 +44,14 @@ async def show_newer(page: Page) -> None:
 def amount(text: str) -> Decimal:
     """Read a number as the page writes it: with a true minus, and a plus."""
     return Decimal(text.replace("\N{MINUS SIGN}", "-").replace("+", "").strip())
+
+
+def answer_to(page: Page, mutation: str) -> AbstractAsyncContextManager[object]:
+    """Wait at the end of the block for the answer to a mutation, by the name of its document.
+
+    `answered` alone can look between a click and its request, or between two requests of one act.
+    """
+    return page.expect_response(lambda response: f"mutation {mutation}(" in (response.request.post_data or ""))
 
 
 def asks_for(route: Route, operation: str) -> bool:

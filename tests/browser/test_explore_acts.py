@@ -3,7 +3,7 @@
 from playwright.async_api import expect
 
 from tests.browser.accessibility import violations
-from tests.browser.explore_page import amount, asks_for, card_without, cards, keys, settled, show_newer
+from tests.browser.explore_page import amount, answer_to, asks_for, card_without, cards, keys, settled, show_newer
 from tests.browser.guard import answered
 
 
@@ -30,7 +30,8 @@ async def test_a_double_click_ends_where_it_began_on_the_page_and_in_the_gateway
     await settled(page)
     button = (await card_without(page, "Like")).get_by_role("button", name="Like")
     before = await button.text_content()
-    await button.dblclick()
+    async with answer_to(page, "Unlike"):
+        await button.dblclick()
     await expect(button).to_have_attribute("aria-pressed", "false")
     await answered(page)
     await expect(button).to_have_text(before)
@@ -44,7 +45,8 @@ async def test_three_quick_clicks_are_one_like(open_page):
     page = await open_page("/?tab=new", viewer="aisha-yilmaz")
     await settled(page)
     button = (await card_without(page, "Like")).get_by_role("button", name="Like")
-    await button.click(click_count=3)
+    async with answer_to(page, "Like"):
+        await button.click(click_count=3)
     await expect(button).to_have_attribute("aria-pressed", "true")
     await answered(page)
     await page.reload()
@@ -76,7 +78,8 @@ async def test_what_is_dismissed_can_be_brought_back_from_where_it_was(open_page
     await expect(place.get_by_role("button", name="Undo")).to_be_focused()
     await page.keyboard.press("Enter")
     await expect(cards(page).first).to_have_attribute("data-key", before[0])
-    await cards(page).first.get_by_role("button", name="Not for me").click()
+    async with answer_to(page, "Dismiss"):
+        await cards(page).first.get_by_role("button", name="Not for me").click()
     await answered(page)
     await show_newer(page)
     assert before[0] not in await keys(page)

@@ -5,7 +5,7 @@ import json
 from playwright.async_api import expect
 
 from tests.browser.accessibility import violations
-from tests.browser.explore_page import asks_for, cards, keys, settled
+from tests.browser.explore_page import answer_to, asks_for, cards, keys, settled
 from tests.browser.guard import answered
 from tests.browser.layout import fits
 
@@ -37,8 +37,8 @@ async def test_the_panel_fits_a_phone(open_page, keep):
 async def test_what_may_be_used_is_remembered_by_the_gateway(open_page):
     page = await open_page("/", viewer="beatriz-virtanen")
     panel = await open_panel(page)
-    await panel.get_by_role("switch", name="Use other people's activity").click()
-    await answered(page)
+    async with answer_to(page, "ChangeSettings"):
+        await panel.get_by_role("switch", name="Use other people's activity").click()
     other = await open_page("/", viewer="beatriz-virtanen")
     panel = await open_panel(other)
     await expect(panel.get_by_role("switch", name="Use other people's activity")).not_to_be_checked()
@@ -49,7 +49,8 @@ async def test_an_interest_that_is_removed_stays_away(open_page):
     panel = await open_panel(page)
     interests = panel.get_by_role("region", name="Your interests")
     removed = await interests.get_by_role("listitem").first.locator("bdi").text_content()
-    await interests.get_by_role("button", name=f"Remove {removed}").click()
+    async with answer_to(page, "RemoveInterest"):
+        await interests.get_by_role("button", name=f"Remove {removed}").click()
     await expect(interests.get_by_role("button", name=f"Remove {removed}")).to_have_count(0)
     await answered(page)
     await page.reload()

@@ -9,7 +9,7 @@ from playwright.async_api import expect
 from db.models import Role
 from tests.browser.accessibility import violations
 from tests.browser.conftest import running_demo
-from tests.browser.explore_page import asks_for, card_without, cards, keys, settled
+from tests.browser.explore_page import answer_to, asks_for, card_without, cards, keys, settled
 from tests.browser.guard import answered
 from tests.browser.layout import fits, page_fits
 
@@ -163,7 +163,8 @@ async def test_answers_that_come_in_the_wrong_order_leave_the_last_wish(open_pag
         await button.click()
     await button.click()
     await expect(button).to_have_attribute("aria-pressed", "false")
-    await held[0].continue_()
+    async with answer_to(page, "Unlike"):
+        await held[0].continue_()
     await answered(page)
     await expect(button).to_have_attribute("aria-pressed", "false")
     await page.reload()

@@ -8,7 +8,7 @@ from playwright.async_api import Page, Response, Route, expect
 from scoring.tunables import PERSONAL_FRESH_S
 from tests.aging import age_cache
 from tests.browser.accessibility import violations
-from tests.browser.explore_page import amount, cards, settled
+from tests.browser.explore_page import amount, answer_to, cards, settled
 from tests.browser.guard import answered
 
 FEEDS = {
@@ -73,7 +73,8 @@ async def test_the_sum_under_why_is_the_score_of_the_card(open_page, demo, keep,
     assert await explained_sum(page) == score, "fresh"
     age_cache(cache, PERSONAL_FRESH_S + 10)
     assert await explained_sum(page) == score, "after 70 s"
-    await cards(page).first.get_by_role("button", name="Like").click()
+    async with answer_to(page, "Like"):
+        await cards(page).first.get_by_role("button", name="Like").click()
     await answered(page)
     assert await explained_sum(page) == score, "after a like"
     await page.route("**/graphql", expire_edges)  # the gateway would keep the ranking in memory
