@@ -20,8 +20,9 @@ from gateway.limits.limits import Limits
 from gateway.limits.rate_limits import RateLimitStore
 
 MAX_VARIABLE_ERRORS, MAX_VARIABLE_ERRORS_OF_MANY_VALUES = 50, 10
-"""Maximum number of reported variable errors: with up to `limits.FREE_VALUES` values, and with more. Each error quotes
-the whole value: 50 errors of an object with 9,000 unknown fields take 100 ms of CPU, 10 errors take 25 ms."""
+"""Maximum number of reported errors in variables: the first for up to `limits.FREE_VALUES` values, the second for more.
+Each error quotes the whole value: 50 errors of an object with 9,000 unknown fields take 100 ms of CPU, 10 errors take
+25 ms."""
 
 MAX_LOGGED_NAME = 100
 """Characters of an operation's name in the log."""
@@ -71,7 +72,7 @@ class Admission:
     async def admit(
         self, request: HTTPConnection, authentication: Authentication, parameters: GraphQLRequest
     ) -> AdmittedOperation:
-        """Admit an operation that is valid, and within the limits and the budget of the caller.
+        """Admit an operation that is valid and within the limits and the budget of the caller.
 
         Raises `RequestRefused` or `DocumentRefused` if the operation may not run. The message says why.
         """
@@ -131,7 +132,7 @@ class Admission:
     def _price(
         self, document: Document, operation: OperationDefinitionNode, prepared: Prepared, *, is_privileged: bool
     ) -> int:
-        """Return the points of an operation. With wrong variables it does not run, and costs `REFUSED_POINTS`."""
+        """Return the points of an operation. An operation that is refused for its variables costs `REFUSED_POINTS`."""
         if isinstance(prepared, list):
             return REFUSED_POINTS
         assert document.analysis is not None  # noqa: S101 (for the type checker)

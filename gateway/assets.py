@@ -1,7 +1,7 @@
 """Built pages (the explore page and GraphiQL), held in memory and sent compressed under a strict content policy.
 
-The builds of the npm packages in `frontend/` are read once at the start: a request is a lookup in a dictionary. So
-no path can leave the folder, and a new build that is still being written is not served.
+The builds of the npm packages in `frontend/` are read once at the start, and a request is a lookup in a dictionary.
+Therefore no path of a request can leave the folder, and a new build that is still being written is not served.
 """
 
 from collections.abc import Mapping

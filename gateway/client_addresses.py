@@ -20,7 +20,7 @@ Network = IPv4Network | IPv6Network
 HEADER = "X-Forwarded-For"
 
 MAX_HOPS = 20
-"""Maximum number of entries of the header that are read, from the right. No installation has more proxies."""
+"""Maximum number of entries of the header that are read, from the right. No known installation has so many proxies."""
 
 _FORWARDING = re.compile(
     r"(x-)?forwarded(-for)?|via|cdn-loop|proxy-connection"
@@ -39,15 +39,16 @@ log = structlog.get_logger(__name__)
 class ClientAddresses:
     """Finds the address of a client behind the proxies in the networks `trusted`.
 
-    For each forwarding header from another address, `on_untrusted` is called with whether that address is public.
+    For each forwarding header from another address, `on_untrusted` is called; its argument states whether that address
+    is public.
     """
 
     def __init__(self, trusted: Sequence[Network] = (), on_untrusted: Callable[[bool], None] = lambda _: None) -> None:
         self._trusted = trusted
         self._on_untrusted = on_untrusted
         self.has_unknown_proxy = False
-        """Whether an untrusted private address has sent a forwarding header: most likely a proxy that is missing in
-        TRUSTED_PROXIES, whose clients share one budget."""
+        """Whether an untrusted private address has sent a forwarding header. This is most likely a proxy that is
+        missing in TRUSTED_PROXIES; its clients share one budget."""
 
     def find(self, connection: HTTPConnection) -> Address | None:
         """Return the client's address, or None for a connection without one, such as a Unix socket."""

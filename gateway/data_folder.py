@@ -40,7 +40,7 @@ def require_data(settings: Settings) -> None:
 
 
 def require_secret(settings: Settings) -> None:
-    """Require an existing signing secret: a server would not accept tokens that a new one signs.
+    """Require an existing signing secret. A running server would not accept tokens signed with a new secret.
 
     Raises `CannotStart` if there is neither TOKEN_SECRET nor the file that a server creates at its first start.
     """

@@ -56,7 +56,7 @@ def error_for_client(error: GraphQLError, request_id: str, default_code: str = I
             message = f"The {cause.store.value} of the gateway cannot be reached. Try again in a moment."
             return _entry(error, message, {"code": "STORE_UNAVAILABLE", "store": cause.store.name})
         case _ if error.path is None and _INPUT.match(error.message):
-            # A scalar's parser raised a Python error: report the place of the value, not the error.
+            # A scalar's parser raised a Python error: report where the value stands, not the Python error.
             return _entry(error, plain_message(error.message), {"code": default_code})
         case _:
             log.error("request failed", path=error.path, exc_info=cause)
@@ -81,7 +81,10 @@ def _shorten(message: str) -> str:
 
 
 def _is_bad_output(error: GraphQLError) -> bool:
-    """Return whether graphql-core could not serialize a resolver's value, which it reports like a client's error."""
+    """Return whether graphql-core could not serialize a resolver's value.
+
+    It reports this internal error like a client's error.
+    """
     is_unnamed = error.path is not None and not (error.extensions or {}).get("code")
     return is_unnamed and _OUTPUT.match(error.message) is not None
 

@@ -46,9 +46,10 @@ async def answer_alive(_request: Request) -> Response:
 
 
 async def answer_ready(request: Request) -> Response:
-    """Answer with the state of each store. The status is 503 if the database is unavailable, which everything needs.
+    """Answer with the state of each store.
 
-    The token issuer is not called: its last known state is reported, so that health checks cause no requests to it.
+    The status is 503 if the database is unavailable, because every request needs it. The token issuer is not called;
+    its last known state is reported, so that health checks cause no requests to the issuer.
     """
     stores: Stores = request.app.state.runtime.stores
     probes: dict[str, Awaitable[object]] = {
@@ -103,7 +104,10 @@ async def _check_database(stores: Stores) -> None:
 
 
 async def _check(name: str, probe: Awaitable[object]) -> str:
-    """Return "ok" or a sentence for the operator. The store's own message may hold addresses: it goes to the log."""
+    """Return "ok" or a sentence for the operator.
+
+    The store's own message may contain addresses, so it goes to the log only.
+    """
     try:
         async with asyncio.timeout(CHECK_TIMEOUT_S):
             await probe

@@ -85,7 +85,7 @@ def _add_headers(message: Message, request_id: str) -> None:
 def _write_line(scope: Scope, status: int, started: float) -> None:
     seconds = time.perf_counter() - started
     path = scope["path"] if scope["path"] in KNOWN_PATHS else "other"
-    if scope["state"].get("is_stream"):  # the duration of a stream is no response time
+    if scope["state"].get("is_stream"):  # a stream's duration is not a response time
         path += " (stream)"
     observe_request(path, status, seconds)
     operation = scope["state"].get("operation")

@@ -1,7 +1,7 @@
 """The four stores that the settings select, each behind a guard.
 
-An engine is imported only if it is selected: the imports of the clients of Weaviate and OpenAI would take more than
-half of the start of a command that uses the embedded stores.
+An engine is imported only if it is selected. Importing the clients of Weaviate and OpenAI would more than double the
+start time of a command that uses the embedded stores.
 """
 
 import asyncio
@@ -34,7 +34,8 @@ from gateway.settings import Settings
 from gateway.telemetry import count_embedding_cost, observe_store_call, record_circuit_state
 
 READ_VECTORS_S, WRITE_VECTORS_S = 2.0, 30.0
-"""Deadlines of the vector store in seconds. Feeds have shorter ones. A bulk write of 100 objects may have to wait."""
+"""Deadlines of calls to the vector store in seconds. Feeds have shorter deadlines. A bulk write of 100 objects may take
+longer."""
 
 READ_CACHE_S, SCAN_CACHE_S = 1.0, 30.0
 """Deadlines of the cache in seconds. Only deletions of accounts scan all keys."""
@@ -143,7 +144,8 @@ def driver_message(error: Exception) -> str:
 def open_documents_cache(settings: Settings) -> Cache:
     """Open the cache of registered documents.
 
-    Without Redis it has a file of its own: documents are kept longer than ranking snapshots, and would evict them.
+    Without Redis this cache has its own file. Documents are kept longer than ranking snapshots and would evict them
+    from a common file.
     """
     make_var_dir(settings)
     return _create_cache(settings, DataFile.DOCUMENTS, MAX_DOCUMENTS_BYTES)
@@ -171,9 +173,10 @@ def _create_cache(settings: Settings, file: DataFile, max_bytes: int = MAX_BYTES
 
 
 def _create_embedder(settings: Settings) -> Embedder:
-    """Create WordLlama, or the client of a paid model, whose embeddings are stored.
+    """Create WordLlama, or the client of a paid model with a cache of its embeddings.
 
-    Stored embeddings have a file of their own: they are kept for months, and would evict ranking snapshots.
+    The cached embeddings have their own file. They are kept for months and would evict ranking snapshots from a common
+    file.
     """
     if settings.openai_api_key is None and not settings.openai_base_url:
         return WordLlamaEmbedder()

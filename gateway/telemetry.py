@@ -71,7 +71,7 @@ def count_refused_request(code: str) -> None:
 
 
 def count_operation(*, is_compiled: bool) -> None:
-    """Count an operation that ran, by whether all fields below its root fields were read directly."""
+    """Count an operation that ran; the label states whether all fields below its root fields were read directly."""
     _operations.labels("compiled" if is_compiled else "mixed").inc()
 
 

@@ -17,7 +17,7 @@ LEEWAY_S = 30.0
 ADMINISTRATOR_HOURS = 24.0
 
 MIN_SECRET_BYTES = 32
-"""HS256 requires a key at least as long as its digest (RFC 7518, section 3.2)."""
+"""Minimum length of the secret: HS256 requires a key at least as long as its digest (RFC 7518, section 3.2)."""
 
 TokenAlgorithm: TypeAlias = Literal[
     "HS256", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"

@@ -47,10 +47,10 @@ _NODES: dict[str, tuple[str, Callable[[Any], Node]]] = {
     "Category": ("categories_by_key", Category.of),
     "Topic": ("topics_by_key", Topic.of),
 }
-"""Loader by key and converter for each type of node except `FeedEdge`."""
+"""For each node type except `FeedEdge`: the loader by key, and the converter of its values."""
 
 _NODE_COST = Cost(150)
-"""Cost of one or two statements. For an edge, reading and unpacking the stored ranking takes 1.5 ms of CPU."""
+"""Cost of `node`: one or two statements. For an edge, reading and unpacking the stored ranking takes 1.5 ms of CPU."""
 
 
 @strawberry.type

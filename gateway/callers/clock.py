@@ -4,7 +4,7 @@ import asyncio
 import time
 
 MAX_SLEEP_S = 15.0
-"""Longest time between two readings of the wall clock: somebody may set the clock, or suspend the machine."""
+"""Longest sleep before the wall clock is read again, because somebody may set the clock or suspend the machine."""
 
 
 class Clock:

@@ -27,10 +27,11 @@ REFRESH_AFTER_S = 300.0
 continues, so a revoked key is refused after ten minutes at the latest, if the issuer answers."""
 
 MAX_KEY_AGE_S = DAY_S
-"""Validity of the last known keys while the issuer is unavailable: an outage of a night locks nobody out."""
+"""Validity of the last known keys while the issuer is unavailable. During an outage of a night, users stay signed
+in."""
 
 RETRY_AFTER_S = 10.0
-"""Shortest pause between two fetches, whatever tokens arrive."""
+"""Shortest pause between two fetches, however many tokens with unknown keys arrive."""
 
 DEADLINE_S = 3.0
 """Time limit of a fetch. Only the first request and requests with an unknown key wait for a fetch."""
@@ -177,7 +178,7 @@ async def _download(url: str) -> bytes:
     """Fetch a key set. No redirect is followed: it could lead to the keys of an attacker."""
     import httpx  # noqa: PLC0415 (0.1 s, only with an issuer)
 
-    # TOKEN_JWKS_URL allows plain http for this machine only, so proxy settings of the environment are ignored for it.
+    # Plain http is allowed for this machine only, so the environment's proxy settings are ignored for an http URL.
     direct = url.startswith("http:")
     # In a thread: reading the certificates of the authorities takes 20 ms.
     client = await asyncio.to_thread(

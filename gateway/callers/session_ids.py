@@ -1,8 +1,9 @@
 """Session ids of callers without a token: random, signed by the gateway, stored nowhere.
 
 The first anonymous answer has an id in the header `X-Session-Id`; a client that sends the id back continues the
-session. The signature prevents invented and guessed ids. A crawler stores nothing, because the row of a session is
-created at its first write. `db.actors.users.find_viewer` finds the actor of a session, none after its claim ended.
+session. The signature prevents invented and guessed ids. The row of a session is created at its first write, so a
+crawler's sessions are never stored. `db.actors.users.find_viewer` returns the actor of a session, and none after the
+end of its claim.
 """
 
 import hmac

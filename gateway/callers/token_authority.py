@@ -30,8 +30,8 @@ MAX_TOKEN = 8_192
 """Characters of the longest accepted token. Tokens of `explore token` have about 250."""
 
 MAX_VERIFIED_TOKENS = 4_096
-"""Maximum number of tokens whose verified payload is kept (4 MB), to verify each signature once. That takes 0.1 ms, a
-fifth of the smallest request."""
+"""Maximum number of tokens whose verified payload is kept (4 MB). Verifying a signature takes 0.1 ms, a fifth of the
+smallest request, so the signature of a token is verified once."""
 
 # RFC 6750, section 2.1: one scheme, spaces, one token. Two tokens, joined with a comma by a proxy, are refused.
 # Some issuers pad each part of a token with "=".
@@ -240,7 +240,7 @@ def signing_secret(settings: Settings) -> bytes:
 
 
 def _make_secret(path: Path) -> None:
-    """Write a temporary file and link it to its name: workers that start at once use the same secret."""
+    """Write a temporary file and link it to its final name, so that workers starting at once use the same secret."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:

@@ -14,7 +14,7 @@ from gateway.errors import Unauthenticated
 from gateway.token_settings import ADMINISTRATOR_HOURS, LEEWAY_S
 
 LATEST_TIME_S = 253_402_300_799
-"""The last second of the year 9999. A later time is a mistake (milliseconds) or an attack, and fits no `datetime`."""
+"""The last second of the year 9999, the end of `datetime`. A later time is a mistake (milliseconds) or an attack."""
 
 ADVICE = "Ask for a new one where you sign in, or make one with: explore token USER"
 

@@ -32,7 +32,8 @@ from gateway.settings import Settings, load_settings
 from gateway.stores import driver_message, open_stores, require_reachable
 
 MAX_LAG_S = 60.0
-"""Age of an outbox row in seconds from which no worker seems to run: a busy worker needs a second or two."""
+"""Age of the oldest outbox row in seconds from which the check reports that no worker seems to run. A busy worker needs
+a second or two."""
 
 MIN_FREE_BYTES = 256 * 2**20
 """Free bytes on the disk below which a warning is printed: a rebuild of the index of 20,000 projects writes about 80 MB

@@ -86,9 +86,9 @@ async def _load_demo(settings: Settings, stores: Stores, *, fills_index: bool) -
 
 
 async def _check_credentials(settings: Settings, stores: Stores) -> None:
-    """Call the paid model and Redis once each, so that a rejected key is reported at the start.
+    """Call the paid embedding model and Redis once each, so that a rejected key is reported at the start.
 
-    The embedding is stored, so that the next start costs nothing. An unavailable store is no error.
+    The embedding is stored, so that the check at the next start is free. An unavailable store is no error.
     """
     calls: list[Callable[[], Awaitable[object]]] = []
     if settings.openai_api_key is not None or settings.openai_base_url:

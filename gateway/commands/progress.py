@@ -45,7 +45,7 @@ def progress(
 ) -> Iterator[ReportProgress]:
     """Show progress while the block runs; `unit` is the plural of the counted things, as in "lines".
 
-    A step begins with the block, or with the last report of the step before.
+    The first step begins with the block, each other step with the last report of the previous step.
     """
     with _bars(output, unit, clock) if output.is_terminal else _lines(output, unit, every_s, clock) as report_progress:
         yield report_progress

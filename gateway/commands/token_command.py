@@ -36,7 +36,7 @@ def token(
 
 
 async def _user_warning(settings: Settings, user: str) -> str | None:
-    """Return a warning if the user is not in the database, or that cannot be checked; else None."""
+    """Return a warning if the user is not in the database, or if the database cannot be read; else None."""
     try:
         require_data(settings)
         async with open_database(settings) as database:

@@ -106,7 +106,10 @@ class StalledReader:
         self._timer.cancel()
 
     def _check(self) -> None:
-        """Compare the write buffer with its previous size: while paused or closing, nothing is added to it."""
+        """Disconnect a client whose write buffer has not shrunk.
+
+        While paused or closing, nothing is added to the buffer.
+        """
         if self._is_paused or self._transport.is_closing():
             unread_bytes = self._transport.get_write_buffer_size()
             if self._previous_bytes is not None and unread_bytes > self._previous_bytes - self._limits.min_read_bytes:

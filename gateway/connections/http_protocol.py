@@ -139,7 +139,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     def eof_received(self) -> bool | None:  # type: ignore[override]
         """Keep the connection of a client that has closed its sending side until its requests are answered.
 
-        The connection closes if an answer has begun: it is a stream, or is written already.
+        The connection closes at once if the answer has begun, because that answer is a stream or already written.
         """
         if self._is_in_body or self.cycle is None or self.cycle.response_started:
             return None
@@ -158,7 +158,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             self._end_timer = self.loop.call_later(self._limits.linger_timeout_s, self.transport.close)
 
     def on_response_complete(self) -> None:
-        """Continue with the next request, unless this was the last answer."""
+        """Continue with the next request, unless this was the last answer of the connection."""
         if self._end_timer is None:
             super().on_response_complete()
         else:
@@ -224,7 +224,8 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._is_in_body = True
         self._framing_bytes = self._body_bytes = self._pieces = 0
         if self._is_over_cap or self.expect_100_continue:
-            # A client that gets its final answer instead of 100 may omit the body: the next bytes are ambiguous.
+            # With `Expect: 100-continue`, a client that gets the final answer first may omit the body. The next bytes
+            # could then be the body or another request.
             self.cycle.keep_alive = False
         if self.parser.get_http_version() == "1.0":
             self.cycle.waiting_for_100_continue = False

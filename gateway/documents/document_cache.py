@@ -43,14 +43,14 @@ class TextBoundedCache(Generic[V]):
         return key in self._values
 
     def get(self, key: str) -> V | None:
-        """Return a value, which becomes the most recent one."""
+        """Return a value and mark it as the most recently used one."""
         if key not in self._values:
             return None
         self._values.move_to_end(key)
         return self._values[key][0]
 
     def put(self, key: str, value: V, characters: int) -> None:
-        """Add a value and evict the least recent values. An existing value is not replaced."""
+        """Add a value and evict the least recently used values. An existing value is not replaced."""
         if key in self._values or characters > self._max_characters:
             return
         self._values[key] = (value, characters)

@@ -31,7 +31,8 @@ class ResolvedDocument:
 class DocumentResolver:
     """Finds the text of a request's document.
 
-    `persisted` is None if clients may not register documents. With `trusted_only` viewers may run only trusted ones.
+    `persisted` is None if clients may not register documents. With `trusted_only` viewers may run only trusted
+    documents.
     """
 
     def __init__(
@@ -105,7 +106,7 @@ _UNKNOWN = "This gateway has no document with this documentId. Send the query it
 
 
 def _apollo_error(message: str, code: str) -> DocumentRefused:
-    """Return the exact error that the clients of Apollo and urql expect."""
+    """Return the error with the exact message and code that Apollo Client and urql expect."""
     return DocumentRefused([GraphQLError(message, extensions={"code": code})])
 
 

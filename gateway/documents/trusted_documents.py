@@ -1,8 +1,9 @@
 """Trusted documents: a manifest from the build of a front end, read once at the start.
 
-Three tools write such a file: graphql-codegen's client preset (``persistedDocuments``) and relay-compiler
-(``persistConfig``) an object of texts by hash, Apollo's ``generate-persisted-query-manifest`` a list of operations with
-an id and a body. The hash function does not matter: an id is opaque, with or without the prefix ``sha256:``.
+Three tools write such a file. graphql-codegen's client preset (``persistedDocuments``) and relay-compiler
+(``persistConfig``) write an object of texts by hash. Apollo's ``generate-persisted-query-manifest`` writes a list of
+operations with an id and a body. The hash function does not matter, because ids are opaque, with or without the prefix
+``sha256:``.
 """
 
 from collections.abc import Iterator, Mapping

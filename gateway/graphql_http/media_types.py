@@ -64,7 +64,7 @@ def _accepted_quality(media: str, ranges: list[MediaRange]) -> tuple[float, int]
 
 
 def _is_preferred(media: str, specificity: int) -> bool:
-    """Break a tie: prefer the newer type if the client names both, the older type if it names neither."""
+    """Choose between types of equal quality: the newer if the client names both, the older if it names neither."""
     return media == (GRAPHQL if specificity == 3 else JSON)
 
 

@@ -1,8 +1,8 @@
 """Answers that are the same for all anonymous callers. No other answer may be cached by proxies.
 
 Three conditions must hold. The request has neither token nor session. Each selected field is shared
-(`resolvers.common.field_costs`): a field with a resolver declares it, and an attribute is always shared. The answer is
-complete: an error, or the lack of an unavailable store, is temporary. Proxies may cache the answer to a GET.
+(`resolvers.common.field_costs`): a field with a resolver declares this, and an attribute is always shared. The answer
+is complete: it has no error, and every store was available. Proxies may cache the answer to a GET.
 """
 
 from typing import Any
@@ -32,7 +32,8 @@ from resolvers.common.compat import field_definition
 from resolvers.common.field_costs import SHARED
 
 VARY = "Accept, Authorization, X-Session-Id"
-"""Headers by which caches distinguish answers. A caller who sends one of the last two gets a personal answer."""
+"""Headers by which caches distinguish answers (`Vary`). A caller who sends one of the last two gets a personal
+answer."""
 
 
 class PublicCaching:

@@ -35,7 +35,7 @@ def result_response(
 ) -> GraphQLResponse:
     """Return the response of an executed operation.
 
-    Wrong variables, which are found before a field is executed, are a request error too.
+    An error in the variables, found before a field is executed, is a request error: the response has no `data`.
     """
     if result.data is None and result.errors and all(error.path is None for error in result.errors):
         return request_error_response(result.errors, media, request_id, extensions=extensions)

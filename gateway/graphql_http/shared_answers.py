@@ -1,7 +1,7 @@
 """Answers that all anonymous callers share, kept in this process for a second.
 
-Concurrent requests of one answer run its operation once. Only complete answers are kept: an error, or the lack of an
-unavailable store, is temporary.
+Concurrent requests for one answer run its operation once. Only complete answers are kept, without an error and with
+every store available.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from hashlib import blake2b
 from graphql import ExecutionResult
 
 FRESH_S = 1.0
-"""Time for which an answer is kept, from the start of its operation: the maximum age of its counters."""
+"""Seconds for which an answer is kept, from the start of its operation. Its counters are never older than this."""
 
 MAX_BYTES = 16 * 1024**2
 """Size of all kept answers: 600 pages of 30 cards."""
@@ -51,7 +51,7 @@ class SharedAnswers:
         self._running: dict[AnswerKey, asyncio.Future[SharedAnswer | None]] = {}
 
     async def find(self, key: AnswerKey, run: RunOperation) -> SharedAnswer:
-        """Return the kept answer, that of a running request, or else run the operation."""
+        """Return the kept answer, or the answer of a running request for it, or else run the operation."""
         started = self._clock()
         self._remove_older_than(started - FRESH_S)
         kept = self._answers.get(key)

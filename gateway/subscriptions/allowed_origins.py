@@ -39,6 +39,6 @@ def _parse(origin: str) -> tuple[str, str, int] | None:
 
 
 def _host(connection: HTTPConnection, scheme: str) -> tuple[str, int] | None:
-    """Return the requested host and port. A proxy may have terminated TLS, so the page's own scheme counts."""
+    """Return the requested host and port. The default port is that of the page's scheme: a proxy may terminate TLS."""
     requested = _parse(f"{scheme}://{connection.headers.get('host', '')}")
     return None if requested is None else requested[1:]

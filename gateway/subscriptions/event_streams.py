@@ -33,9 +33,9 @@ _TOKEN_EXPIRED = b"event: next\ndata: %s\n\n" % orjson.dumps(
 
 
 class EventStream(Response):
-    """An answer until the subscription ends, the client disconnects, the token expires, or the server stops.
+    """A response that ends when the subscription ends, the client disconnects, the token expires, or the server stops.
 
-    When the stream ends, it closes `held_counts`, which frees its places in `StreamLimits`. `token_end` waits until the
+    At its end it closes `held_counts`, so that `StreamLimits` no longer counts the stream. `token_end` waits until the
     token expires.
     """
 

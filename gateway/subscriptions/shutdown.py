@@ -15,8 +15,8 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 def set_on_shutdown_signal(event: asyncio.Event) -> Iterator[None]:
     """Set the event at the signal that stops the server, and pass the signal on.
 
-    uvicorn waits for running requests first and notifies the application last. Without this, every open stream would
-    delay each stop for the whole grace period.
+    uvicorn waits for running requests first and notifies the application last. Without this function, an open stream
+    would delay each stop of the server for the whole grace period.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -132,12 +132,12 @@ class CatalogQuery:
     ) -> ToolConnection:
         """Tools, sorted by name.
 
-        With `search`, returns the tools whose name contains the text, sorted by name, followed by a few tools of
-        similar meaning, most similar first.
+        With `search`, returns the tools whose name contains the text, sorted by name, then a few tools with a similar
+        meaning, most similar first.
         """
         first, search = validate_first(first), _validate_search(search)
         position = None if after is None else _tool_position(after)
-        # One item more than requested tells whether there is a next page.
+        # One item more than requested shows whether there is a next page.
         results = await find_tools(info.context.stores, search, first + 1, position)
         info.context.is_complete = info.context.is_complete and not results.degraded
         items = [(_tool_cursor(entry.position), Tool.of(entry.tool)) for entry in results.tools]

@@ -107,5 +107,5 @@ def complete_definition(field: F) -> F:
 
 
 def read_input_by(type_: type, read: Callable[[Mapping[str, Any]], Any]) -> None:
-    """Convert values of an input type with `read`, whose argument maps GraphQL names to values."""
+    """Convert input objects of a type with the function `read`. The argument of `read` maps GraphQL names to values."""
     get_object_definition(type_, strict=True).from_input = lambda _type, values, _context: read(values)

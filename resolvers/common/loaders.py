@@ -1,4 +1,4 @@
-"""DataLoaders: each reads all keys that one request needs in one statement."""
+"""DataLoaders. Each reads the values of all keys that a request needs in one statement."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Iterator, Mapping, Sequence
@@ -66,9 +66,10 @@ class MappedLoader(DataLoader[K, V | None]):
         self._context, self._read, self._fallback = context, read, fallback
 
     def load(self, key: K) -> asyncio.Future[V | None]:
-        """Return the future value of a key. Canceling it does not cancel other fields that wait for the same value.
+        """Return a future with the value of a key.
 
-        graphql-core cancels the siblings of a field that fails and may not be null.
+        Canceling it does not cancel other fields that wait for the same value. When a non-null field fails,
+        graphql-core cancels its sibling fields.
         """
         return asyncio.shield(super().load(key))
 
@@ -180,7 +181,7 @@ async def _find_causes(
 
 
 def _unique_project_batches(scored_projects: Sequence[ScoredProject]) -> Iterator[dict[int, ScoredProject]]:
-    """Split scores into batches by project id. Two feeds of one request can score the same project differently."""
+    """Split scores into batches that contain each project once: two feeds of one request can score it differently."""
     remaining = list(scored_projects)
     while remaining:
         batch: dict[int, ScoredProject] = {}

@@ -72,7 +72,10 @@ def user_error(code: UserErrorCode, message: str, *path: str | int) -> UserError
 
 
 def _message_sentence(error: InputError) -> str:
-    """Return the message as a sentence. A predicate such as "must not be empty" gets the last field as its subject."""
+    """Return the message as a sentence.
+
+    A predicate such as "must not be empty" gets the last field of the path as its subject.
+    """
     field = next((step for step in reversed(error.path) if isinstance(step, str)), None)
     message = error.message.rstrip(".")
     if field is None or not message.startswith(("is ", "has ", "must ")):

@@ -1,6 +1,7 @@
-"""GraphQL types over objects of the lower layers: their fields are read from one object, the row.
+"""GraphQL types whose fields are read from one object of the lower layers, the row.
 
-The executor lays out a response from rows and makes instances of these types only for graphql-core.
+The executor builds responses from the rows. It makes instances of these types only for fields that graphql-core
+resolves.
 """
 
 from collections.abc import Callable, Hashable
@@ -16,11 +17,12 @@ from resolvers.common.descriptions import object_type
 T = TypeVar("T", bound=type)
 
 ReadRow = Callable[[Any], Any]
-"""A function from a row to the value of a field: a leaf, or one or several rows of another view."""
+"""A function from a row to the value of a field. The value is a leaf value, a row of another view, or a list of such
+rows."""
 
 
 class NotRead(Exception):
-    """A row lacks what a field needs, because its page was read without it."""
+    """A row lacks the data of a field, because its page was read without that data."""
 
 
 class View:
@@ -30,7 +32,7 @@ class View:
     row_readers: ClassVar[dict[str, ReadRow]] = {}
     """The readers of the fields without a resolver, by Python name."""
     is_constant: ClassVar[bool] = False
-    """Whether there are few rows, which never change."""
+    """Whether the view has a few rows only, which never change."""
     live_fields: ClassVar[frozenset[str]] = frozenset()
     """Python names of the fields whose value may change while `content_key` stays the same."""
 
@@ -48,7 +50,7 @@ class View:
 
     @staticmethod
     def content_key(_row: Any) -> Hashable:
-        """Return what identifies the values of all fields except the live ones; None if nothing does."""
+        """Return a key that changes whenever a field other than a live field changes; None if there is no such key."""
         return None
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from resolvers.feeds.project import Project
 
 LazyProject = Annotated["Project", strawberry.lazy("resolvers.feeds.project")]
-"""Lazy type: projects have explanations, and explanations refer to projects."""
+"""Lazy type, because projects have explanations, and explanations refer to projects."""
 
 
 async def visible_project(info: Info, project_id: int) -> LazyProject | None:
@@ -50,7 +50,7 @@ class ReasonRow(NamedTuple):
 
 
 class AdjustmentRow(NamedTuple):
-    """A change of rank, and the projects of the page by id."""
+    """A change of rank, with the projects of its page by id."""
 
     adjustment: ranking.Adjustment
     projects: Mapping[int, PageProject]
@@ -81,7 +81,11 @@ class ExplanationRow(NamedTuple):
 
     @property
     def contributions(self) -> list[tuple[int, signals.Signal, float, int, bool]]:
-        """The contributions, largest first. Millionths of the score: negative size, signal, value, contribution."""
+        """The contributions, largest first.
+
+        Each is a tuple: negative absolute contribution, signal, value, contribution. Contributions are in millionths of
+        the score.
+        """
         scored = self.scored
         sizes = [-abs(contribution) for contribution in scored.contributions]
         switched_off = map(scored.switched_off.__contains__, scored.signals)

@@ -210,7 +210,7 @@ Where = Annotated[ProjectFilterInput | None, "A filter of the feed."]
 
 @strawberry.type
 class FeedQuery:
-    """The feeds, each nullable, so that an error in one leaves the others unaffected."""
+    """The feeds. Each is nullable, so that an error in one feed does not affect the others."""
 
     @computed(Cost(3_000, 5, "first", MAX_PAGE_SIZE))
     async def for_you(
@@ -229,7 +229,8 @@ class FeedQuery:
     ) -> FeedConnection | None:
         """Popular projects, the same for everybody.
 
-        The score is a weighted sum of the logarithms of recent visitors and of all likes. Null only on error.
+        The score is a weighted sum of the logarithms of the number of recent visitors and of the number of likes. Null
+        only on error.
         """
         return await serve_feed(info, info.context.feeds.popular, first, after, where)
 
@@ -321,7 +322,7 @@ async def serve_feed(
 
 
 def _merged(needs: Sequence[PageNeeds]) -> PageNeeds:
-    """Return what all of several fields of a page need."""
+    """Return the union of the needs of several fields of a page."""
     return PageNeeds(
         activity_days=max((need.activity_days for need in needs), default=0),
         velocity=any(need.velocity for need in needs),
@@ -330,7 +331,7 @@ def _merged(needs: Sequence[PageNeeds]) -> PageNeeds:
 
 
 async def read_filter(context: Context, where: ProjectFilterInput | None) -> ProjectFilter:
-    """Convert an optional filter; omitted, it matches all projects."""
+    """Convert an optional filter; None matches all projects."""
     return ProjectFilter() if where is None else await where.to_project_filter(context)
 
 

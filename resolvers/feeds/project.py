@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from resolvers.feeds.feed_connection import FeedConnection
 
 LazyFeed = Annotated["FeedConnection", strawberry.lazy("resolvers.feeds.feed_connection")]
-"""Lazy type: feeds contain projects, and a project has a feed of similar projects."""
+"""Lazy type, because feeds contain projects, and a project has a feed of similar projects."""
 
 MAX_ACTIVITY_DAYS = 90
 """The maximum number of days of activity, a quarter."""
@@ -206,7 +206,7 @@ class ProjectQuery:
         ] = None,
         ids: Annotated[list[strawberry.ID] | None, f"The `id`s of the projects, up to {MAX_KEYS}."] = None,
     ) -> list[Project | None]:
-        """Several projects, in the order of `keys` or `ids`.
+        """Projects in the order of `keys` or `ids`.
 
         An item is null if the project does not exist or you may not see it.
         """

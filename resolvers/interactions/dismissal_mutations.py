@@ -129,7 +129,7 @@ async def _rank_first_page(context: Context) -> Page:
 
 
 def _is_selected(info: Info, name: str) -> bool:
-    """Return whether a request selects a field of this mutation's payload."""
+    """Return whether the operation selects a field of this mutation's payload."""
 
     def contains(selections: Sequence[Selection]) -> bool:
         return any(

@@ -163,9 +163,10 @@ class InteractionMutation:
 
 
 def _convert_events(events: Sequence[InteractionInput]) -> tuple[list[SentInteraction], dict[int, InputError]]:
-    """Convert the events for the use case, and return the errors of events without a valid project reference by index.
+    """Convert the events for the use case.
 
-    These events are passed on too, with a key that no project has, so that the indexes of the results are unchanged.
+    Also return the errors of events without a valid project reference, by index. These events are converted too, with a
+    key that no project has, so that results and events have the same indexes.
     """
     sent: list[SentInteraction] = []
     errors: dict[int, InputError] = {}

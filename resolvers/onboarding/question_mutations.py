@@ -61,7 +61,10 @@ class OnboardingOptionInput:
 
 @input_type
 class OnboardingQuestionInput:
-    """The data of an onboarding question. A question that is sent is no longer generated from the catalog."""
+    """The data of an onboarding question.
+
+    A question sent with the key of a generated question replaces the generated question.
+    """
 
     key: Annotated[str, "The key, up to 200 characters. An existing key updates that question."]
     type: Annotated[QuestionType, "The type of question."]
@@ -98,7 +101,7 @@ class QuestionMutation:
     ) -> UpsertPayload | None:
         """Create or update onboarding questions. At most {MAX_ACTIVE_QUESTIONS} questions can be active.
 
-        Each change raises the question's `version`; stored answers keep the terms that they had when they were given.
+        Each change raises the question's `version`; stored answers keep the terms of the version that was answered.
         Requires the role SERVICE. An invalid record does not affect the others. A record replaces the stored record
         with the same key; omitted fields get their defaults.
         """

@@ -211,7 +211,7 @@ class ViewerPayload:
 
 @object_type
 class ChangePayload(ViewerPayload):
-    """The return value of a mutation that changes data of the viewer, unless the same change was made before."""
+    """The return value of a mutation that changes data of the viewer. A repeated mutation changes nothing."""
 
     changed: Annotated[bool, "Whether the request changed anything; false if repeated, and on error."]
 
