@@ -1,4 +1,4 @@
-"""Deadlines for calls to stores that a feed can do without."""
+"""Deadlines for calls to stores without which a feed can still be served."""
 
 import asyncio
 from collections.abc import Awaitable

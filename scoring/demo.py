@@ -1,4 +1,4 @@
-"""Demo installation: its data, the onboarding questions of its catalog, and answers to them."""
+"""Demo installation: its data, its onboarding questions, and answers to these questions."""
 
 from db.database.engine import Database
 from db.demo import DemoData, answer_onboarding, load

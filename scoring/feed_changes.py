@@ -1,9 +1,10 @@
 """Notification of viewers whose feed has changed.
 
 A feed changes when its viewer interacts on another device, when a model is activated, or when other people or the
-catalog change a shared feed. Each process has one watcher for all its subscribed viewers. It reads their versions after
-each notified write, and every few seconds because a notification can be lost. It reads the shared feeds every 30
-seconds. The queue of a viewer holds only the latest change of each feed, so it cannot grow.
+catalog change a shared feed. Each process has one watcher for all its subscribed viewers. The watcher reads their
+versions after each notification of a write. It also reads them every few seconds, because a notification can be lost.
+It reads the shared feeds every 30 seconds. The queue of a viewer holds only the latest change of each feed, so it
+cannot grow.
 """
 
 import asyncio
@@ -114,7 +115,7 @@ class NotificationQueue:
 class FeedChangeWatcher:
     """Watcher that notifies all subscribed viewers of this process.
 
-    It needs `feeds` without a log of served pages, because a check does not serve a page.
+    `feeds` must have no log of served pages, because the watcher reads pages that nobody is shown.
     """
 
     def __init__(

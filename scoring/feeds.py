@@ -191,7 +191,7 @@ class Feeds:
         return await find_reasons(self._stores, profile, scored_projects, self._clock(), self._deadlines)
 
     async def why_not(self, viewer: Viewer, project_id: int, where: ProjectFilter) -> WhyNot:
-        """Return the rank of a visible project in For You, or the stage of the ranking that left it out."""
+        """Return the rank of a visible project in For You, or the stage of the pipeline that left the project out."""
         filter_ = await excluding_filter(self._stores, viewer, project_id, where)
         if filter_ is not None:
             return WhyNot(Outcome.FILTERED, filter_)
@@ -233,7 +233,10 @@ class Feeds:
     async def _snapshot(
         self, request: PageRequest, model: str, max_age_s: float, make: MakeRanking, owner: Viewer | None = None
     ) -> RankingSnapshot:
-        """Find or make the snapshot of a request: the personal one of `owner`, or without `owner` the shared one."""
+        """Find or make the snapshot of a request.
+
+        It is the personal one of `owner`, or the shared one without `owner`.
+        """
         name = pointer(request.kind, owner, request.arguments, model)
         actor_id = None if owner is None else owner.actor_id
         return await self._snapshots.find_or_make(
@@ -340,7 +343,10 @@ class Feeds:
         return reasons
 
     def _last_known(self, request: PageRequest, error: StoreUnavailable) -> Page:
-        """Return the shared page as last served, marked degraded. Raises `error` if it is personal or unknown."""
+        """Return the shared page as last served, marked degraded.
+
+        Raises `error` if the page is personal, or was not served before.
+        """
         if request.kind is FeedKind.FOR_YOU and request.viewer.verified_by is not None:
             raise error
         page = self._last_pages.recall([request.key]).get(request.key)

@@ -41,10 +41,10 @@ class Rule(StrEnum):
 class Adjustment(NamedTuple):
     """Recorded change of a project's rank.
 
-    `Rule.EXPLORATION` also marks a project that moved down for an explored project, whose id is then `because_of`.
-    `Rule.UNRANKED` marks an unranked project; unranked projects follow the ranked ones, newest first. Within a page,
-    score minus penalty falls from rank to rank, except where an owner or category reaches its limit and at explored
-    ranks.
+    `Rule.EXPLORATION` also marks a project that an explored project moved down; `because_of` is then the id of the
+    explored project. `Rule.UNRANKED` marks an unranked project; unranked projects follow the ranked projects, newest
+    first. Within a page, score minus penalty falls from rank to rank, except where an owner or category reaches its
+    limit and at explored ranks.
     """
 
     rule: Rule

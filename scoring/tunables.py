@@ -22,17 +22,17 @@ MAX_IMPRESSION_FATIGUE = 10  # maximum impressions of a project that count
 IMPRESSION_FATIGUE_STEP = 0.02  # subtracted for each impression without a click
 MAX_DISMISSALS_READ = 50  # latest dismissals that count
 DISMISSALS_FOR_FULL = 3
-"""Dismissals of the same term or owner at which the similarity is full; one dismissal alone may have other reasons."""
+"""Dismissals of the same term or owner from which the similarity is 1. A single dismissal may have other reasons."""
 DISMISSED_PENALTY = 0.25
-"""Subtracted for full similarity to dismissed projects: as much as a full match with interests adds."""
+"""Subtracted for a similarity of 1 to dismissed projects: as much as a full match with interests adds."""
 
 # --- balance between familiar and new -------------------------------------------------------------------------------
 MAX_NOVELTY_WEIGHT = 0.3  # weight of novelty at `discovery` 100; at 0 its negative
-FAMILIAR_ENGAGEMENTS = 3  # projects engaged with from which a term of theirs is fully familiar
+FAMILIAR_ENGAGEMENTS = 3  # engaged projects with a term from which the term is fully familiar
 
 # --- collaborative --------------------------------------------------------------------------------------------------
 LIKE_NEIGHBOR_COUNT = 30  # user neighbors whose likes count
-MIN_SHARED_INTERESTS = 2  # interests or projects that two user neighbors share at least
+MIN_SHARED_INTERESTS = 2  # minimum number of interests or projects that two user neighbors share
 LIKES_FOR_FULL_COLLABORATION = 10  # likes by user neighbors at which the signal is full
 ANONYMITY_FLOOR = 5  # a count of fewer actors becomes 0, so that it reveals no single actor
 
@@ -82,16 +82,17 @@ DIVERSITY_DEPTH = 300  # ranks that are diversified
 DIVERSITY_WINDOW = 30  # ranks that count as one page
 MAX_SAME_OWNER = 3
 MAX_SAME_CATEGORY = 8
-"""Projects of one owner and of one category on a page at most, unless no other candidates remain."""
+"""Maximum number of projects of one owner, and of one category, on a page, unless no other candidates remain."""
 DIVERSITY_STRENGTH = 0.02
-"""Score subtracted for each unit of similarity to the projects on the page. In the baseline model 40 likes add this."""
+"""Score subtracted for each unit of similarity to the projects on the page. In the baseline model, 40 likes add as
+much."""
 OWNER_SIMILARITY, CATEGORY_SIMILARITY, TOOL_SIMILARITY = 1.0, 0.5, 0.25
 """Similarity of two projects for each shared owner, category and tool."""
 
 # --- exploration ----------------------------------------------------------------------------------------------------
 EXPLORATION_SHARE = 0.05  # share of For You's ranks for under-exposed projects: one or two on a page of 30
 MIN_EXPLORATION_RANK = 3  # number of first ranks that exploration never changes
-KNOWN_LIKES = 5  # likes from which a project is no longer under-exposed
+KNOWN_LIKES = 5  # number of likes from which a project is no longer under-exposed
 
 # --- snapshots ------------------------------------------------------------------------------------------------------
 PERSONAL_FRESH_S = 60.0  # age up to which a snapshot serves a first page
@@ -113,7 +114,7 @@ SEARCH_FRESH_S = 1.0
 MAX_QUERY_LENGTH = 1_000  # maximum characters of a query: a paragraph
 SEARCH_BOOST = 0.1
 """Weight of the similarity to the viewer's profile in a personalized search, beside a search score of at most 1."""
-SEARCH_DEADLINE_S = 0.6  # with it, a search answers within a second even without the index
+SEARCH_DEADLINE_S = 0.6  # so that a search answers within a second even without the index
 SIMILAR_HITS = 100
 SIMILAR_FRESH_S = 300.0
 
@@ -140,14 +141,16 @@ COUNTERFACTUAL_CAUSES = 3  # likeliest causes of a project that are tried
 # --- behavior of other actors ---------------------------------------------------------------------------------------
 DECAY_CUTOFF = 20.0  # half-lives after which an event is ignored: a millionth of it is left
 RECENT_INTERACTION_DAYS = 14.0
-"""Age up to which others' interactions count; at a half-life of 3 days an older one counts less than 4 %."""
+"""Age up to which others' interactions count. At a half-life of 3 days, an older interaction would count less than 4
+%."""
 USER_NEIGHBOR_COUNT = 100  # length of the user-kNN lists of the evaluation
 ACTIVITY_FRESH_S = 60.0  # lifetime of the cached platform activity, which all viewers share
-SESSION_GAP_H = 1.0  # an interaction at least this long ago belongs to an earlier session
+SESSION_GAP_H = 1.0  # hours: an interaction of at least this age belongs to an earlier session
 RATE_PRIOR = 10.0  # prior of the actor rate: interactions on the platform
-FACTOR_SHRINKAGE = 2.0  # actors of similarity 0 added to a mean of similarities
+FACTOR_SHRINKAGE = 2.0  # number of imaginary actors with similarity 0 in each mean of similarities
 MIN_CLUSTER_SIZE = 10
-"""Members of the smallest taste cluster: twice the floor. NDCG@10 is .002 higher with 5 and .003 lower with 40."""
+"""Minimum number of members of a taste cluster: twice the floor. NDCG@10 is .002 higher with 5 and .003 lower with
+40."""
 RECENT_FACTORS_HALF_LIFE_H = 12.0
 SESSION_NEIGHBORS_HALF_LIFE_H = 72.0
 """Half-lives of the interactions of similar actors and of session neighbors."""
@@ -166,11 +169,11 @@ MAX_OPTIONS = 12  # options of one question: three rows of four
 MIN_OPTIONS = 3  # tools or categories below which the question is not asked
 MIN_OPTION_PROJECTS = 3  # public projects that an option needs
 OPTIONS_CONSIDERED = 300  # most common terms that options are chosen from
-OPTION_RETENTION_SHARE = 0.9  # share of the best possible gain from which the current options stay
+OPTION_RETENTION_SHARE = 0.9  # the current options stay if they have this share of the best possible gain
 MAX_CHOICES = 6  # options that a viewer may choose
 MAX_USE_CASES = 3
 MIN_AUDIENCE_LIKES = 3
-"""Likes from which an actor belongs to the audience that options are chosen for."""
+"""Number of likes from which an actor belongs to the audience for which options are chosen."""
 MIN_AUDIENCE = 50  # size of the audience below which options are chosen by their coverage of the catalog
 REACHED_AUDIENCE_WEIGHT = 0.5  # weight of an actor whom an earlier option reaches
 
@@ -181,21 +184,22 @@ QUALITY_HALF_LIFE_DAYS = 30.0  # half-life of the recency part
 
 # --- cold start -----------------------------------------------------------------------------------------------------
 ANSWER_MATCH_SCORES = (0.0, 0.3, 0.45, 0.55, 0.6)
-"""Score of a project with 0, 1, 2, 3, 4 or more of the chosen tools and categories; each further one adds less."""
+"""Score of a project with 0, 1, 2, 3, 4 or more of the chosen tools and categories; each further match adds less."""
 ANSWER_SIMILARITY = 0.6  # weight of the similarity to the answers' text: a cosine of .5 equals one match
 ANSWER_POPULARITY = 0.05
 ANSWER_FRESHNESS = 0.05
 """Weights that break ties between equal matches."""
 UNKNOWN_VIEWER_DIVERSITY = 0.15
 """Score subtracted for each unit of similarity on the page of an unknown viewer, whose scores are logarithms of actors.
-Two projects of one category differ as if the second had 7 % fewer actors. On the demo data at most 4 of 30 projects
-share a category (6 without), the first ten have 10 categories (8), and 25 of the 30 most popular stay on the page."""
+The second project of a category is ranked as if it had 7 % fewer actors. On the demo data at most 4 of 30 projects
+share a category (6 without this penalty), the first ten have 10 categories (8 without), and 25 of the 30 most popular
+projects stay on the page."""
 
 # --- learned interests ----------------------------------------------------------------------------------------------
 MAX_LEARNED_CONFIDENCE = 0.5  # upper limit of a learned interest's confidence; a stated interest has 1
 LEARNED_HALF_CONFIDENCE = 5.0
 """Decayed views (a like counts two) at which a learned interest has half of the greatest confidence."""
-MIN_LEARNED_PROJECTS = 3  # projects of a term that the actor engaged with at least
-MIN_LEARNED_LIFT = 1.5  # least ratio of the term's share in the history to its share in the catalog
+MIN_LEARNED_PROJECTS = 3  # minimum number of projects with a term that the actor engaged with
+MIN_LEARNED_LIFT = 1.5  # minimum ratio of the term's share in the history to its share in the catalog
 MIN_LEARNED_CONFIDENCE = 0.1  # confidence below which a learned interest is dropped
 MAX_LEARNED_INTERESTS = 10  # learned interests of one actor, by highest confidence

@@ -27,10 +27,10 @@ from scoring.replay.replayed_requests import (
 HISTORY_LENGTHS = (0, 1, 3, 5, 10)
 """Numbers of interactions to which histories are truncated."""
 FOLDS = 5
-"""Number of parts of the viewers. Only the histories of one part are truncated at a time, so that four fifths of the
-platform's viewers keep their histories."""
+"""Number of parts into which viewers are divided. Only the histories of one part are truncated at a time, so that four
+fifths of the platform's viewers keep their histories."""
 TRAINING_EVERY_DAYS = 7.0
-"""Days between two builds of the factors. A build per night for each part and each length would take 20 minutes."""
+"""Days between two builds of the factors. Nightly builds for each part and each length would take 20 minutes."""
 POPULAR = "popular"
 
 
@@ -38,8 +38,8 @@ def evaluate_cold_start(dataset: Dataset, options: Options, progress: Progress) 
     """Rank one request of each well-known viewer with a history of the viewer's last 0, 1, 3, 5 and 10 interactions.
 
     For an empty history the popular feed is measured, because For You serves it then. The histories of a fifth of the
-    viewers are truncated at a time, also in the counters that all rankings read. The results are of all lengths
-    together; the fact ``"by interactions"`` has the results by length.
+    viewers are truncated at a time, also in the counters that all rankings read. The metrics are for all lengths
+    together; the fact ``"by interactions"`` has the metrics of each length.
     """
     windows = evaluation_windows(dataset, options, "cold-start")
     fitting = feed_requests(dataset, min_earlier=0).select_period(windows.fit_from_s, windows.fit_until_s)
@@ -73,7 +73,7 @@ def _truncated_requests(
 ) -> Iterator[ReplayedRequest]:
     label = f"{length} interactions"
     empty = np.empty(0, np.int64)
-    # A truncated viewer's stage must not come from likes of the complete history.
+    # The stage of a viewer with a truncated history must not be computed from the likes of the complete history.
     no_likes = EventLog(empty, empty, np.empty(0), dataset.log.n_actors, dataset.log.n_projects)
     for index, part in enumerate(parts):
         truncated = replace(dataset, log=truncate_history(dataset.log, part.actors, part.at_s, length), likes=no_likes)

@@ -170,7 +170,8 @@ def _replay_baselines(dataset: Dataset) -> dict[str, Score]:
         return np.log1p(request.evidence.actors[:, 1]) + np.exp2(-age_h / 12.0)
 
     def baseline_weights(request: ReplayedRequest, _matrix: Floats) -> Floats:
-        # Of the five signals, a log without texts, interests and tools holds only popularity (all-time likes).
+        # A log without texts, interests and tools has data for only one of the five signals: popularity (all-time
+        # likes).
         counts = dataset.likes.count_by_project(request.at_s)
         matrix = np.zeros((request.projects.size, len(BASELINE.signals)))
         matrix[:, BASELINE.signals.index(Signal.POPULARITY)] = popularity(counts[request.projects])
@@ -191,7 +192,7 @@ def _replay_baselines(dataset: Dataset) -> dict[str, Score]:
 # --- random split, without timestamps ---------------------------------------------------------------------------------
 
 STATIC_MOMENT = 1.0
-"""Unix second of all requests in the protocol `random`. All events are at 0, so that no time carries information."""
+"""Unix second of all requests in the protocol `random`. All events have the time 0, so times contain no information."""
 FITTED_VIEWERS = 1_500
 """Maximum number of viewers to fit a model to."""
 HIDDEN_SHARE = 0.2
@@ -230,7 +231,7 @@ def random_split(log: EventLog, seed: int) -> Split:
 
 
 def evaluate_random(dataset: Dataset, options: Options, progress: Progress, rounds: int = 5) -> EvaluationResults:
-    """Hide a random fifth of each viewer's projects, once per seed, and rank all projects that are not visible.
+    """Hide a random fifth of each viewer's projects, once per seed, and rank all projects that are not visible history.
 
     Also ranks each hidden project against 100 random projects that the viewer did not engage with.
     """
@@ -286,7 +287,7 @@ class _Hits:
 
 
 def _fit_static(dataset: Dataset, visible: EventLog, seed: int, floor: int) -> Model:
-    """Fit a model to a second split, of the visible part of the first split."""
+    """Fit a model to the visible part of the first split, which is split once more for this."""
     split = random_split(visible, seed + 1_000_003)
     indexes = np.random.default_rng(seed).permutation(split.viewers.size)[:FITTED_VIEWERS]
     sample = Split(split.visible, split.viewers[indexes], tuple(split.hidden[index] for index in indexes))

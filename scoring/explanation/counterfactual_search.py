@@ -1,7 +1,8 @@
 """Counterfactual explanations: the smallest part of the viewer's profile without which a project leaves the page.
 
-Causes of the project's score in the profile (interests and engaged projects) are ordered by their estimated share in
-the score. The same code as for the page verifies each by ranking without it. An unverified cause is never shown.
+Possible causes are the interests and engaged projects in the profile. They are ordered by their estimated share in the
+project's score. Each set of causes is verified by ranking the page again without it, with the code that ranks the page.
+A set that is not verified is never shown.
 """
 
 import asyncio
@@ -182,9 +183,10 @@ async def find_counterfactuals(
 
 
 async def smallest_removal(causes: Sequence[Cause], leaves: Leaves) -> tuple[Cause, ...] | None:
-    """Return the smallest set of causes without which a project leaves the page; None if it stays without all of them.
+    """Return the smallest set of causes without which a project leaves the page; None if none is found.
 
-    `causes` are the likeliest first. Among sets of equal size, the set of likelier causes is returned.
+    `causes` are ordered by likelihood, the likeliest first. Among sets of equal size, the set of likelier causes is
+    returned.
     """
     if causes and await leaves(causes[:1]):  # the usual case, and cheaper than all causes
         return (causes[0],)
@@ -197,7 +199,7 @@ async def smallest_removal(causes: Sequence[Cause], leaves: Leaves) -> tuple[Cau
 
 
 def combined_exclusion(causes: Sequence[Cause]) -> ProfileExclusions:
-    """Return the union of the parts of the profile that the causes are."""
+    """Return the exclusion of all these causes from the profile."""
     parts = [cause.exclusion for cause in causes]
     return ProfileExclusions(
         frozenset().union(*(part.terms for part in parts)), frozenset().union(*(part.projects for part in parts))

@@ -1,8 +1,9 @@
-"""Reasons that a process has found for the entries of a ranking, so that a warm page with explanations reads no more.
+"""Reasons of ranking entries, kept in the process, so that a page with known explanations needs no further statement.
 
 A ranking's evidence does not change, but the projects and owners that its reasons name can be hidden, renamed or
 deleted. Reasons are therefore kept with the versions of the entry's project and of each project that they refer to. The
-statement of the page reads these versions together with its own projects; after a change, reasons are found again.
+statement of the page also reads the current versions of these projects. If a version has changed, the reasons are found
+again.
 """
 
 from collections import OrderedDict
@@ -26,7 +27,7 @@ class _Kept(NamedTuple):
 
 
 class KeptReasons:
-    """The reasons of the rankings for which a process was asked last, by viewer."""
+    """The reasons of the rankings that were requested last from this process, by viewer."""
 
     def __init__(self, max_rankings: int = MAX_RANKINGS) -> None:
         self._max_rankings = max_rankings
@@ -54,7 +55,7 @@ class KeptReasons:
     def keep(
         self, page: Page, viewer: Viewer, reasons: Mapping[int, tuple[Reason, ...]], versions: Mapping[int, Any]
     ) -> None:
-        """Keep reasons by project id; `versions` are those of the projects that they refer to, by id.
+        """Keep reasons by project id; `versions` has the versions of the projects that the reasons refer to, by id.
 
         Reasons that refer to a project without a version are not kept.
         """

@@ -48,7 +48,7 @@ WINDOW_OF_SIGNAL: Mapping[Signal, Window] = {
     Signal.RECENT_ACTORS: Window.WEEK,
     Signal.ACTOR_RATE: Window.WEEK,
 }
-"""Window whose visitors are the evidence for a signal. Signals of longer half-lives have longer windows."""
+"""Window of time whose visitors are the evidence for a signal. Signals with longer half-lives have longer windows."""
 
 
 class SimilarProject(NamedTuple):
@@ -188,7 +188,7 @@ async def _with_titles(
 
 
 async def _nearest_by_text(stores: Stores, profile: Profile, ids: Sequence[int], deadlines: Deadlines) -> _Nearest:
-    """Find the most similar of the viewer's latest projects, if it has `tunables.MIN_REASON_SIMILARITY`."""
+    """Find the most similar of the viewer's latest projects, if it reaches `tunables.MIN_REASON_SIMILARITY`."""
     latest = profile.engagements[: tunables.PROFILE_VECTOR_PROJECTS]
     seeds = [engagement.project_id for engagement in latest if engagement.kinds]
     if not seeds or not ids:

@@ -1,4 +1,4 @@
-"""Reasons of a page, found by a table of finders; each explains the contributions of some signals."""
+"""Reasons of a page, found by a table of finders. Each finder explains the contributions of some signals."""
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
@@ -46,13 +46,13 @@ def _weigh_sum(case: _Case, signals: tuple[Signal, ...]) -> int:
 
 
 def _weigh_any_contribution(case: _Case, signals: tuple[Signal, ...]) -> int:
-    """Return at least 0 if a signal contributed: a new project is new even if age lowers every score."""
+    """Return at least 0 if a signal contributed. A new project is called new even if its age lowers the score."""
     has_contribution = any(case.scored.contribution(signal) for signal in signals)
     return max(total_contribution(case.scored, signals), 0) if has_contribution else -1
 
 
 def _weigh_exploration(case: _Case, _: tuple[Signal, ...]) -> int:
-    """Return a weight above all others if exploration drew the project."""
+    """Return a weight above all other weights if exploration drew the project."""
     positive_sum = sum(contribution for contribution in case.scored.contributions if contribution > 0)
     return -1 if case.scored.propensity is None else positive_sum + 1
 

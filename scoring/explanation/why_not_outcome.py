@@ -23,7 +23,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WhyNot:
-    """Stage that a project reached, with its rank, scores and the unavailable stores."""
+    """Stage that a project reached, with its rank, its scores and the unavailable stores."""
 
     outcome: Outcome
     filter: Filter | None = None  # filter that removed the project

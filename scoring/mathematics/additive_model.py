@@ -1,8 +1,8 @@
 """Additive ranking models: score = Σ f_k(value of signal k), with one curve f_k for each signal.
 
-The contribution of a signal is the height of its curve, so the contributions add up to the score exactly. A weight is a
-linear curve. In a replay of feed requests with timestamps (docs/ranking.md), such models rank as well as LambdaMART
-(NDCG@10 .575 against .576).
+The contribution of a signal is the value of its curve, so the contributions add up to the score exactly. A linear model
+is the case in which each curve is a straight line. In a replay of feed requests with timestamps (docs/ranking.md), such
+models rank as well as LambdaMART (NDCG@10 .575 against .576).
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,8 @@ from scoring.mathematics.viewer_stages import ViewerStage
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """Piecewise-linear function through at least one knot, constant beyond the outer knots; `xs` strictly increases."""
+    """Piecewise-linear function through one or more knots, constant beyond the outermost ones; `xs` strictly
+    increases."""
 
     xs: tuple[float, ...]
     ys: tuple[float, ...]

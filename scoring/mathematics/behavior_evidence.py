@@ -27,7 +27,7 @@ class NeighborKind(StrEnum):
 
 
 class EvidencePart(Flag):
-    """Parts of a `BehaviorEvidence`; loading one from the database costs one statement per part."""
+    """Parts of a `BehaviorEvidence`. Loading a part from the database costs one statement."""
 
     NOTHING = 0
     ACTORS = auto()
@@ -57,7 +57,7 @@ class PlatformActivity(NamedTuple):
 
 
 class NeighborLinks(NamedTuple):
-    """Candidates that are neighbors of the history: (m,) candidate rows, indexes into `History`, similarities."""
+    """Candidates that are item neighbors of the history: (m,) candidate rows, indexes into `History`, similarities."""
 
     rows: Integers
     engagements: Integers
@@ -80,7 +80,7 @@ NO_ACTIVITY = PlatformActivity(np.empty(0), np.empty(0))
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BehaviorEvidence:
-    """Input of the behavior signals for n candidates, made from events strictly before the moment."""
+    """Input of the behavior signals for n candidates, made from the events strictly before one moment."""
 
     at_s: float  # the moment, Unix seconds
     created_s: Floats  # (n,) times of publication
@@ -218,7 +218,7 @@ class LogEvidence:
         return History(self.log.projects[events], self.log.at_s[events])
 
     def count_shared_projects(self, actor: int, engagements: History, at_s: float) -> Floats:
-        """Count how many of the viewer's latest projects each of the (n_actors,) actors engaged with in the same days.
+        """Return (n_actors,) numbers of the viewer's latest projects that each actor engaged with recently.
 
         Counts the latest `tunables.SESSION_PROJECTS` projects, and events of the last `tunables.SESSION_NEIGHBOR_DAYS`
         days.
@@ -306,5 +306,5 @@ def count_same_owner(owners: Integers, history_owners: Integers) -> Floats:
 
 
 def history_weights(ages_days: Floats) -> Floats:
-    """Return the (h,) weights of the projects of a history: halved every `tunables.HISTORY_HALF_LIFE_DAYS` days."""
+    """Return the (h,) weights of a history's projects, with the half-life `tunables.HISTORY_HALF_LIFE_DAYS`."""
     return np.exp2(-np.maximum(ages_days, 0.0) / tunables.HISTORY_HALF_LIFE_DAYS)

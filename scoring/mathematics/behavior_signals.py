@@ -1,6 +1,6 @@
 """Behavior signals: functions of a `BehaviorEvidence` that return (n,) values, 0 without evidence.
 
-Sums over actors are 0 below `BehaviorEvidence.floor` actors. The floor applies to the signal and not only to its
+Sums over fewer than `BehaviorEvidence.floor` actors are 0. This floor applies to the signal and not only to its
 explanation, because a contribution to the score would reveal the sum. Below the floor, only taste clusters count.
 """
 
@@ -49,7 +49,7 @@ def actors_within(half_life_h: float) -> Callable[[BehaviorEvidence], Floats]:
 
 
 def new_since_visit(evidence: BehaviorEvidence) -> Floats:
-    """Age, as `age`, of projects published since the viewer's previous session; 0 for others. Range 0 to about 17.
+    """Age as in `age` of projects published since the viewer's previous session; 0 for others. Range 0 to about 17.
 
     An interaction of the last `tunables.SESSION_GAP_H` hours belongs to the current session. 0 for a viewer without
     history.
@@ -108,7 +108,10 @@ def taste_cluster_mean(evidence: BehaviorEvidence) -> Floats:
 
 
 def taste_cluster_sum(evidence: BehaviorEvidence) -> Floats:
-    """Sum of similarities to the clusters of the recent actors, over the root of their number. Range −30 to 30."""
+    """Sum of similarities to the clusters of the recent actors, divided by the root of their number.
+
+    Range −30 to 30.
+    """
     total, count = _sum_similarity(evidence, evidence.clusters)
     return total / np.sqrt(count)
 
@@ -139,7 +142,10 @@ def item_neighbors_mean(evidence: BehaviorEvidence) -> Floats:
 
 
 def rp3beta(evidence: BehaviorEvidence) -> Floats:
-    """RP3beta: root of the damped probability of a random walk from the history to the project. Range 0 to 1."""
+    """RP3beta: root of the popularity-damped probability of a random walk from the history to the project.
+
+    Range 0 to 1.
+    """
     return np.sqrt(_summed_links(evidence, NeighborKind.RP3BETA) / max(evidence.engagements.projects.size, 1))
 
 
@@ -149,7 +155,10 @@ def ease(evidence: BehaviorEvidence) -> Floats:
 
 
 def user_neighbor_score(evidence: BehaviorEvidence) -> Floats:
-    """User-kNN: root of the similarity of the user neighbors who engaged, as a share of the total. Range 0 to 1."""
+    """User-kNN: root of the share of the neighbors' total similarity that belongs to neighbors who engaged.
+
+    Range 0 to 1.
+    """
     interactions = evidence.user_neighbors
     summed = np.bincount(interactions.rows, interactions.similarity, minlength=evidence.n).astype(np.float64)
     total = evidence.user_neighbor_similarity
@@ -230,8 +239,8 @@ BEHAVIOR_SIGNALS: Mapping[Signal, Callable[[BehaviorEvidence], Floats]] = {
 """Behavior signals, in the order of a trained model's columns."""
 
 EVALUATION_ONLY = frozenset({Signal.RP3BETA, Signal.EASE, Signal.USER_NEIGHBORS})
-"""Signals that only `explore evaluate` computes. They rank best in random splits and add nothing in replays of feed
-requests, so nightly training does not build their neighbor lists (docs/ranking.md)."""
+"""Signals that only `explore evaluate` computes. They rank best in random splits but add nothing in replays of feed
+requests. Nightly training therefore does not build their neighbor lists (docs/ranking.md)."""
 
 
 def required_parts(signals: Iterable[Signal]) -> EvidencePart:

@@ -1,8 +1,8 @@
-"""Fitting of one curve per signal, so that the sum of the curves ranks first what viewers engaged with afterwards.
+"""Fitting of one curve per signal, so that the sum of curves ranks the projects first with which viewers then engaged.
 
-A generalized additive model with piecewise-linear curves, fitted by listwise softmax over whole candidate lists
-(Cao et al., 2007) with L-BFGS and a penalty on bends. On feed requests it ranks as well as LambdaMART over the same
-signals, and its contributions are exact.
+The model is a generalized additive model with piecewise-linear curves. L-BFGS minimizes the listwise softmax loss over
+whole candidate lists (Cao et al., 2007) plus a penalty on bends. On feed requests it ranks as well as LambdaMART over
+the same signals, and its contributions are exact.
 """
 
 from collections.abc import Mapping, Sequence
@@ -98,11 +98,11 @@ SHAPES: Mapping[Signal, Shape] = dict.fromkeys(
     ),
     Shape.INCREASING,
 ) | dict.fromkeys((Signal.IMPRESSION_FATIGUE, Signal.SIMILAR_TO_DISMISSED), Shape.DECREASING)
-"""Constraints of the curves whose direction is part of the signal's meaning: "the more similar, the lower the score"
-would be an absurd explanation. For similarities this costs .0008 ± .0007 of NDCG@10 on feed requests (see
-`docs/ranking.md`). Curves of ages and of actor counts are free: of two projects with equally many actors in the last
-hours, the one with more actors in the last 14 days must be able to score lower. Constraining all curves costs .0067 ±
-.0016."""
+"""Constraints of the curves whose direction is part of the signal's meaning. For example, "the more similar, the lower
+the score" would be an absurd explanation. For similarities this costs .0008 ± .0007 of NDCG@10 on feed requests (see
+`docs/ranking.md`). Curves of ages and of actor counts are free. Of two projects with equally many actors in the last
+hours, the project with more actors in the last 14 days must be able to score lower. Constraining all curves costs .0067
+± .0016."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,16 +113,17 @@ class FitOptions:
     bend: float = 1e-2  # penalty on the squared second differences of a curve
     ridge: float = 1e-4  # penalty on the squared heights
     rounds: int = 150  # maximum number of L-BFGS iterations
-    # Weight of the common curves, in lists, when the curves of a stage are fitted. A stage with as many lists gets
+    # Weight of the common curves, in lists, when the curves of a stage are fitted. A stage with that many lists gets
     # curves half way between the common curves and the curves of its own lists.
     prior: float = 1_000.0
 
 
 PENALTY_LISTS = 5_000
-"""Number of lists at which the penalties of `FitOptions` apply unscaled. With fewer lists the penalties weigh more, as
-a prior does. For 80 lists of a synthetic log this adds .08 to NDCG@10."""
+"""Number of lists at which the penalties of `FitOptions` are not scaled. Like a prior, they weigh more with fewer
+lists. For 80 lists of a synthetic log this scaling adds .08 to NDCG@10."""
 PULL = 1e-4
-"""Penalty on a stage's squared distance from the common curves, times `FitOptions.prior` / the stage's lists."""
+"""Penalty on a stage's squared distance from the common curves. It is multiplied by `FitOptions.prior` / number of the
+stage's lists."""
 
 
 def choose_knots(values: Matrix32, relevant: NDArray[np.bool_], count: int) -> Floats:

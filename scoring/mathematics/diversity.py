@@ -1,7 +1,7 @@
-"""Diversity: a greedy re-ranking by attributes that separates similar projects and drops none.
+"""Diversity: a greedy re-ranking that spreads projects with the same attributes over the page, and drops no project.
 
 Maximal marginal relevance (Carbonell & Goldstein, 1998) with the similarity of owners, categories and tools instead of
-vectors. It takes 2-3 ms for the first 300 ranks; with the vectors of 2,000 candidates it takes 115 ms.
+vectors. The re-ranking takes 2-3 ms for the first 300 ranks. With the vectors of 2,000 candidates it would take 115 ms.
 """
 
 from collections.abc import Mapping
@@ -85,8 +85,8 @@ def diversify(
 def similarity(attributes: DiversityAttributes) -> Matrix:
     """Return the (n, n) similarity of all pairs: 0 without a common attribute."""
     categories, tools = _dense(attributes.categories), _dense(attributes.tools)
-    # One matrix product for both parts, and all sums in place: allocating a 300 x 300 matrix costs as much as a
-    # product. Each similarity is a sum of quarters, so float32 is exact.
+    # One matrix product for both parts, with all sums in place, because allocating a 300 x 300 matrix costs as much as
+    # a product. Each similarity is a sum of quarters, so float32 is exact.
     weighted = [categories * np.float32(tunables.CATEGORY_SIMILARITY), tools * np.float32(tunables.TOOL_SIMILARITY)]
     similarities: Matrix = np.hstack(weighted) @ np.hstack([categories, tools]).T
     owners = attributes.owners
@@ -155,7 +155,7 @@ def _changes(order: list[int], penalties: list[float], pair_penalties: Matrix) -
 
 
 def _most_similar_above(order: Integers, pair_penalties: Matrix) -> list[int]:
-    """Return for each rank the rank of the most similar project above on the page, the highest of several."""
+    """Return for each rank the rank of the most similar project above it on the page; of several, the highest rank."""
     window = tunables.DIVERSITY_WINDOW - 1
     above = sliding_window_view(np.concatenate([np.full(window, -1), order]), window)[: order.size]
     penalties = np.where(above >= 0, pair_penalties[order[:, None], above], -1.0)

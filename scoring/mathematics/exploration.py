@@ -30,7 +30,7 @@ NO_DRAW = ExplorationDraw({}, {})
 
 
 def exploration_seed(actor_id: int, day: date) -> int:
-    """Return the 64-bit seed of a viewer and a day: all rankings of a viewer on one day explore the same projects."""
+    """Return the 64-bit seed of a viewer and a day. All rankings of a viewer on one day explore the same projects."""
     return int.from_bytes(hashlib.blake2b(f"{actor_id}:{day.isoformat()}".encode(), digest_size=8).digest())
 
 

@@ -1,7 +1,7 @@
 """Fitting of a model to candidate lists: a curve for each signal, and offsets for each viewer stage.
 
-Served lists are fitted with their position bias: the probability that a viewer looks at a rank. The model does not
-contain it.
+For served lists, the position bias is fitted too: the probability that a viewer looks at a rank. The resulting model
+does not contain the position bias.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,7 +36,7 @@ NDCG_DEPTH = 10
 
 
 def position_columns(ranks: Matrix32) -> Matrix32:
-    """Return the (rows, 2) columns log2 of the rank, and 1 for candidates that were not shown (rank 0)."""
+    """Return the (rows, 2) position columns: log2 of the rank, and 1 for candidates that were not shown (rank 0)."""
     return np.column_stack([np.log2(np.maximum(ranks, 1.0)), ranks == 0]).astype(np.float32)
 
 
@@ -63,9 +63,9 @@ class PositionBias:
 def unbiased_ndcg(lists: CandidateLists, score: Floats, propensities: Floats, seed: int) -> Floats:
     """Return the (lists,) NDCG@10 with gains weighted by inverse propensity (Joachims et al., 2017).
 
-    Without these weights, the measure would favor the model that ranked the served lists. A row with a weight of 20
-    takes 20 ranks. `score` has the (rows,) scores to rank by, with ties in random order, and `propensities` the (rows,)
-    probabilities that the viewer looked at the rank.
+    Without these weights, the measure would favor the model that ranked the served lists. A row that represents 20
+    candidates takes 20 ranks. `score` has the (rows,) scores to rank by, with ties in random order, and `propensities`
+    the (rows,) probabilities that the viewer looked at the rank.
     """
     tie_breaks = np.random.default_rng(seed).random(score.size)
     gains = np.where(lists.relevant, 1.0 / propensities, 0.0)
@@ -107,7 +107,10 @@ def fit_model(
 def fit_model_with_positions(
     name: str, lists: CandidateLists, signals: tuple[Signal, ...]
 ) -> tuple[Model, PositionBias]:
-    """Fit to served lists. The rank is fitted as an additional curve (position bias) and returned separately."""
+    """Fit a model to served lists.
+
+    The position bias is fitted as an additional curve of the rank and returned separately.
+    """
     columns, knots = position_columns(lists.ranks), position_knots(lists.ranks)
     with_ranks = replace(lists, values=np.column_stack([lists.values, columns]))
     model, (by_rank, not_shown) = _fit(name, with_ranks, signals, SHAPES, knots)

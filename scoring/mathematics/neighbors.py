@@ -21,7 +21,7 @@ EASE_PENALTY = 100.0
 RP3BETA_DAMPING = 0.5
 """The exponent beta of RP3beta, which damps popular projects."""
 FACTOR_EPSILON = 1e-3
-"""Added to the length of an actor's factors before normalization, so that near-zero factors stay short."""
+"""Number added to the length of an actor's factors before normalization, so that near-zero factors stay short."""
 POWER_ITERATIONS = 4
 OVERSAMPLING = 10
 
@@ -96,8 +96,8 @@ def ease_neighbors(interactions: sparse.csr_array, floor: int = tunables.ANONYMI
 def user_neighbors(interactions: sparse.csr_array, length: int = tunables.USER_NEIGHBOR_COUNT) -> NeighborLists:
     """Build user-kNN lists: shared projects weighted by rarity, divided by the root of both histories' lengths.
 
-    Projects with more than `MAX_PROJECT_ACTORS` actors are ignored: they say little about tastes, and the number of
-    pairs is quadratic in the number of actors.
+    Projects with more than `MAX_PROJECT_ACTORS` actors are ignored, because they say little about tastes, and because
+    the number of pairs is quadratic in the number of actors.
     """
     counts = np.asarray(interactions.sum(axis=0)).ravel()
     interactions = (interactions @ sparse.diags_array((counts <= MAX_PROJECT_ACTORS).astype(np.float32))).tocsr()

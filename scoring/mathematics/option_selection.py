@@ -2,8 +2,8 @@
 
 The information gain of "do you use X?" is the number of bits that the answer tells about the category of the next
 project that the actor likes (Quinlan's measure for decision trees). Options are selected greedily. An actor who would
-choose an earlier option counts half for the next one, so the options describe different tastes. The twelve options of
-the highest gain alone would describe one taste twelve times.
+choose an earlier option counts half for the next option, so the options describe different tastes. Without this rule,
+the twelve options with the highest gain could all describe one taste.
 """
 
 from collections.abc import Callable, Sequence
@@ -68,7 +68,10 @@ def choose_options(bits: Bits, gain: Gain, max_options: int) -> list[int]:
 
 
 def total_gain(bits: Bits, gain: Gain, columns: Sequence[int]) -> float:
-    """Return the sum of the gains of options, each with the weights that the options before it leave."""
+    """Return the sum of the gains of options.
+
+    The gain of each is computed with the weights that the options before it leave.
+    """
     weight, total = np.ones(bits.shape[0]), 0.0
     for column in columns:
         total += float(gain(weight)[column])

@@ -5,8 +5,8 @@ import numpy as np
 from scoring.mathematics.signals import Floats, Integers
 
 MIN_PROBABILITY_BETTER = 0.9
-"""Probability with which a new model must be better than the active model, and than the best single signal. The same
-holds for new trend constants."""
+"""Probability with which a new model must be better than the active model and than the best single signal. New trend
+constants must be better than the active constants with the same probability."""
 
 
 def ranks_of_relevant(scores: Floats, relevant: Integers) -> Integers:

@@ -1,8 +1,8 @@
 """K-anonymous taste clusters: groups of actors with similar latent factors.
 
 The mean factors of a cluster replace each member's own factors (microaggregation: Domingo-Ferrer & Mateo-Sanz, 2002;
-split as in Mondrian: LeFevre, DeWitt & Ramakrishnan, 2006). So the signal is also available for projects with fewer
-actors than the anonymity floor.
+split as in Mondrian: LeFevre, DeWitt & Ramakrishnan, 2006). Cluster signals are therefore available for projects with
+fewer actors than the anonymity floor, too.
 """
 
 import numpy as np

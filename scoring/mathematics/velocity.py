@@ -1,11 +1,11 @@
-"""Trending score: decayed distinct actors against the project's age, in active hours.
+"""Trending score: the decayed number of distinct actors, less a term of the project's age in active hours.
 
 score = Σ share · log((actors + b) / b) − g · log((age + o) / o)
 
 b (background), g (gravity), o (offset) and the shares are `db.trend_constants.TrendConstants`. Actors are weighted by
 trust and decayed at four half-lives. Both terms are 0 for a new project without actors, so together they explain the
-score exactly. By the specification's formula, a ratio of counts, a project with 1 like after 0 likes beats a project
-with 30 likes after 20. Figures: docs/ranking.md, "Quality of Trending".
+score exactly. The specification's formula is a ratio of counts: there, a project whose likes rise from 0 to 1 beats a
+project whose likes rise from 20 to 30. Figures: docs/ranking.md, "Quality of Trending".
 """
 
 from enum import StrEnum
@@ -59,7 +59,7 @@ def score_parts(actors: Floats, age_h: Floats, constants: TrendConstants) -> Flo
 def velocity_score(
     actors: Floats, age_h: Floats, constants: TrendConstants = DEFAULT_TREND_CONSTANTS[Window.DAY]
 ) -> Floats:
-    """Return the (n,) scores of one moment, which are not comparable with other moments' (see `score_parts`)."""
+    """Return the (n,) scores at one moment (see `score_parts`). Scores of different moments are not comparable."""
     return score_parts(actors, age_h, constants).sum(axis=1)
 
 
@@ -80,9 +80,9 @@ def baseline_velocity(
 def bounded_boost(score: Integers, boost: Integers, max_boost_places: int) -> Integers:
     """Reduce boosts so that no rank changes by more than `max_boost_places`.
 
-    A project can pass at most the `max_boost_places` − 1 projects directly above it, so at most as many projects pass
-    any other. The final score is still a plain sum of score and reduced boost. Both arguments are (n,) millionths:
-    `score` is descending, `boost` is at least 0.
+    A project can pass at most the `max_boost_places` − 1 projects directly above it. Therefore at most
+    `max_boost_places` − 1 projects pass any project. The final score is still a plain sum of score and reduced boost.
+    Both arguments are (n,) millionths: `score` is descending, `boost` is at least 0.
     """
     if max_boost_places <= 0:
         return np.zeros_like(boost)

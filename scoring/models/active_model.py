@@ -1,6 +1,7 @@
 """Providers of the active ranking model and of the active trend constants.
 
-Active is the last activated one, or before the first activation the shipped one.
+A model or set of constants is active from its activation to the next. Before the first activation, the shipped one is
+active.
 """
 
 import logging

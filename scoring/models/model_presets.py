@@ -32,9 +32,9 @@ DEFAULT = Model(
     },
 )
 """Linear weights, fitted to no data set. The viewer's interests and history have the largest weights; factors, decayed
-actors and age decide between equal matches. It is in use until a model trained on this installation's log is activated.
-
-On the demo data two viewers share at most 6 of 30 projects; with the last six weights seven times as large, 22."""
+actors and age decide between equal matches. This preset is active until a model trained on this installation's log is
+activated. On the demo data two viewers share at most 6 of 30 projects; with the last six weights seven times as large,
+they share up to 22."""
 
 ONBOARDING = Model(
     "onboarding",
@@ -66,7 +66,7 @@ UNTRAINED_SIGNALS = tuple(_UNTRAINED)
 def with_untrained_signals(model: Model) -> Model:
     """Add the shipped weights of signals that cannot be fitted to a log of interactions.
 
-    They have the scale of a fitted score: a tenth of log odds (`scoring.mathematics.model_fitting.SCALE`).
+    These weights have the scale of a fitted score: a tenth of log odds (`scoring.mathematics.model_fitting.SCALE`).
     """
     missing_curves = {signal: curve for signal, curve in _UNTRAINED.items() if signal not in model.curves}
     return replace(model, curves={**model.curves, **missing_curves})

@@ -1,7 +1,8 @@
 """Onboarding questions generated from the catalog, nightly: the tools and categories that best distinguish viewers.
 
-The options of a question change only if the best options gain at least a tenth more than the current ones, because
-answers to different options are not comparable. Questions that the platform uploaded are never changed.
+The options of a question change only if the gain of the best options is at least a tenth higher than the gain of the
+current options, because answers to different options are not comparable. Questions that the platform uploaded are never
+changed.
 """
 
 from collections.abc import Iterable, Sequence
@@ -37,7 +38,7 @@ _MAX_CHOICES = {QuestionType.USE_CASE.value: tunables.MAX_USE_CASES, QuestionTyp
 
 @cache
 def _templates() -> list[dict[str, Any]]:
-    """Read the four questions in four languages; options of the first two are generated."""
+    """Read the four questions in four languages. Only the options of the first two questions are generated."""
     templates: list[dict[str, Any]] = orjson.loads(files(__package__).joinpath("question_templates.json").read_bytes())
     return templates
 
@@ -86,7 +87,8 @@ def _select(bits: Bits, gain: Gain, terms: Sequence[OfferedTerm], current: Quest
     current_columns = [column.get(option.id) for option in current.options] if current and current.automatic else []
     remaining = [n for n in current_columns if n is not None]
     if len(remaining) == len(current_columns) >= len(best):
-        # The gain of an option depends on those before it, so both sets are compared in the order of `choose_options`.
+        # The gain of an option depends on the options before it, so both sets are compared in the order of
+        # `choose_options`.
         order = choose_options(bits[:, remaining], lambda weight: gain(weight)[remaining], len(remaining))
         remaining_by_gain = [remaining[n] for n in order]
         if total_gain(bits, gain, remaining_by_gain) >= tunables.OPTION_RETENTION_SHARE * total_gain(bits, gain, best):

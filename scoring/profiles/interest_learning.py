@@ -1,8 +1,8 @@
 """Nightly learning of interests from engagement.
 
-A term becomes a learned interest if the actor engaged with enough projects that have it, and if its share in the
-actor's history is clearly greater than in the catalog. The confidence grows with decayed engagement, up to .5. A stated
-interest has 1.
+A term becomes a learned interest if the actor engaged with enough projects that have the term, and if the term's share
+in the actor's history is clearly greater than in the catalog. The confidence of a learned interest grows with decayed
+engagement, up to .5; a stated interest has 1.
 """
 
 from datetime import datetime

@@ -33,7 +33,7 @@ _TOPICS, _SOCIAL = frozenset({PreferenceSwitch.TOPICS}), frozenset({PreferenceSw
 _VIEW_HISTORY, _LIKE_HISTORY = frozenset({PreferenceSwitch.VIEWS}), frozenset({PreferenceSwitch.LIKES})
 HISTORY = _VIEW_HISTORY | _LIKE_HISTORY
 _FACTORS: Needs = (_SOCIAL, _VIEW_HISTORY, _LIKE_HISTORY)
-"""Latent factors are trained on views and likes together, so they need both."""
+"""Switches of the signals from latent factors, which are trained on views and likes together."""
 
 NEEDS: Mapping[Signal, Needs] = {
     Signal.VECTOR_SIMILARITY: (HISTORY | _TOPICS,),
@@ -68,7 +68,8 @@ NEEDS: Mapping[Signal, Needs] = {
     Signal.TASTE_CLUSTER_SUM: _FACTORS,
     Signal.TASTE_CLUSTER_RECENT: _FACTORS,
 }
-"""Required switches of each signal: at least one of each set must be on. Signals without an entry require none."""
+"""Required switches of each signal: of each set, at least one switch must be on. Signals without an entry require no
+switch."""
 
 _FLAT = Curve((0.0,), (0.0,))
 
@@ -108,5 +109,5 @@ def apply_preferences(model: Model, preferences: Preferences) -> Model:
 
 
 def novelty_weight(discovery: int) -> float:
-    """Return the weight of novelty: −`tunables.MAX_NOVELTY_WEIGHT` at a `discovery` of 0, the opposite at 100."""
+    """Return the weight of novelty, up to ± `tunables.MAX_NOVELTY_WEIGHT`, negative for a `discovery` below 50."""
     return tunables.MAX_NOVELTY_WEIGHT * (discovery - BALANCED) / (100 - BALANCED)

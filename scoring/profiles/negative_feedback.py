@@ -51,11 +51,11 @@ def impression_fatigue(shown: Integers, without_engagement: NDArray[np.bool_]) -
 
 
 def similar_to_dismissed(table: FeatureTable, profile: Profile, dismissed: Sequence[DismissedProject]) -> Floats:
-    """Return the similarity to dismissed projects, 0 to 1: the mean over the terms, or the owner's if greater.
+    """Return the similarity to dismissed projects, 0 to 1.
 
-    The weight of a term grows with its dismissed minus its engaged projects, up to 1 at
-    `tunables.DISMISSALS_FOR_FULL`. It is 0 for an interest of the viewer. The weight of an owner grows with the owner's
-    dismissed projects.
+    It is the mean weight of the project's terms, or the weight of its owner if greater. The weight of a term grows with
+    the number of its dismissed minus its engaged projects, up to 1 at `tunables.DISMISSALS_FOR_FULL`. The weight of an
+    interest of the viewer is 0. The weight of an owner grows with the owner's dismissed projects.
     """
     surplus = Counter(all_terms([project.terms for project in dismissed]))
     surplus.subtract(all_terms([engagement.terms for engagement in profile.engagements]))

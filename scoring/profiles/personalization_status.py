@@ -92,7 +92,7 @@ class Status:
 
     @property
     def has_completed_onboarding(self) -> bool:
-        """Whether any question was answered, or every active one was skipped."""
+        """Whether any question was answered, or every active question was skipped."""
         counts = self.counts
         return counts.has_answered or 0 < counts.questions <= counts.skipped
 
@@ -193,7 +193,7 @@ _REQUIREMENTS: dict[Signal, _Requirement] = {
     Signal.BEHAVIORAL_SIGNALS: _NEEDS_RECENT_ACTIVITY,
     Signal.COLLABORATIVE: _NEEDS_SIMILAR_PEOPLE,
 }
-"""Required data of the signals that need other data than any history."""
+"""Data that a signal requires. A signal without an entry requires only some history."""
 
 
 def _requirement_of(signal: Signal) -> _Requirement:

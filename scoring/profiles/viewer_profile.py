@@ -71,7 +71,7 @@ class Profile:
 
     @property
     def engaged(self) -> list[int]:
-        """Project ids of the history, the latest first, without projects whose every interaction was undone."""
+        """Project ids of the history, the latest first. Projects without a remaining interaction are left out."""
         return [engagement.project_id for engagement in self.engagements if engagement.kinds]
 
     @property
@@ -146,7 +146,7 @@ async def load_profile_without_vector(
 
 
 def _learnable(engagements: Sequence[EngagedProject], kinds: EngagementKind) -> Iterator[EngagedProject]:
-    """Restrict engagements to some kinds. An engagement of other kinds only is left out."""
+    """Restrict engagements to some kinds of interactions. An engagement without any of these kinds is left out."""
     for engagement in engagements:
         learnable = engagement.kinds & kinds
         if learnable == engagement.kinds:
@@ -197,7 +197,10 @@ def blend_vectors(interest_vector: Vector | None, history_vector: Vector | None)
 
 
 def engagement_weight(engagement: EngagedProject, at: datetime) -> float:
-    """Return the weight of a project in the profile's vector: it decays, and is twice as high after a like."""
+    """Return the weight of a project in the profile's vector.
+
+    The weight decays, and is twice as high for a liked project.
+    """
     age_days = max((at - engagement.last_at).total_seconds(), 0.0) / DAY_S
     deliberate = bool(engagement.kinds & ~(EngagementKind.VIEW | EngagementKind.CLICK))
     return float(np.exp2(-age_days / tunables.HISTORY_HALF_LIFE_DAYS)) * (2.0 if deliberate else 1.0)

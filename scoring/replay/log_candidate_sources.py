@@ -24,7 +24,7 @@ LOG_SOURCES = (
 
 
 class LogCandidateSources:
-    """Candidates of past requests by source, read from a log of engagements and a log of likes."""
+    """Candidates of past requests by source, read from a log of first interactions and a log of first likes."""
 
     def __init__(self, history: LogEvidence, likes: EventLog) -> None:
         self._history = history
@@ -47,7 +47,7 @@ class LogCandidateSources:
         return {source: ids[is_candidate[ids]] for source, ids in candidates.items()}
 
     def _best(self, projects: Integers, values: Floats, limit: int) -> Integers:
-        """Return the `limit` projects of the highest value; of ties the newest."""
+        """Return the `limit` projects with the highest values; of equal values, the newest projects."""
         return projects[np.lexsort((-projects, -self._history.created_s[projects], -values))[:limit]]
 
     def _popular(self, existing: Integers, at_s: float) -> Integers:

@@ -44,7 +44,10 @@ def signal_scorer(signal: Signal, sign: float = 1.0) -> Score:
 
 
 def single_signal_scorers(model: Model) -> dict[str, Score]:
-    """Return a scorer for each behavior signal of a model except age; few events since creation rank first."""
+    """Return a scorer for each behavior signal of a model except age.
+
+    For activity since creation, low values rank first.
+    """
     return {
         f"signal {signal}": signal_scorer(signal, -1.0 if signal is Signal.EVENTS_SINCE_CREATION else 1.0)
         for signal in model.signals

@@ -56,7 +56,7 @@ class FeedRequests:
 
 
 def feed_requests(dataset: Dataset, min_earlier: int = MIN_EARLIER_PROJECTS) -> FeedRequests:
-    """Return a request at each user's first new project of each UTC day, when the user probably read a feed.
+    """Return a request at the time of each user's first new project of a UTC day, when the user probably read a feed.
 
     A request needs `min_earlier` projects that the user engaged with before, and at least one relevant project (see
     `FeedRequests`).
@@ -97,8 +97,8 @@ def _requests(dataset: Dataset, min_earlier: int, split: Callable[[Integers], It
 Progress = Callable[[str, float], None]
 
 KEPT_NEWEST, KEPT_MOST_ACTIVE, KEPT_SHARE = 40, 60, 0.05
-"""Rows kept in a sampled list, beside the relevant rows: the newest, those with the most actors, and a share of the
-rest. Each row of that share represents 20 rows, so the softmax is unbiased. 140 rows replace 1,500."""
+"""Rows kept in a sampled list beside the relevant rows: the newest rows, the rows with the most actors, and a share of
+the rest. Each row of that share represents 20 rows, so the softmax is unbiased. 140 rows replace 1,500."""
 
 NEIGHBOR_LISTS_DAYS = 7.0
 """Days between two builds of the neighbor lists in a replay: week-old lists rank as well, and each build takes 1 s."""
@@ -123,7 +123,8 @@ class Replay:
 
     Each call must be for the same moment as the call before or a later one, because neighbor lists are only built for
     later moments. `seed` is for the nightly training, whose factors are built every `rebuild_days` days. If `dataset`
-    holds a truncated log, `seen` is the complete log: projects of the viewer's complete history are no candidates.
+    holds a truncated log, `seen` is the complete log, because projects of the viewer's complete history are no
+    candidates.
     """
 
     def __init__(

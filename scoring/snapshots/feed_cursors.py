@@ -1,6 +1,6 @@
 """Cursors of feeds: opaque to clients, 60 characters.
 
-A cursor holds the snapshot id and the rank; for an unranked project also its time of creation. It grants no access:
+A cursor holds the snapshot id and the rank, and for an unranked project its time of creation. It grants no access:
 every page checks the owner of the snapshot and the visibility of the projects.
 """
 

@@ -1,4 +1,4 @@
-"""Pages cut from a ranking snapshot; after its last rank follow the unranked projects, newest first.
+"""Pages cut from a ranking snapshot. The unranked projects follow its last rank, newest first.
 
 Every page is checked in the database: projects that became private, archived or deleted, or were dismissed or muted,
 are skipped, and the next ranks fill the page.
@@ -25,10 +25,10 @@ from scoring.snapshots.snapshot_store import RankingSnapshot, new_id
 _SLACK = 20  # ranks read beyond the page; if more are not visible, the page needs a second statement
 
 _ENDLESS = (FeedKind.FOR_YOU, FeedKind.POPULAR, FeedKind.TRENDING)
-"""Feeds that continue with unranked projects. A search ends with its hits."""
+"""Feeds that continue with unranked projects. Other feeds end with their last rank, as a search does."""
 
 _BY_NAME = (FeedKind.SEARCH, FeedKind.SIMILAR)
-"""Feeds for an explicit request, to which mutes apply only if the snapshot is personal."""
+"""Feeds that answer an explicit request. Mutes apply to them only if the snapshot is personal."""
 
 _LAST_ID = 2**62  # above every project id, so that projects created at that time are included
 

@@ -1,13 +1,13 @@
 """Store of ranking snapshots, from which pages are cut, so that paging shows each project once.
 
 The cache holds two entries for each snapshot. The *pointer* holds the id of the *body*; its key contains all that
-changes the ranking: feed, actor, viewer version, filter and model. The pointer expires at the greatest age at which the
-feed serves the ranking as a first page (`tunables.*_FRESH_S`). The body expires `tunables.SNAPSHOT_TTL_S` after its
-last use, so cursors stay valid. A third entry lists the snapshot under its actor, for erasure (`db.cache.names`).
+changes the ranking: feed, actor, viewer version, filter and model. The pointer expires when the ranking is too old for
+a first page of the feed (`tunables.*_FRESH_S`). The body expires `tunables.SNAPSHOT_TTL_S` after its last use, so
+cursors stay valid. A third entry lists the snapshot under its actor, for erasure (`db.cache.names`).
 
-A body never changes, so each process keeps the bodies that it used last, and asks the cache for one again only to
-extend its life: once in `EXTEND_EVERY_S`. It keeps a pointer for as long as it is valid, or for `POINTER_KEPT_S` if
-another process has set it.
+A body never changes, so each process keeps the bodies that it used last. It reads a kept body from the cache again only
+to extend the body's life, once in `EXTEND_EVERY_S`. A process keeps its own pointers for as long as they are valid, and
+pointers of other processes for `POINTER_KEPT_S`.
 """
 
 import hashlib
@@ -36,12 +36,13 @@ from scoring.ranking import Adjustment, PageEntry, Ranking, Rule, Strategy, dist
 from scoring.snapshots.feed_cursors import Cursor
 
 MAX_KEPT_BYTES = 16 * 2**20
-"""Maximum size of the bodies that a process keeps: 500 rankings of 32 KB. The entries that were shown take as much."""
+"""Maximum size of the bodies that a process keeps: 500 rankings of 32 KB. The decoded entries that were shown take
+about as much memory again."""
 
 MAX_KEPT_POINTERS = 10_000
 
 EXTEND_EVERY_S = 60.0
-"""Interval of extending the life of a body in the cache, so that a body expires up to a minute early."""
+"""Interval of extending the life of a body in the cache. A body can therefore expire up to a minute early."""
 
 POINTER_KEPT_S = 5.0
 
@@ -187,7 +188,10 @@ class SnapshotStore:
     async def _make_again(
         self, key: RankingKey, compute: Callable[[], Awaitable[Computed[RankingSnapshot]]]
     ) -> RankingSnapshot:
-        """Make the ranking again after the cache evicted its body before its pointer, or became unavailable."""
+        """Make the ranking again.
+
+        This is needed if the cache evicted the body before its pointer, or became unavailable.
+        """
         again = await compute()
         assert again.decoded is not None  # noqa: S101 (`compute` above always sets it; for the type checker)
         try:
@@ -223,7 +227,7 @@ def new_id() -> str:
 
 
 def pointer(kind: FeedKind, viewer: Viewer | None, arguments: str, model: str) -> str:
-    """Return the cache key of a feed's pointer: for a viewer at its version, or without a viewer the shared one."""
+    """Return the cache key of a feed's pointer. Without a viewer, it is the key of the shared ranking."""
     prefix = "shared:" if viewer is None else f"{names.actor_prefix(viewer.actor_id or 0)}{viewer.version}:"
     return f"{prefix}{kind}_feed:{arguments}:{model}"
 

@@ -44,13 +44,14 @@ STALE_DAYS = 7.0
 WINDOW_DAYS = 120.0
 """Length of the window to learn from, in days before the end of the log. Older events say less about today's tastes."""
 WARM_SHARE = 0.25
-"""Share of requests left out at the beginning of a log younger than the window, when every history was short."""
+"""Share of requests left out at the beginning of a log that is shorter than the window, because every history is short
+there."""
 FITTED_SHARE = 2 / 3
 """Share of the window's requests, in the order of time, to fit on. The later requests are for the comparison."""
 MIN_REQUESTS = 50
-"""Minimum number of requests to fit on, and to compare on."""
+"""Minimum number of requests to fit on, and minimum number to compare on."""
 MAX_REQUESTS = 6_000
-"""Maximum number of requests replayed per window, in even steps. For 17 curves, 5,000 requests are enough."""
+"""Maximum number of requests replayed per window, evenly spaced. For 17 curves, 5,000 requests are enough."""
 MIN_SERVED_LISTS = 500
 """Minimum number of served lists, with reported impressions and an interaction, to fit a model to them."""
 
@@ -89,8 +90,8 @@ def fit_and_judge_model(
     """Fit a model to a window of a log, and compare it with the active model on the window after it.
 
     With at least `MIN_SERVED_LISTS` served lists, the model is fitted to these, with a correction of position bias.
-    Otherwise it is fitted to a replay of interactions, which does not know what was shown. The report says which, under
-    ``"learned from"``.
+    Otherwise it is fitted to a replay of interactions, which does not know what was shown. The entry ``"learned from"``
+    of the report names the data.
 
     Raises `InsufficientData` if the log holds too little to fit or to compare on.
     """
@@ -172,7 +173,7 @@ def _windows(dataset: Dataset) -> tuple[FeedRequests, FeedRequests]:
 
 
 def _thinned(requests: FeedRequests) -> FeedRequests:
-    """Return at most `MAX_REQUESTS` of the requests, in even steps."""
+    """Return at most `MAX_REQUESTS` of the requests, evenly spaced."""
     return requests.select(np.linspace(0, requests.n - 1, min(requests.n, MAX_REQUESTS)).astype(np.int64))
 
 

@@ -85,7 +85,10 @@ async def read_training_data(database: Database) -> TrainingData:
 
 
 def _interests_s(actor_ids: Integers, interests: Sequence[Any], answers: Sequence[Any]) -> Floats:
-    """Return the time of each actor's first onboarding answer, or of the last of sufficient interests if earlier."""
+    """Return the times from which actors are onboarded.
+
+    It is the time of the first answer or, if earlier, of the last of sufficient interests.
+    """
     earliest_s = np.full(actor_ids.size, np.inf)
     times: dict[int, list[float]] = {}
     for interest in interests:

@@ -23,11 +23,11 @@ from scoring.replay.dataset import Dataset
 FITTED_SHARE = 0.6
 """Share of a log's time span to fit on. The rest is for the comparison."""
 WARM_UP_S = 8 * DAY_S
-"""Time at the beginning of a log without moments, because the decayed counters are still too low."""
+"""Time at the beginning of a log in which no moments are chosen, because the decayed counters are still too low."""
 STEP_S = 17 * HOUR_S
 """Time between two moments: 17 h, so that moments fall on all hours of the day."""
 MIN_FUTURE_ACTORS = 7
-"""Minimum number of actors after a moment; fewer grades cannot tell a good order of ten projects from a bad order."""
+"""Minimum number of actors after a moment. With fewer actors, NDCG@10 cannot tell a good order from a bad order."""
 MIN_MOMENTS = 30
 """Minimum number of moments to fit on, and to compare on."""
 HORIZON_S: dict[Window, float] = {Window.HOUR: HOUR_S, Window.DAY: DAY_S, Window.WEEK: WEEK_S}
@@ -53,7 +53,8 @@ GRAVITIES = (0.2, 0.35, 0.5, 0.7, 1.0)
 BEST_POINTS = 30
 """Number of best points of the grid to average, of 450. On later moments, the best point alone is .01 worse."""
 CANDIDATES = 250
-"""Projects with the most actors that are ranked at a moment while fitting, in addition to all with future actors."""
+"""Number of projects with the most actors that are ranked at a moment while fitting, beside all projects with future
+actors."""
 
 
 class TrendMoment(NamedTuple):

@@ -84,7 +84,8 @@ async def mute(work: UnitOfWork, kind: MuteKind, key: str) -> bool:
 async def unmute(work: UnitOfWork, kind: MuteKind, key: str) -> bool:
     """Remove a mute by the subject's key or name; return whether there was one.
 
-    The subject is looked up in the viewer's mutes, not in the catalog: it may have become private or been renamed.
+    The subject is looked up in the viewer's mutes, not in the catalog, because it may have become private or have
+    another name since.
     """
     viewer = await work.identified_viewer()
     matching_mutes = [muted for muted in await work.mutes() if muted.kind is kind and key in (muted.key, muted.name)]
@@ -114,7 +115,7 @@ def _subject_error(kind: MuteKind) -> InputError:
 
 
 async def update_settings(work: UnitOfWork, changes: Mapping[str, bool | int]) -> bool:
-    """Apply all changes or none; other settings are kept. Return whether anything changed."""
+    """Apply all changes, or none if one is invalid; other settings are kept. Return whether anything changed."""
     viewer = await work.identified_viewer()
     try:
         async with work.write() as connection:

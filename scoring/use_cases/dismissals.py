@@ -17,7 +17,7 @@ from scoring.use_cases.project_interactions import change_project
 from scoring.use_cases.unit_of_work import UnitOfWork
 
 _KINDS_WITHOUT_SUBJECT = ("people", "popular", "trending", "keywords", "fresh", "exploration")
-"""Kinds of reasons without a subject to mute, because they are about other viewers, time or the viewer's search."""
+"""Kinds of reasons without a subject that can be muted: they are about other viewers, time or the viewer's search."""
 
 
 class DismissalReason(NamedTuple):

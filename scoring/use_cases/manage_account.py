@@ -72,8 +72,8 @@ async def remove_users(
 ) -> tuple[int, ErasureReceipt | None]:
     """Delete users and all their data; return their number and the receipt.
 
-    Kept projects get the owner `new_owner`, or none. Only administrators can delete administrators: otherwise, if a
-    user is one, nobody is deleted.
+    Kept projects get the owner `new_owner`, or no owner. Only administrators can delete administrators. If another
+    caller names an administrator, nobody is deleted.
     """
     valid_keys = distinct_valid_keys(keys)
     if new_owner is not None and not is_valid_key(new_owner):

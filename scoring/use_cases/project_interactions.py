@@ -30,7 +30,7 @@ from scoring.use_cases.unit_of_work import UnitOfWork
 MAX_EVENTS = 500
 
 PASSIVE_TYPES = frozenset({InteractionType.VIEW, InteractionType.CLICK, InteractionType.IMPRESSION})
-"""Types that a page reports automatically. All others are deliberate, and are stored despite an opt-out."""
+"""Types that a page reports automatically. All other types are deliberate, and are stored despite an opt-out."""
 
 ProjectChange = Callable[[AsyncConnection, int, int], Awaitable[bool]]
 """A function that writes with a connection, an actor id and a project id, and returns whether anything changed."""
@@ -95,7 +95,7 @@ async def change_project(work: UnitOfWork, key: str, change: ProjectChange) -> b
 
 
 async def _add_state(work: UnitOfWork, key: str, type_: InteractionType) -> bool:
-    """Like or save a project. In trending, the actor's trust is its weight."""
+    """Like or save a project. In trending, the interaction has the weight of the actor's trust."""
 
     async def change(connection: AsyncConnection, actor_id: int, project_id: int) -> bool:
         (weight,) = await _trending_weights(work, connection, actor_id, [ShownProject(project_id, None)])

@@ -82,7 +82,7 @@ class UnitOfWork:
         return await self._viewer
 
     async def remembered_viewer(self) -> Viewer:
-        """Return the viewer as this process read it last, to be verified by the statement of a page; or read it.
+        """Return the viewer as this process read it last, or read it. The statement of a page must verify its version.
 
         Reading a page with an outdated viewer raises `db.page_projects.ViewerChanged`; then call `viewer`.
         """

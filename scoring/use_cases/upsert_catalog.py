@@ -131,7 +131,10 @@ async def _upsert(
 def _collect_outcomes(
     items: Sequence[Item], result: UpsertResult, errors: Mapping[int, Sequence[InputError]]
 ) -> list[UpsertedRecord]:
-    """Return the outcome of each item. Of items with the same key, the last is written; the others are unchanged."""
+    """Return the outcome of each item.
+
+    Of items with the same key, the last is written, and the others have the outcome unchanged.
+    """
     last_indexes = {item["key"]: index for index, item in enumerate(items) if index not in errors}
     statuses = dict.fromkeys(result.added_keys, UpsertStatus.ADDED)
     statuses |= dict.fromkeys(result.changed_keys, UpsertStatus.CHANGED)
