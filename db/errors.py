@@ -46,7 +46,7 @@ class UnknownReference(InvalidRecord):
 
 
 class ProtectedUser(InvalidRecord):
-    """The user is an administrator: only an administrator may change the role or delete the user."""
+    """The user is an administrator, and only an administrator may change the user's role or delete the user."""
 
 
 class MigrationPending(DatabaseLayerError):

@@ -25,7 +25,8 @@ from db.errors import LeaseLost
 from db.models import Job
 
 LEASE_S = 60.0
-"""Longest time for which a killed worker blocks its job. A running worker renews the lease every 20 s."""
+"""Duration of a lease: the longest time for which a killed worker blocks its job. A running worker renews every 20
+s."""
 
 MAX_ERROR_LENGTH = 1_000
 

@@ -3,12 +3,12 @@
 Rules:
 
 - A row is written in the transaction that changes the data. It has no payload, and is unique by (kind, key).
-- Taking a row moves `available_at` to the end of the lease. No transaction is held while a worker works.
+- Leasing a row moves `available_at` to the end of the lease. No transaction is open while a worker works.
 - `settle` deletes a row only if neither its version nor its lease has changed. Otherwise another worker has processed
-  or will process the same key, and the index state is unknown: the row is kept or restored, and processed once more
-  after the other lease has ended. So two workers cannot make each other process a row forever.
+  or will process the same key, and the index state is unknown. The row is then kept or restored, and processed once
+  more after the other lease has ended. Two workers can therefore not make each other process a row forever.
 - A change ends the lease of a row early, so that the change does not wait for a slow worker. The slow worker may still
-  write an old document. So the row is deleted only after that worker has settled or its lease has expired
+  write an old document. The row is therefore deleted only after that worker has settled or its lease has expired
   (`held_until`).
 """
 
@@ -46,7 +46,7 @@ from db.models import OutboxKind, OutboxRow, now
 
 MAX_ATTEMPTS = 3
 RETRY_AFTER = timedelta(seconds=60)
-"""Interval between attempts."""
+"""Interval between attempts to process a row."""
 
 MAX_ERROR_LENGTH = 1_000
 
@@ -211,8 +211,8 @@ async def take(database: Database, limit: int, lease_s: float, *, only_urgent: b
 async def claim(database: Database, kind: OutboxKind, keys: Sequence[str], lease_s: float) -> list[Lease]:
     """Create and lease rows for the keys that have none, and return the created rows.
 
-    An existing row becomes available to the next worker, even if it is leased or dead: its document must be written
-    again after this call.
+    An existing row becomes available to the next worker, even if it is leased or dead, because its document must be
+    written again after this call.
     """
     claimed_at = now()
     lease_end = claimed_at + timedelta(seconds=lease_s)

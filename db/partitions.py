@@ -17,13 +17,14 @@ MONTHS_AHEAD = 3
 ADVISORY_LOCK = text("SELECT pg_advisory_xact_lock(:number)").bindparams(bindparam("number", type_=BigInteger()))
 _LOCK_NUMBER = 7_305_117_002
 _LOCK_TIMEOUT = text("SET LOCAL lock_timeout = '500ms'")
-"""Less than PostgreSQL's deadlock_timeout (1 s), so that a deadlock ends the bulk load, not the other transaction."""
+"""Lock timeout. It is less than PostgreSQL's deadlock_timeout (1 s), so that a deadlock ends the bulk load and not the
+other transaction."""
 _DROP_LOCK_TIMEOUT = text("SET LOCAL lock_timeout = '2s'")
 _LOCK_SQLSTATES = ("55P03", "40P01")
 _TRIES = 3
 
 _PARTITIONS = "SELECT relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid"
-# Not to_regclass(), which would return its cached result at the second lookup, after the lock.
+# to_regclass() is not used: at the second lookup, after the lock, it would return its cached result.
 _MISSING = text(
     f"""SELECT name FROM unnest(:names) AS name
         WHERE name NOT IN ({_PARTITIONS} WHERE inhparent = 'interactions'::regclass)

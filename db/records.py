@@ -99,7 +99,10 @@ class TagRecord(Record):
 
 
 class UserRecord(Record):
-    """A user. `tags` replace interests of earlier imports, not interests that the user stated. No `role`: keep it."""
+    """A user.
+
+    `tags` replace interests of earlier imports, not interests that the user stated. None keeps the stored role.
+    """
 
     key: Key
     username: Name
@@ -159,7 +162,7 @@ class InteractionRecord(Record):
 
 
 def validation_errors(error: ValidationError) -> Iterator[InvalidRecord]:
-    """Yield an error with a message for users and the path of the field for each error of a record."""
+    """Yield for each error of a record the path of its field, with a message for users."""
     for details in error.errors(include_url=False):
         yield InvalidRecord(_error_message(details), details["loc"])
 
@@ -180,7 +183,8 @@ _MESSAGES = {
     "string_too_short": "must not be empty",
     "value_error": "{error}",
 }
-"""Messages by Pydantic error type, which replace messages that authors of import files would not understand."""
+"""Messages by Pydantic error type, in place of Pydantic's messages, which authors of import files would not
+understand."""
 
 
 def _error_message(details: ErrorDetails) -> str:

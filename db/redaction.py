@@ -24,14 +24,14 @@ _URL = re.compile(
     )(?:[?#][^@]*)?""".replace("HOST", _HOST),
     re.IGNORECASE | re.VERBOSE | re.ASCII,
 )
-"""An unambiguous URL: it has at most one ``@``, which ends the user information."""
+"""Pattern of an unambiguous URL. It has at most one ``@``, which ends the user information."""
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE | re.ASCII)
 _URL_IN_TEXT = re.compile(r"[a-z][a-z0-9+.-]{0,30}://[^\s\"'<>`”“]+", re.IGNORECASE | re.ASCII)
 _PUBLIC_PARAMETERS = frozenset({"ssl", "sslmode", "host", "port", "db", "protocol", "application_name"})
 """Query parameters whose values are not secret."""
 
 _secrets: dict[str, None] = {}
-"""All spellings of the secrets of this process. A dict, because a set has no order."""
+"""All spellings of the secrets of this process. A dict is used, because a set has no order."""
 
 
 def display_url(url: str) -> str:

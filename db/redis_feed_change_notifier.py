@@ -15,7 +15,7 @@ from db.feed_change_notifier import FeedChangeNotifier
 CHANNEL = "explore:written"
 
 NOTIFY_EVERY_S = 0.2
-"""Minimum interval between two notifications of a process, which sends at most five a second."""
+"""Minimum interval between two notifications of a process: at most five a second."""
 
 RETRY_AFTER_S = 2.0
 """Pause before the next attempt to connect."""

@@ -22,23 +22,19 @@ S = TypeVar("S")
 log = logging.getLogger(__name__)
 
 FAILURES = 5
-"""Failures within `WINDOW_S` that open the circuit: one lost connection or a few slow calls do not."""
+"""Number of failures within `WINDOW_S` that opens the circuit. One lost connection or a few slow calls do not open
+it."""
 
 WINDOW_S = 10.0
 
 PROBE_INTERVAL_S = 2.0
-"""Delay before a call probes a store whose circuit is open.
-
-At most 5 s, so that feeds recover within 15 s: this delay, the deadline of the probe, and the 5 s for which a degraded
-ranking is reused.
-"""
+"""Delay before a call probes a store whose circuit is open. Feeds recover within 15 s after an outage: this delay, plus
+the deadline of the probe, plus the 5 s for which a degraded ranking is reused."""
 
 CANCELLATION_COUNTS_AFTER_S = 0.2
-"""A call canceled later than this counts as a failure.
-
-A feed's deadline may be shorter than the deadline of the store; a hanging store would then never open its circuit. An
-earlier cancellation means that the client has disconnected.
-"""
+"""Seconds after which a canceled call counts as a failure. A feed's deadline may be shorter than the deadline of the
+store; without this rule, a store that never answers would not open its circuit. An earlier cancellation means that the
+client has disconnected."""
 
 
 class CircuitState(StrEnum):
@@ -238,7 +234,7 @@ def _abandon(task: asyncio.Future[Any]) -> None:
 
 
 _abandoned: set[asyncio.Future[Any]] = set()
-"""Strong references to canceled tasks: the event loop holds only weak ones."""
+"""Strong references to canceled tasks, because the event loop holds only weak references."""
 
 
 def _discard_abandoned(task: asyncio.Future[Any]) -> None:

@@ -17,7 +17,7 @@ _FOLDER = Path(__file__).parent / "migrations"
 _LOCK_NUMBER = 7_305_117_001
 
 _alembic_lock = asyncio.Lock()
-"""Alembic has one global context in a process."""
+"""Lock of migrations in this process, because Alembic has one global context."""
 
 _VERSION_TABLE_SQLITE = text("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'alembic_version'")
 _VERSION_TABLE_POSTGRESQL = text("SELECT 1 WHERE to_regclass('alembic_version') IS NOT NULL")

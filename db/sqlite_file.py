@@ -15,7 +15,7 @@ LOCK_RETRY_S = 0.01
 
 
 class SqliteFile:
-    """One connection to a file, used by one thread at a time. It is opened on first use, and when the file is replaced.
+    """One connection to a file, used by one thread at a time. It is opened on first use, or when the file is replaced.
 
     Errors are raised as `StoreUnavailable` for `store`. Each new connection executes the statements of `setup` and
     waits at most `busy_timeout_s` for a lock.

@@ -19,12 +19,12 @@ class Preferences(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
 
-    personalized: bool = True  # False: For You is the popular feed
+    personalized: bool = True  # False replaces For You by the popular feed
     use_topics: bool = True  # interests of all kinds and sources
     learn_from_views: bool = True  # use views and clicks
     learn_from_likes: bool = True  # use likes, saves, comments and follows
     social_signals: bool = True  # use signals from other users' behavior
-    discovery: int = Field(BALANCED, ge=0, le=100)  # 0: familiar projects, 100: new ones
+    discovery: int = Field(BALANCED, ge=0, le=100)  # 0 prefers familiar projects, 100 prefers new projects
 
 
 def preferences_in(settings: Mapping[str, Any]) -> Preferences:

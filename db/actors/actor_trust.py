@@ -21,7 +21,8 @@ class TrustInputs:
     """Properties of an actor from which the trust score is computed."""
 
     signed_in: bool  # whether the actor is a user, not a session
-    age_days: float  # age of the actor, or of its earliest engagement less the maximum age of events, if greater
+    # age of the actor; if greater, the age of its earliest engagement less the maximum age of events
+    age_days: float
     recent_projects: int  # projects engaged with within `RECENT`
 
 

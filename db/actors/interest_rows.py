@@ -18,7 +18,7 @@ _STORED = select(UserTag.actor_id, UserTag.term_id, UserTag.confidence, UserTag.
     in_list(UserTag.actor_id, IDS)
 )
 _ROUNDING_ERROR = 1e-9
-"""Rounding error of SQLite when it reads a number from JSON."""
+"""Maximum rounding error of SQLite when it reads a number from JSON."""
 _REMOVED = select(RemovedInterest.actor_id, RemovedInterest.term_id).where(in_list(RemovedInterest.actor_id, IDS))
 _DELETE = delete_batch(UserTag, "actor_id", "term_id")
 UPSERT = upsert_batch(

@@ -9,7 +9,7 @@ from db.database.engine import Database
 from db.models import TagSource, UserTag
 
 MIN_CONFIDENCE_CHANGE = 0.02
-"""Smaller changes are not written, because each written change computes a profile vector again."""
+"""Smallest change of a confidence that is written, because each written change computes a profile vector again."""
 
 
 _STORED = select(UserTag.actor_id, UserTag.term_id, UserTag.confidence).where(

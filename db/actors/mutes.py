@@ -66,7 +66,7 @@ _MUTES = (
     .limit(bindparam("first", type_=BigIntId))
 )
 _MAX_ID = 2**62
-"""Greater than the id of every row and than the number of rows."""
+"""A number greater than the id of every row and than the number of rows."""
 
 
 async def mute(

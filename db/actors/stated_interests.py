@@ -17,7 +17,7 @@ from db.database.column_types import ACTOR_ID, IDS, in_list
 from db.models import RemovedInterest, TagSource, UserTag, now
 
 STATED_CONFIDENCE = 1.0
-"""Confidence of a stated interest, as in the original design."""
+"""Confidence of a stated interest, as in the specification."""
 
 _STATED_SOURCES = (TagSource.MANUAL.value, TagSource.QUIZ.value)
 
@@ -73,7 +73,7 @@ async def remove_interest(connection: AsyncConnection, actor_id: int, term_id: i
 async def store_onboarding_interests(
     connection: AsyncConnection, actor_id: int, added_term_ids: Sequence[int], dropped_term_ids: Sequence[int]
 ) -> None:
-    """Add the interests `added_term_ids` in onboarding, and delete the interests `dropped_term_ids` there.
+    """Add interests with the source onboarding, and delete the interests `dropped_term_ids` of that source.
 
     The caller has locked the actor and raises its version. Interests set by hand are not changed.
     """

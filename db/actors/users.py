@@ -183,9 +183,9 @@ async def versions_by_user(database: Database, user_keys: Set[str]) -> dict[str,
 
 
 async def versions_by_session(database: Database, session_keys: Set[str]) -> dict[str, ActorVersion]:
-    """Read the versions of the actors for whom sessions act, by session key.
+    """Read the versions of the actors of sessions, by session key.
 
-    The actor of a claimed session is the actor of the account until the claim ends; then the session is left out.
+    A claimed session acts as the actor of the account until the claim ends. After that, the session is left out.
     """
     return await _versions(database, VERSIONS_BY_SESSION, {"keys": sorted(session_keys), "now": now()})
 

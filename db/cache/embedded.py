@@ -33,7 +33,7 @@ _SETUP = (
     "PRAGMA journal_size_limit = 16777216",
     "CREATE TABLE IF NOT EXISTS entries (key TEXT PRIMARY KEY, expires_at REAL NOT NULL, size INTEGER NOT NULL)",
     "CREATE INDEX IF NOT EXISTS entries_expires_at ON entries (expires_at)",
-    # A table of its own, so that extending a TTL does not rewrite the value (32 KB).
+    # Separate from the values, so that extending a TTL does not rewrite the value (32 KB).
     "CREATE TABLE IF NOT EXISTS bodies (key TEXT PRIMARY KEY, value BLOB NOT NULL)",
     "CREATE TRIGGER IF NOT EXISTS body_goes AFTER DELETE ON entries BEGIN DELETE FROM bodies WHERE key = OLD.key; END",
 )

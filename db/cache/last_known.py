@@ -9,8 +9,8 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 MAX_AGE_S = 1_800.0
-"""The TTL of a ranking snapshot. The values are served while the database is unavailable, so a project that became
-private less than this time before an outage may be shown during the outage (docs/decisions/0007)."""
+"""The TTL of a ranking snapshot. The values are served while the database is unavailable. A project that became private
+within this time before an outage may therefore be shown during the outage (docs/decisions/0007)."""
 
 
 class LastKnownValues(Generic[K, V]):

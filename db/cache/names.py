@@ -3,7 +3,7 @@
 from db.cache.base import Cache
 
 OWNERSHIP_TTL_S = 86_400.0
-"""TTL of the entry that assigns a ranking snapshot to an actor: longer than anyone pages through a snapshot."""
+"""TTL of the entry that assigns a ranking snapshot to an actor. Nobody pages through a snapshot for longer."""
 
 
 def actor_prefix(actor_id: int) -> str:
@@ -12,7 +12,10 @@ def actor_prefix(actor_id: int) -> str:
 
 
 def snapshot_key(id_: str) -> str:
-    """Return the key of a ranking snapshot's body. It does not name the actor: a cursor holds only the snapshot id."""
+    """Return the key of a ranking snapshot's body.
+
+    It does not name the actor, because a cursor has only the snapshot id.
+    """
     return f"snapshot:{id_}"
 
 

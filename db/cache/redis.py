@@ -34,7 +34,8 @@ _Client: TypeAlias = Any
 log = logging.getLogger(__name__)
 
 DEADLINE_S = 0.5
-"""A call takes 0.2 ms within a data center; after half a second, computing the value again is faster."""
+"""Deadline of a call. A call takes 0.2 ms within a data center; after half a second, computing the value again is
+faster."""
 
 CONNECTIONS = 32
 """Maximum connections to each node from each worker process. Further calls wait for a connection until the deadline."""
@@ -84,7 +85,7 @@ class RedisCache(Cache):
             return {}
 
         async def get_many(client: _Client) -> list[bytes | None]:
-            # A pipeline rather than MGET, whose keys must all lie in one slot of a cluster.
+            # A pipeline instead of MGET, because the keys of an MGET must all lie in one slot of a cluster.
             pipeline = client.pipeline(transaction=False)
             for key in keys:
                 pipeline.get(self._name(key))

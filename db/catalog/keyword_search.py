@@ -1,4 +1,4 @@
-"""Texts of projects, and keyword search in the database for when the index is unavailable."""
+"""Texts of projects, and keyword search in the database, used while the index is unavailable."""
 
 from collections.abc import Sequence
 

@@ -113,14 +113,17 @@ def insert_batch(model: type[DeclarativeBase], *names: str) -> Insert:
 
 
 def upsert_batch(model: type[DeclarativeBase], *names: str, key: Sequence[str], keep: Sequence[str] = ()) -> Insert:
-    """Return an insert of a batch that overwrites rows with the same `key`, except the columns in `keep`."""
+    """Return an insert of a batch.
+
+    A row with an existing `key` overwrites the stored row, except its columns in `keep`.
+    """
     statement = insert_batch(model, *names)
     overwritten = {name: statement.excluded[name] for name in names if name not in key and name not in keep}
     return statement.on_conflict_do_update(index_elements=list(key), set_=overwritten)
 
 
 def delete_batch(model: type[DeclarativeBase], *names: str) -> Delete:
-    """Return a deletion of the rows whose columns `names` equal a row of the batch."""
+    """Return a deletion of the rows that have, in the columns `names`, the values of a row of the batch."""
     table, rows = table_of(model), batch(columns_of(model, *names)).subquery("rows")
     return delete(table).where(tuple_(*(table.c[name] for name in names)).in_(select(*rows.c)))
 

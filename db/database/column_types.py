@@ -84,7 +84,7 @@ def engine_function(
         type = type_
 
         def self_group(self, against: Any = None) -> Self:
-            """Return itself: otherwise SQLAlchemy appends ``= 1`` on SQLite, which prevents the use of an index."""
+            """Return this element. SQLAlchemy would append ``= 1`` on SQLite, which prevents the use of an index."""
             return self
 
     def compile_as(template: str) -> Callable[..., str]:
@@ -115,4 +115,4 @@ IDS = bindparam("ids", type_=IntegerList())
 KEYS = bindparam("keys", type_=TextList())
 SINCE = bindparam("since", type_=UtcDateTime())
 ID_RANGE = (bindparam("first_id", type_=BigIntId), bindparam("last_id", type_=BigIntId))
-"""Both ids are included: ``column.between(*ID_RANGE)``."""
+"""Parameters of a range that includes both ids, as in ``column.between(*ID_RANGE)``."""

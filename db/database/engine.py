@@ -23,7 +23,8 @@ from db.redaction import display_url
 from db.sqlite_file import truncate_log
 
 Rows = Sequence[Any]
-"""Rows of a result. Not `Row[...]`: type checkers cannot infer the columns of a dynamically built statement."""
+"""Rows of a result. `Row[...]` is not used, because type checkers cannot infer the columns of a dynamically built
+statement."""
 Parameters = Mapping[str, Any]
 
 READ_DEADLINE_S = 5.0

@@ -1,7 +1,7 @@
-"""Short reads: statements compiled once and run by the driver itself, for the statement of every page.
+"""Short reads: statements that are compiled once and run by the driver without SQLAlchemy, as for every page.
 
 SQLAlchemy's handling of a statement and its rows takes longer than the statement: 0.6 of 0.8 ms on SQLite, and 0.8 of
-1.1 ms on PostgreSQL. Rows are tuples as the driver returns them: SQLite has no times and no booleans.
+1.1 ms on PostgreSQL. Rows are tuples as the driver returns them. SQLite's driver returns no times and no booleans.
 """
 
 import asyncio
@@ -18,14 +18,15 @@ from sqlalchemy.sql import Executable
 from db.errors import Store, StoreUnavailable
 
 MAX_STEPS = 100_000
-"""Instructions of SQLite's virtual machine after which a read leaves the event loop: about 5 ms, at most twice this."""
+"""Instructions of SQLite's virtual machine after which a read on the event loop is interrupted: after about 5 to 10
+ms."""
 
 Parameters = Mapping[str, Any]
 RawRows = Sequence[Sequence[Any]]
 
 
 class NotShort(Exception):
-    """The read was interrupted, or the driver failed; run the statement as any other."""
+    """The read was interrupted, or the driver failed. The caller must run the statement in the usual way."""
 
 
 class _Compiled(NamedTuple):
@@ -72,7 +73,7 @@ class ShortReads(ABC):
 
     @abstractmethod
     async def fetch(self, statement: Executable, parameters: Parameters) -> RawRows:
-        """Run a statement. Raises `NotShort` if another way must be taken."""
+        """Run a statement. Raises `NotShort` if the statement must be run in the usual way."""
 
     @abstractmethod
     async def close(self) -> None:
@@ -80,7 +81,7 @@ class ShortReads(ABC):
 
 
 class SqliteShortReads(ShortReads):
-    """Short reads on the event loop, which save two changes of thread; a long or a waiting one is interrupted."""
+    """Short reads on the event loop, which save two thread switches. A read that is slow or waits is interrupted."""
 
     def __init__(self, dialect: Dialect, path: Path) -> None:
         super().__init__(dialect)
@@ -119,7 +120,7 @@ class SqliteShortReads(ShortReads):
 
 
 class PostgresqlShortReads(ShortReads):
-    """Short reads on connections of their own, whose state nobody changes, so that none is reset between reads."""
+    """Short reads on separate connections. Nobody changes the state of these connections, so they need no reset."""
 
     def __init__(self, dialect: Dialect, url: URL, pool_size: int, deadline_s: float) -> None:
         super().__init__(dialect)

@@ -98,7 +98,7 @@ def home_categories() -> dict[str, str]:
 
 @cache
 def special_ideas() -> Mapping[str, tuple[Idea, ...]]:
-    """Return the ideas without a category, by group: ``scripted`` (one takes off, one fades) and ``difficult``.
+    """Return the ideas without a category, by group: ``scripted`` (one becomes popular, one fades) and ``difficult``.
 
     The difficult ideas test the rendering of pages: no text, right-to-left script, markup, a very long title.
     """

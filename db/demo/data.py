@@ -34,8 +34,8 @@ PREFERRED_OPTIONS: Mapping[QuestionType, tuple[int, tuple[str, ...]]] = {
     QuestionType.USE_CASE: (1, ("art",)),
     QuestionType.EXPERIENCE: (1, ("regular",)),
 }
-"""Number of options that the demo viewer `quiz`, who makes images, chooses, and the preferred options, best first. The
-catalog decides which options exist."""
+"""Number of options that the demo viewer `quiz` chooses, and the preferred options, best first. This viewer makes
+images. The catalog decides which options exist."""
 
 _HAS_ROWS = select(exists(select(User.id)) | exists(select(Project.id)))
 _LOCK = select(func.pg_advisory_xact_lock(7_236_011))

@@ -26,7 +26,7 @@ TAKING_OFF, FADING = "taking-off", "fading"
 
 OWNED_BY_OWNER = 12
 TOOL_WEIGHT = 0.2
-"""Weight of a matching tool in the share of a project's subject that an interest has; categories weigh 0.3 to 1."""
+"""Weight of a matching tool in the match between a project and an interest; categories weigh 0.3 to 1."""
 
 _TAKING_OFF_AGE = timedelta(days=33)
 _FADING_AGE = timedelta(days=40)

@@ -2,7 +2,7 @@
 
 On some days, at personal hours, a user visits and views several projects in a row. Projects are drawn with odds of
 taste x appeal x freshness, reduced for projects viewed before. Likes, saves, comments and clicks are drawn from the
-views. Two projects have a scripted history: one takes off, one fades.
+views. Two projects have a scripted history: one becomes popular, one fades.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ _PAUSE_S = 75.0
 _DISMISSALS_PER_VIEW = 0.018
 
 _BURST_S = 6 * HOUR_S
-"""Duration of the burst of views of the project that takes off, up to the end."""
+"""Duration of the burst of views of the project that becomes popular, up to the end."""
 _BURST_USERS, _QUIET_USERS = 90, 14
 _FADING_USERS = 190
 _FADING_PEAK_DAYS, _FADING_SPREAD_DAYS, _FADING_SILENT_DAYS = 14.0, 1.7, 5.5

@@ -206,7 +206,7 @@ class OpenAIEmbedder:
         return self._check_vectors(indices, rows, len(texts))
 
     def _check_vectors(self, indices: list[int], rows: list[Vectors], expected: int) -> Vectors:
-        """Check number, dimension and values of the vectors, and return them scaled to unit length."""
+        """Check the number, dimension and values of the vectors, and return the vectors scaled to unit length."""
         if indices != list(range(expected)):
             raise self._unavailable(f"it returned {len(rows)} vectors for {expected} texts")
         wrong_dimension = next((row.size for row in rows if row.shape != (self.dimension,)), None)

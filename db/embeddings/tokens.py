@@ -2,8 +2,8 @@
 
 With byte-level tokenizers (cl100k and similar), one token covers about 4 characters of English prose, 3 characters of
 source code, or 1 Chinese character. The estimate counts 1/3 token for an ASCII character, and 1/2 token for each UTF-8
-byte of other characters. It is too high for prose, and too low for base64. A text never has more tokens than bytes: if
-a server rejects a text as too long, the embedder truncates it to that bound.
+byte of other characters. The estimate is too high for prose, and too low for base64. A text never has more tokens than
+bytes: if a server rejects a text as too long, the embedder truncates it to that bound.
 """
 
 import numpy as np

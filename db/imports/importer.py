@@ -41,7 +41,8 @@ BATCH_ROWS = 2_000
 """Records in one transaction. 500, 2,000 and 5,000 take 1.2, 1.2 and 1.5 s CPU for 20,000 projects on SQLite."""
 
 BATCH_EVENTS = 5_000
-"""Interactions in one transaction. 500, 2,000, 5,000 and 10,000 take 3.8, 2.6, 2.6, 2.7 s CPU for 46,000 of them."""
+"""Interactions in one transaction. 500, 2,000, 5,000 and 10,000 take 3.8, 2.6, 2.6 and 2.7 s CPU for 46,000
+interactions."""
 
 BATCH_BYTES = 4_000_000
 """A batch ends at this many bytes of text, so that memory is bounded."""

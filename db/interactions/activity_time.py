@@ -1,9 +1,9 @@
 """Activity time: a clock in active hours, which runs faster while the platform is busier.
 
 Each hour of the week (UTC, from Monday 00:00) has a rate, in active hours per wall-clock hour. The mean rate is 1, so a
-week has 168 active hours. Ages and decays in active hours pass slowly at quiet times: a trend of Friday evening is
-hardly older on Monday morning. The rates are in the table `activity_rates`, which statements join. All rates are 1
-until training fits them.
+week has 168 active hours. At quiet times, ages in active hours grow slowly: a trend of Friday evening is hardly older
+on Monday morning. The rates are in the table `activity_rates`, which statements join. All rates are 1 until training
+fits them.
 """
 
 from dataclasses import dataclass

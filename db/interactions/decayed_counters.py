@@ -1,9 +1,9 @@
 """Decayed counters: exponentially decaying sums of a project's distinct actors, at several half-lives.
 
 An actor is counted once per project, at the first engagement, with `Engagement.weight`. The transaction of the
-interaction updates the sums: counters that are an hour old reduce the quality of a ranking by a tenth. An update needs
-only the stored sum and its time. Sums are linear: updates can be in any order, late events are added at their own
-time, and removed engagement is subtracted. The hourly job recounts the sums from `engagement`.
+interaction updates the sums, because counters that are an hour old reduce the quality of a ranking by a tenth. An
+update needs only the stored sum and its time. Sums are linear, so updates can be in any order, late events are added at
+their own time, and removed engagement is subtracted. The hourly job recounts the sums from `engagement`.
 
 Four sums decay in wall-clock time (For You, popular), four in active hours (trending; `db.interactions.activity_time`).
 """
@@ -45,13 +45,13 @@ WALL_COLUMNS = ("actors_1h", "actors_6h", "actors_3d", "actors_14d")
 ACTIVE_COLUMNS = ("active_1h", "active_6h", "active_36h", "active_7d")
 
 SLICES = 16
-"""Number of transactions of a recount. A write to a project waits for one of them at most."""
+"""Number of transactions of a recount. A write to a project waits for at most one of these transactions."""
 
 MAX_HALVINGS = 100.0
 """Maximum number of halvings (factor 8e-31), because PostgreSQL raises an error if a float underflows."""
 
 _NEGLIGIBLE = 1e-9
-"""Greatest rounding error of a sum from which everything was subtracted. Such sums are set to 0."""
+"""Maximum rounding error of a sum from which everything was subtracted. Smaller sums are set to 0."""
 
 
 _REAL = Float(53)
@@ -78,7 +78,7 @@ epoch = engine_function(
 
 
 def decay(value: ArrayLike, last_at_s: ArrayLike, at_s: ArrayLike, half_life_s: ArrayLike) -> Floats:
-    """Decay sums from `last_at_s` to `at_s` (Unix seconds); the arrays broadcast.
+    """Decay sums from `last_at_s` to `at_s` (Unix seconds); the arrays are broadcast.
 
     If `at_s` is before `last_at_s`, the result is `value`.
     """
@@ -191,7 +191,7 @@ async def decayed_counts(database: Database, ids: Sequence[int], at: datetime) -
 
 
 def align_counts(rows: Iterable[Any], ids: Sequence[int], at: datetime) -> Floats:
-    """Decay rows of (project id, four sums, time of the sums) to `at`, in the order of `ids`; zeros if missing."""
+    """Decay rows of (project id, four sums, time of the sums) to `at`, in the order of `ids`; zeros without a row."""
     table = np.zeros((len(ids), 1 + len(WALL_COLUMNS)))
     index_by_id = {id_: index for index, id_ in enumerate(ids)}
     for project_id, *sums_and_time in rows:

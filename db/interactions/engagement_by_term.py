@@ -21,7 +21,8 @@ HALF_LIFE_S = 60 * DAY_S
 """Half-life of an actor's history. Rankings use the same half-life."""
 
 DELIBERATE_WEIGHT = 2.0
-"""Weight of a project that the actor liked, saved, commented or followed; viewing or clicking only has weight 1."""
+"""Weight of a project that the actor liked, saved, commented or followed. A project only viewed or clicked has weight
+1."""
 
 ACTORS_PER_SLICE = 200
 """Number of actors per statement. The statement returns some tens of thousands of rows, within the read deadline."""
@@ -49,7 +50,7 @@ _DELIBERATE = int(EngagementKind.LIKE | EngagementKind.SAVE | EngagementKind.COM
 
 
 def _allows(name: str) -> ColumnElement[bool]:
-    """Return the condition that a preference of the actor (`db.actors.actor_preferences`) is true, the default."""
+    """Return the condition that a preference of the actor (`db.actors.actor_preferences`) is true, as by default."""
     return func.coalesce(Actor.settings["preferences"][name].as_boolean(), True)
 
 

@@ -160,7 +160,7 @@ async def _lock(connection: AsyncConnection, events: Sequence[NewInteraction]) -
 
 
 def _are_valid_ids(*ids: int) -> bool:
-    """Return whether ids are in the range of the id type; the database drivers raise errors for others."""
+    """Return whether ids are in the range of the id type. The database drivers raise errors for ids outside of it."""
     return all(0 < id_ <= MAX_ID for id_ in ids)
 
 

@@ -1,4 +1,4 @@
-"""Like and view counters of projects: the numbers of likes and of views, also of views that retention has deleted."""
+"""Like and view counters of projects. View counters include views that retention has deleted."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple

@@ -11,7 +11,7 @@ from db.models import EventId, Interaction, NetworkCount
 from db.partitions import drop_old_months
 
 NETWORK_COUNT_RETENTION = timedelta(days=7)
-"""Counts are deleted after this time without a new actor, when less than a hundredth of the count remains."""
+"""Time without a new actor after which counts are deleted. By then, less than a hundredth of a count remains."""
 
 _BEFORE = bindparam("before", type_=UtcDateTime())
 _DELETE_EVENT_IDS = delete(EventId).where(EventId.recorded_at < _BEFORE)

@@ -32,9 +32,9 @@ class ServedPageLog:
         self.lost = 0
 
     def is_new(self, page: Hashable) -> bool:
-        """Return whether this process was not asked for this page before, among the last `max_noted`.
+        """Return whether this page is not among the last `max_noted` pages of this process.
 
-        A page that a viewer reads again shows nothing new: it is logged once.
+        A page that a viewer reads again shows nothing new, so it is logged only once.
         """
         if page in self._noted:
             return False

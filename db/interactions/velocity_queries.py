@@ -271,7 +271,7 @@ async def refresh_velocities(
 ) -> None:
     """Recount the decayed counters and write the velocity of every project, in a constant number of statements.
 
-    Without constants, write the velocity of the original design: (0.7 · growth of likes + 0.3 · growth of views over a
+    Without constants, write the velocity of the specification: (0.7 · growth of likes + 0.3 · growth of views over a
     day) / (1 + 0.1 · age in days). `before_commit` is called at the end of each transaction; an exception rolls it back
     and ends the recount.
     """

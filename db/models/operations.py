@@ -173,8 +173,8 @@ class ServedPage(Base):
     `projects` lists project ids by rank from `first_rank`. `contributions` is a (projects, signals) matrix of integer
     millionths (little-endian int64), `values` the matrix of signal values (float32). `explored` lists the projects
     placed by exploration as ``[id, propensity]``. `sampled` lists other candidates of the ranking, each drawn with
-    probability `sampled_share`, and `sampled_values` their signal values: a model trained only on shown projects learns
-    to repeat the choices of the model that ranked them.
+    probability `sampled_share`, and `sampled_values` has their signal values. They are logged because a model that is
+    trained only on shown projects learns to repeat the choices of the model that ranked them.
     """
 
     __tablename__ = "served_pages"

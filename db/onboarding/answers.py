@@ -42,7 +42,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class CheckedAnswer:
-    """A validated answer: the question, the chosen options and own words. Without both, the viewer declined."""
+    """A validated answer: the question, the chosen options and own words.
+
+    Without options and words, the viewer declined.
+    """
 
     question: Question
     options: tuple[Option, ...] = ()

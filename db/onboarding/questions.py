@@ -17,7 +17,7 @@ from db.onboarding.question_records import QuestionRecord, canonical_locale
 from db.upsert_results import Refusal, UpsertResult, accepted, last_record_by_key, upsert_result
 
 MAX_ACTIVE_QUESTIONS = 5
-"""Maximum number of active questions. The original design has 3 to 5; with more, fewer viewers finish."""
+"""Maximum number of active questions. The specification has 3 to 5; with more questions, fewer viewers finish."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ def _translated(translations: Mapping[str, Any], locale: str | None) -> tuple[st
     return None, {}
 
 
-# --- writing them --------------------------------------------------------------------------------------------------
+# --- writes --------------------------------------------------------------------------------------------------------
 
 
 async def upsert_questions(

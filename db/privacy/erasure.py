@@ -31,7 +31,8 @@ from db.models import Actor, Base, Erasure, OutboxKind, Project, ProjectTerm, Ro
 from db.outbox import enqueue
 
 ERASURE_GRACE = timedelta(seconds=90)
-"""Longer than every request and every outbox lease (`db.synchronization.synchronizer.LEASE_S`)."""
+"""Delay of the second removal: longer than every request and every outbox lease
+(`db.synchronization.synchronizer.LEASE_S`)."""
 
 
 class OwnedProjects(StrEnum):
@@ -137,7 +138,7 @@ async def erase_users(
     """Delete users, their data and the sessions claimed for their accounts.
 
     `new_owner` is the key of the new owner of kept projects, which otherwise have no owner. Returns the number of
-    deleted users and the receipt, which is None if no user was deleted.
+    deleted users, and the receipt; the receipt is None if no user was deleted.
 
     Raises `UnknownReference` if the new owner does not exist or is one of the users, and `ProtectedUser` if `protected`
     and one of the users is an administrator.

@@ -141,7 +141,7 @@ _BOTH_VIEWED = (
 
 
 def _use_earlier_time(model: Any) -> Any:
-    """Return an update of states that both actors have: the account's row gets the earlier time."""
+    """Return an update of the states that both actors have. The account's row gets the earlier time."""
     table = table_of(model)
     other = table.alias("session_state")
     same = and_(other.c.project_id == table.c.project_id, other.c.actor_id == _SESSION_ACTOR)
@@ -208,8 +208,9 @@ async def claim(
 
     Requests with the session id act as the account for `duration`; a second claim does not extend it. Data of both
     actors is counted once: of two likes the earlier is kept, of two answers to a question the later. An interest stated
-    in the session replaces a learned one of the account. The account's settings take precedence, except that onboarding
-    answers of the session are kept if they are newer. A repeated claim moves data stored since the first claim.
+    in the session replaces a learned interest of the account. The account's settings take precedence, except that
+    onboarding answers of the session are kept if they are newer. A repeated claim moves data stored since the first
+    claim.
     """
     ids = {"session": session_actor, "account": account_actor}
     actors = {row.id: row for row in await connection.execute(_LOCK, ids)}

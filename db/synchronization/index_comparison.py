@@ -51,14 +51,14 @@ async def compare(
     *,
     include_dead: bool,
 ) -> Differences:
-    """Compare a generation with the database in two passes; `generation` None is the active one.
+    """Compare a generation with the database in two passes. A `generation` of None is the active generation.
 
-    A difference is reported if both passes find the same one and the outbox has no row for the document. Dead rows do
-    not count as rows if `include_dead` is set.
+    A difference is reported if both passes find it and the outbox has no row for the document. Dead rows do not count
+    as rows if `include_dead` is set.
 
     Concurrent writes do not disturb the comparison. A change is committed together with its outbox row, and the row is
-    deleted after the index has been written. So if a row is deleted between the passes, the second pass finds the
-    change in the index. A change after the first pass has another fingerprint in the second pass.
+    deleted after the index has been written. If a row is deleted between the passes, the second pass therefore finds
+    the change in the index. A change after the first pass has another fingerprint in the second pass.
     """
     differing: dict[DocumentName, _Fingerprints] = {}
     for kind in OutboxKind:

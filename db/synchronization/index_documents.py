@@ -36,10 +36,11 @@ from db.vectors.base import IndexDocument, ProfileDocument, ProjectDocument, Too
 from db.vectors.text_analysis import ANALYSIS_VERSION
 
 RECENT_ACTIVITY = timedelta(days=30)
-"""Engagement within this time is mentioned in the text of a profile."""
+"""Maximum age of engagement that the text of a profile mentions."""
 
 FINGERPRINT_BYTES = 16
-"""With 16 bytes, any two of 2^32 documents share a fingerprint with a probability of about 2^-64."""
+"""Bytes of a fingerprint. With 16 bytes, any two of 2^32 documents have the same fingerprint with a probability of
+2^-64."""
 
 _NO_VECTOR: Vector = np.empty(0, np.float32)
 _NOT_IN_FINGERPRINT = frozenset({"vector", "fingerprint"})

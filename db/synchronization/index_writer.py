@@ -20,14 +20,17 @@ COLLECTIONS = {OutboxKind.PROJECT: PROJECT, OutboxKind.PROFILE: PROFILE, OutboxK
 
 
 class IndexWriter:
-    """Embeds, writes and removes documents. `generations` of the index: None is the active one (see `VectorStore`)."""
+    """Embeds, writes and removes documents, in one or several generations.
+
+    None is the active generation (see `VectorStore`).
+    """
 
     def __init__(self, vectors: VectorStore, embedder: Embedder) -> None:
         self._vectors = vectors
         self._embedder = embedder
 
     async def generations(self) -> list[str | None]:
-        """Return the generations to write changes to: the active one (None), and during a rebuild the staged one."""
+        """Return the generations to which changes are written: active (None), and during a rebuild the staged one."""
         staged = await self._vectors.staged()
         return [None] if staged is None else [None, staged]
 
@@ -39,7 +42,7 @@ class IndexWriter:
     async def write(
         self, changes: Mapping[OutboxKind, IndexChanges], generations: Sequence[str | None]
     ) -> dict[DocumentName, str]:
-        """Embed all documents in one call, write them to each generation, and return the reason for each rejected one.
+        """Embed all documents in one call, write them to each generation, and return the reasons for rejections by key.
 
         Raises `StoreUnavailable` if the index or the embedder is unavailable. Some documents may have been written by
         then; writes are idempotent.
@@ -78,8 +81,8 @@ class IndexWriter:
 async def refresh_profile(stores: Stores, actor_id: int) -> None:
     """Write the current profile of a viewer to the index at once, for a request whose result depends on its vector.
 
-    The outbox row of the change is kept, and a worker processes it within a second. So the index is also right after a
-    crash, or if a worker has written an older profile meanwhile. Writes are idempotent.
+    The outbox row of the change is kept, and a worker processes it within a second. The index is therefore also correct
+    after a crash, and if a worker has written an older profile meanwhile. Writes are idempotent.
 
     Raises `StoreUnavailable` if the index or the embedding model is unavailable; the outbox row is processed later.
     """

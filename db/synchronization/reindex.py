@@ -31,14 +31,15 @@ from db.vectors.base import VectorStore
 
 BATCH = 250
 LEASE_S = 120.0
-"""Lease of a claimed batch. A batch takes 0.1 s with embedded stores; OpenAI may delay a request by a minute."""
+"""Seconds of the lease of a claimed batch. A batch takes 0.1 s with embedded stores; OpenAI may delay it by a
+minute."""
 
 MAX_REJECTED_SHARE = 0.01
 MAX_REJECTED = 10
-"""A generation is not activated if the store rejected more documents than both limits."""
+"""Limits of rejected documents, as a number and as a share. A generation that exceeds both limits is not activated."""
 
 Progress = Callable[[str, float, int], None]
-"""Called with the name of a step, its completed share (0 to 1), and the number of documents that it has written."""
+"""Callback of the progress: name of the step, completed share (0 to 1), and number of documents written by the step."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ BATCH = 100
 """Outbox rows of one batch. A batch takes about 25 ms with embedded stores."""
 
 LEASE_S = 60.0
-"""If a batch takes longer, another worker may process the rows again. Writes are idempotent."""
+"""Seconds of the lease of a batch. After that time another worker may process the rows again. Writes are idempotent."""
 
 POLL_S = 0.5
 MAX_PAUSE_S = 30.0

@@ -18,10 +18,12 @@ PROJECT, PROFILE, TOOL = KINDS = ("Project", "UserProfile", "Tool")
 """Kinds of documents; each kind has a collection."""
 
 NO_OWNER = 0
-"""Owner id of a project without owner (ids start at 1). Not null: Weaviate versions filter null differently."""
+"""Owner id of a project without owner (ids start at 1). Null is not used, because Weaviate versions filter null
+differently."""
 
 SCORE_DECIMALS = 6
-"""Cosines are rounded, because products of equal vectors can differ in the last bit, which would decide ties."""
+"""Decimals of a cosine. Cosines are rounded, because products of equal vectors can differ in the last bit, and that bit
+would decide ties."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -193,7 +195,7 @@ class VectorStore(Protocol):
         """Create missing collections for an embedding model. Collections of other models are not changed."""
 
     async def preload(self) -> None:
-        """Load data for the next searches in advance. To be called about every second."""
+        """Load data for the next searches in advance. Call this about every second."""
 
     async def upsert(self, documents: Sequence[IndexDocument], generation: str | None = None) -> dict[str, str]:
         """Write documents of one kind, and return the reason for each rejected document by key.
@@ -215,7 +217,7 @@ class VectorStore(Protocol):
 
         The keyword search ranks projects by the BM25 score of the query's terms (`db.vectors.text_analysis`). Any text
         is a valid query. `alpha` is the weight of the vector search: with 1 there is no keyword search, with 0 no
-        vector search. If `vector` is None or zeros, only keywords are searched, still with the weight 1 − alpha. Raises
+        vector search. If `vector` is None or zeros, only keywords are searched; their weight is still 1 − alpha. Raises
         `ValueError` if `alpha` is not from 0 to 1.
         """
 

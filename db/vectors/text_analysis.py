@@ -58,7 +58,7 @@ def matched_words(query: str, text: str) -> list[str]:
 def search_terms_of(project: ProjectDocument) -> str:
     """Return the stems of a project's texts, repetitions included.
 
-    `combined_text` contains every text once. So the title counts three times, description and term names twice.
+    `combined_text` contains every text once, so the title counts three times, and the description and term names twice.
     """
     names = " ".join((*project.tool_names, *project.category_names, *project.topics))
     text = f"{project.combined_text} {project.title} {project.title} {project.description} {names}"

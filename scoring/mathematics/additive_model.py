@@ -19,8 +19,7 @@ from scoring.mathematics.viewer_stages import ViewerStage
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """Piecewise-linear function through one or more knots, constant beyond the outermost ones; `xs` strictly
-    increases."""
+    """Piecewise-linear function through one or more knots, constant beyond the outer knots; `xs` strictly increases."""
 
     xs: tuple[float, ...]
     ys: tuple[float, ...]

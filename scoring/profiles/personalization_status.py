@@ -193,7 +193,7 @@ _REQUIREMENTS: dict[Signal, _Requirement] = {
     Signal.BEHAVIORAL_SIGNALS: _NEEDS_RECENT_ACTIVITY,
     Signal.COLLABORATIVE: _NEEDS_SIMILAR_PEOPLE,
 }
-"""Data that a signal requires. A signal without an entry requires only some history."""
+"""Data that a signal requires. A signal without an entry requires some history, or no data."""
 
 
 def _requirement_of(signal: Signal) -> _Requirement:

@@ -20,7 +20,7 @@ CHUNK_ROWS = 4_096
 """Rows fetched at once: 4 MB of vectors with 256 components."""
 
 MAX_REMOVED_IDS = 10_000
-"""Maximum number of stored removed ids. A reader whose position is older than all of them loads all projects."""
+"""Maximum number of stored removed ids. A reader whose position is older than all stored ids loads all projects."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Generations of the embedded index: sets of tables for the documents of one embedding model (see `VectorStore`).
 
-One generation of each model is active. The next generation is filled while the old one is active, and activated in one
-transaction. Then the old one is dropped in slices. Every function runs inside a transaction.
+One generation of each model is active. The next generation is filled while the old generation is active, and activated
+in one transaction. Then the old generation is dropped in slices. Every function runs inside a transaction.
 """
 # ruff: noqa: S608 (table names consist of letters, digits and underscores; see `collection_name`)
 
@@ -13,8 +13,8 @@ from db.vectors.base import KINDS, PROJECT, collection_name
 from db.vectors.embedded import keywords
 
 ACTIVE, STAGED, RETIRED = "serving", "staged", "retired"
-"""States: a generation is staged while it is filled, then active, and retired when the next one replaces it. Retired
-generations are not read or written, and are dropped."""
+"""States of a generation. It is staged while it is filled, then active, and retired when the next generation replaces
+it. Retired generations are neither read nor written, and are dropped."""
 
 LAYOUT_VERSION = 3
 """Version of the tables. Raise it with every change: a file of another version is emptied and filled again."""

@@ -1,7 +1,8 @@
 """Projects of one generation as arrays in memory: a matrix of vectors, and columns for filters.
 
-A `Matrix` is immutable, so that threads can search it while the next one is built. Matrices share arrays: new rows are
-appended after the rows of older matrices. A changed project gets a new row, and its old row is dead.
+A `Matrix` is immutable, so that threads can search it while the next matrix is built. Matrices share arrays: new rows
+are appended after the rows of older matrices. A changed project gets a new row; its old row stays in the arrays, marked
+as dead.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,7 +19,7 @@ Slots = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 SPARSE_DIVISOR = 4
-"""If less than 1 / `SPARSE_DIVISOR` of the rows pass a filter, only those rows are copied and multiplied.
+"""If less than 1 / `SPARSE_DIVISOR` of the rows pass a filter, only these rows are copied and multiplied.
 
 At 100,000 x 256 this takes 15 ms for 1/3 of the rows, 9 ms for 1/4, and 4 ms for 1/8. Multiplying all rows takes 12 ms.
 """

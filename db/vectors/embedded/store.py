@@ -54,7 +54,7 @@ MAX_UNANNOUNCED = 5_000
 """A generation with at most this many projects is activated without announcement: a search loads them in 50 ms."""
 
 WAIT_PER_PROJECT_S = 40e-6
-"""Wait between announcement and activation of a generation, for each project: four times the loading time."""
+"""Time between the announcement and the activation of a generation, for each project: four times the loading time."""
 
 PRELOAD_EVERY_S = 1.0
 """Expected interval of `preload` calls."""

@@ -1,8 +1,8 @@
 """The connection to Weaviate: opened on first use, reopened after a failure, with a time limit for each call.
 
 The time limits of the client library are too long: if gRPC is unavailable, a search waits 1 + 2 + … + 32 s between
-attempts. Also, gRPC keeps a TCP connection that no longer delivers packets. So a call that times out abandons the
-connection: it is closed later, and the next call opens a new one.
+attempts. Also, gRPC keeps a TCP connection that no longer delivers packets. A call that times out therefore abandons
+the connection: the connection is closed later, and the next call opens a new one.
 """
 
 import asyncio
@@ -39,7 +39,7 @@ MIN_VERSION = (1, 33)
 DEFAULT_GRPC_PORT = 50051
 
 CHANNEL_OPTIONS: tuple[tuple[str, int], ...] = (
-    # By default, gRPC shares connections among channels of one address: a new channel would get the dead connection.
+    # By default, gRPC shares connections among channels of one address, so a new channel would get the dead connection.
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 1_000),
@@ -152,7 +152,8 @@ class Connection:
             self._abandon(client, started_at)
             raise self._unavailable_error(f"no answer within {deadline_s:g} s") from error
         except asyncio.CancelledError:
-            # The time limit of a feed is shorter than the deadline here: a dead connection must not be kept.
+            # A feed's time limit, shorter than the deadline here, canceled the call. A dead connection must not be
+            # kept.
             if time.monotonic() - started_at >= CANCELLATION_COUNTS_AFTER_S:
                 self._abandon(client, started_at)
             raise

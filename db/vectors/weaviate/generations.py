@@ -64,7 +64,7 @@ class WeaviateGenerations(WeaviateCollections):
         return f"g{max(unfinished)}" if unfinished else None
 
     async def publish(self, generation: str) -> None:
-        """Activate a generation kind by kind, each atomically. Then drop all other generations.
+        """Activate a generation, one kind after the other, each kind atomically. Then drop all other generations.
 
         If the call is interrupted, `staged` still returns the generation, and publishing it again completes the work.
         """

@@ -136,7 +136,7 @@ def _owner_id(document: Any) -> int:
 
 
 FIELDS: dict[str, list[Field]] = {
-    # No popularity or velocity: a like must not require an update of the object.
+    # Popularity and velocity are left out, because a like must not require an update of the object.
     PROJECT: [
         _filterable_number("project_id", value=attrgetter("id")),
         _searchable_text("title"),

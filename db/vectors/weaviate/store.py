@@ -36,7 +36,7 @@ TRANSIENT_ERROR = re.compile(
     r"|leader|no space|context canceled|rate limit|\b429\b|\b50[0234]\b|could not find class",
     re.IGNORECASE,
 )
-"""Errors of an object that the server causes, not the object: they are retried."""
+"""Errors that are reported for an object although the server causes them. They are retried."""
 
 
 class WeaviateVectorStore(WeaviateSearch, WeaviateGenerations, VectorStore):
