@@ -233,10 +233,7 @@ class Feeds:
     async def _snapshot(
         self, request: PageRequest, model: str, max_age_s: float, make: MakeRanking, owner: Viewer | None = None
     ) -> RankingSnapshot:
-        """Find or make the snapshot of a request.
-
-        It is the personal one of `owner`, or the shared one without `owner`.
-        """
+        """Find or make the snapshot of a request, personal for `owner`, or shared without `owner`."""
         name = pointer(request.kind, owner, request.arguments, model)
         actor_id = None if owner is None else owner.actor_id
         return await self._snapshots.find_or_make(
