@@ -132,7 +132,7 @@ _AVAILABLE_ROWS = (
     .with_for_update(skip_locked=True)
     .cte("available_rows")
 )
-_TAKE = (
+_LEASE_ROWS = (
     update(OutboxRow)
     .where(tuple_(OutboxRow.kind, OutboxRow.key).in_(select(_AVAILABLE_ROWS.c.kind, _AVAILABLE_ROWS.c.key)))
     .values(available_at=_LEASE_END)
@@ -202,7 +202,7 @@ async def take(database: Database, limit: int, lease_s: float, *, only_urgent: b
     parameters = {"now": taken_at, "lease_end": lease_end, "limit": limit, "only_urgent": only_urgent}
     async with database.write() as connection:
         rows = sorted(
-            (await connection.execute(_TAKE, parameters)).all(),
+            (await connection.execute(_LEASE_ROWS, parameters)).all(),
             key=lambda row: (not row.urgent, row.enqueued_at, row.kind, row.key),
         )
     return [Lease(OutboxKind(row.kind), row.key, row.version, lease_end) for row in rows]

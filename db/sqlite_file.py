@@ -53,7 +53,7 @@ class SqliteFile:
         with self.connection() as connection:
             truncate_log(connection)
 
-    def set_aside(self) -> None:
+    def rename_damaged(self) -> None:
         """Rename the file to ``.damaged``, unless another process has already replaced it."""
         with self.lock, self._as_store_unavailable():
             self.close()

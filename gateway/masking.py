@@ -28,7 +28,7 @@ MAX_QUOTE = 100
 
 _INPUT = re.compile(r"(Variable '\$\w+'|Argument '[\w.(:)]+'|Expected value of type '\w+')")
 _QUOTED = re.compile(r"(?P<before>.*?)(?P<link>, found: | Found: |(?<!invalid) value: )(?P<value>.*?)\.?", re.DOTALL)
-_ENCOUNTERED = re.compile(r", but encountered error .*", re.DOTALL)
+_ENCOUNTERED_ERROR = re.compile(r", but encountered error .*", re.DOTALL)
 _OUTPUT = re.compile(r"(Int|Float|String|Boolean|ID|Enum '\w+') cannot represent ")
 
 
@@ -96,7 +96,7 @@ def _message(error: GraphQLError) -> str:
 
 def plain_message(message: str) -> str:
     """Return a message of graphql-core about an input as a sentence without Python's notation."""
-    message = _ENCOUNTERED.sub(".", message).replace(" not to be None", " not to be null")
+    message = _ENCOUNTERED_ERROR.sub(".", message).replace(" not to be None", " not to be null")
     # Messages that do not begin with a variable quote values as GraphQL writes them.
     quoted = _QUOTED.fullmatch(message) if message.startswith("Variable '$") else None
     if quoted is None:

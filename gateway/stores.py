@@ -50,7 +50,7 @@ CONNECT_TIMEOUT_S = 10.0
 """Deadline of the first query of a command, in seconds."""
 
 _VECTOR_WRITES = ("upsert", "remove", "listing", "counts")
-_UNBOUNDED = ("prepare", "stage", "staged", "publish", "discard", "scrub")
+_WITHOUT_DEADLINE = ("prepare", "stage", "staged", "publish", "discard", "scrub")
 """Operations on whole collections, which have no deadline here: the engines limit each of their calls."""
 
 _PING = text("SELECT 1")
@@ -200,7 +200,7 @@ def _create_openai(settings: Settings) -> Embedder:
 def _create_vectors(settings: Settings) -> VectorStore:
     path = settings.data_file(DataFile.VECTORS)
     store: VectorStore = _create_weaviate(settings) if settings.weaviate_url else EmbeddedVectorStore(path)
-    deadlines = dict.fromkeys(_VECTOR_WRITES, WRITE_VECTORS_S) | dict.fromkeys(_UNBOUNDED, None)
+    deadlines = dict.fromkeys(_VECTOR_WRITES, WRITE_VECTORS_S) | dict.fromkeys(_WITHOUT_DEADLINE, None)
     return guarded(store, _create_guard(Store.VECTORS, READ_VECTORS_S, deadlines))
 
 

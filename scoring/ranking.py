@@ -41,7 +41,7 @@ class Rule(StrEnum):
 class Adjustment(NamedTuple):
     """Recorded change of a project's rank.
 
-    `Rule.EXPLORATION` also marks a project that an explored project moved down; `because_of` is then the id of the
+    `Rule.EXPLORATION` also marks a project that an explored project moved down; `blocker_id` is then the id of the
     explored project. `Rule.UNRANKED` marks an unranked project; unranked projects follow the ranked projects, newest
     first. Within a page, score minus penalty falls from rank to rank, except where an owner or category reaches its
     limit and at explored ranks.
@@ -49,7 +49,7 @@ class Adjustment(NamedTuple):
 
     rule: Rule
     penalty: int  # millionths of score that the rule subtracted
-    because_of: int | None  # id of the higher-ranked project that caused the change
+    blocker_id: int | None  # id of the higher-ranked project that caused the change
     from_rank: int  # by score, from 1
     to_rank: int  # as served, from 1
     propensity: float | None = None  # probability with which exploration drew the project for its rank
@@ -172,8 +172,8 @@ def adjustments_of(
     adjustments: dict[int, Adjustment] = {}
     for index, change in changes.items():
         blocker_id = int(ids[change.blocker]) if change.blocker >= 0 else None
-        made_room = blocker_id is not None and not change.penalty
-        rule = Rule.EXPLORATION if change.explored or made_room else Rule.DIVERSITY
+        was_displaced = blocker_id is not None and not change.penalty
+        rule = Rule.EXPLORATION if change.explored or was_displaced else Rule.DIVERSITY
         propensity = draw.propensities[index] if change.explored else None
         adjustments[change.to_rank - 1] = Adjustment(
             rule, change.penalty, blocker_id, change.from_rank, change.to_rank, propensity

@@ -151,7 +151,7 @@ class EmbeddedCache(Cache):
                 if not _is_file_damage(error.__cause__):
                     raise
                 log.warning("the cache file is damaged; an empty one replaces it: %s", error.reason)
-                self._file.set_aside()
+                self._file.rename_damaged()
                 return attempt()
 
         return await asyncio.get_running_loop().run_in_executor(self._thread, retry_if_damaged)

@@ -91,7 +91,7 @@ def tools() -> tuple[ToolRecord, ...]:
 
 
 @cache
-def home_categories() -> dict[str, str]:
+def category_by_tool() -> dict[str, str]:
     """Return the category of each tool by the key of the tool. General assistants have no category."""
     return {tool["key"]: tool["home"] for tool in _load("tools") if tool["home"]}
 

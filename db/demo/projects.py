@@ -13,7 +13,7 @@ from db.demo.content import (
     Idea,
     SimulatedUser,
     categories,
-    home_categories,
+    category_by_tool,
     interests,
     special_ideas,
     words,
@@ -100,11 +100,14 @@ def _subject(categories: Sequence[str], tools: Sequence[str]) -> NDArray[np.floa
 
 
 def _with_second_category(rng: np.random.Generator, idea: Idea) -> Idea:
-    homes = (home_categories().get(tool) for tool in idea.tools if tool not in _GENERAL_TOOLS)
-    home = next((home for home in homes if home and home not in idea.categories), None)
-    if len(idea.categories) != 1 or home is None or rng.random() > _SECOND_CATEGORY:
+    tool_categories = (category_by_tool().get(tool) for tool in idea.tools if tool not in _GENERAL_TOOLS)
+    tool_category = next(
+        (tool_category for tool_category in tool_categories if tool_category and tool_category not in idea.categories),
+        None,
+    )
+    if len(idea.categories) != 1 or tool_category is None or rng.random() > _SECOND_CATEGORY:
         return idea
-    return idea.model_copy(update={"categories": (*idea.categories, home)})
+    return idea.model_copy(update={"categories": (*idea.categories, tool_category)})
 
 
 def _assign_owners(
@@ -113,10 +116,10 @@ def _assign_owners(
     """Return the key of an owner for each idea, drawn by taste. Many users own nothing, a few own many projects."""
     fit = affinities(users, ideas)
     keys = [user.record.key for user in users]
-    productive = rng.lognormal(0.0, 1.0, len(users)) * (rng.random(len(users)) < 0.6)
-    productive[: len(DEMO_VIEWERS)] = 0.0  # of the demo viewers, only `owner` owns projects
+    productivity = rng.lognormal(0.0, 1.0, len(users)) * (rng.random(len(users)) < 0.6)
+    productivity[: len(DEMO_VIEWERS)] = 0.0  # of the demo viewers, only `owner` owns projects
     # The constant ensures that an idea that fits no taste gets an owner.
-    odds = (fit**2 + 0.01) * productive[:, None]
+    odds = (fit**2 + 0.01) * productivity[:, None]
     owners = [keys[int(rng.choice(len(keys), p=column / column.sum()))] for column in odds.T]
     owner_fit = fit[keys.index("owner")] + 0.2 * rng.random(len(ideas))
     owner_fit[:special_count] = -1

@@ -172,7 +172,7 @@ _ADD = _add_batch()
 _SUMS_OF_PROJECTS = select(
     DecayedCounters.project_id, *(getattr(DecayedCounters, name) for name in WALL_COLUMNS), DecayedCounters.as_of_s
 ).where(in_list(DecayedCounters.project_id, IDS))
-_FIRSTS_OF_ACTORS = select(Engagement.project_id, Engagement.first_at, Engagement.weight).where(
+_FIRST_ENGAGEMENTS_OF_ACTORS = select(Engagement.project_id, Engagement.first_at, Engagement.weight).where(
     in_list(Engagement.actor_id, bindparam("actors", type_=IntegerList()))
 )
 _ID_BOUNDS = select(func.min(Project.id), func.max(Project.id))
@@ -212,7 +212,7 @@ async def add_first_engagements(connection: AsyncConnection, engagements: Iterab
 
 async def subtract_actors(connection: AsyncConnection, actor_ids: Sequence[int]) -> None:
     """Subtract all first engagements of actors. Call this before deleting the actors' engagement."""
-    rows = await connection.execute(_FIRSTS_OF_ACTORS, {"actors": list(actor_ids)})
+    rows = await connection.execute(_FIRST_ENGAGEMENTS_OF_ACTORS, {"actors": list(actor_ids)})
     await add_first_engagements(connection, [FirstEngagement(row[0], row[1], -row.weight) for row in rows])
 
 

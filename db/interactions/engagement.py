@@ -56,7 +56,7 @@ _UPSERT = _insert.on_conflict_do_update(
     },
 )
 _pairs = batch(columns_of(Engagement, "actor_id", "project_id")).subquery("pairs")
-_FIRSTS = select(Engagement.actor_id, Engagement.project_id, Engagement.first_at, Engagement.weight).join(
+_FIRST_ENGAGEMENTS = select(Engagement.actor_id, Engagement.project_id, Engagement.first_at, Engagement.weight).join(
     _pairs, (_pairs.c.actor_id == Engagement.actor_id) & (_pairs.c.project_id == Engagement.project_id)
 )
 _IS_PAIR = (Engagement.actor_id == bindparam("actor"), Engagement.project_id == bindparam("project"))
@@ -72,14 +72,14 @@ async def apply_engagement(connection: AsyncConnection, events: Iterable[NewInte
     new_engagements = _merged(events)
     if not new_engagements:
         return
-    rows_of_pairs = await connection.execute(_FIRSTS, {"rows": sorted(new_engagements)})
-    stored_firsts = {(row.actor_id, row.project_id): row for row in rows_of_pairs}
+    rows_of_pairs = await connection.execute(_FIRST_ENGAGEMENTS, {"rows": sorted(new_engagements)})
+    stored_first_engagements = {(row.actor_id, row.project_id): row for row in rows_of_pairs}
     weights = await _weights(
-        connection, {pair: new for pair, new in new_engagements.items() if pair not in stored_firsts}
+        connection, {pair: new for pair, new in new_engagements.items() if pair not in stored_first_engagements}
     )
     rows = [(*pair, *new[:3], weights.get(pair, new.weight)) for pair, new in sorted(new_engagements.items())]
     await connection.execute(_UPSERT, {"rows": rows})
-    await add_first_engagements(connection, _first_engagements(new_engagements, stored_firsts, weights))
+    await add_first_engagements(connection, _first_engagements(new_engagements, stored_first_engagements, weights))
 
 
 def _merged(events: Iterable[NewInteraction]) -> dict[Pair, _NewEngagement]:
@@ -111,11 +111,13 @@ async def _weights(connection: AsyncConnection, new: Mapping[Pair, _NewEngagemen
 
 
 def _first_engagements(
-    new_engagements: Mapping[Pair, _NewEngagement], stored_firsts: Mapping[Pair, Any], weights: Mapping[Pair, float]
+    new_engagements: Mapping[Pair, _NewEngagement],
+    stored_first_engagements: Mapping[Pair, Any],
+    weights: Mapping[Pair, float],
 ) -> Iterator[FirstEngagement]:
     """Yield the first engagements of new pairs, and corrections for pairs whose first engagement is now earlier."""
     for pair, engagement in new_engagements.items():
-        stored = stored_firsts.get(pair)
+        stored = stored_first_engagements.get(pair)
         if stored is None:
             yield FirstEngagement(pair[1], engagement.first_at, weights[pair])
         elif engagement.first_at < stored.first_at:

@@ -16,7 +16,7 @@ LATEST_LIKES = 50_000
 
 
 @dataclass(frozen=True, slots=True)
-class OfferedTerm:
+class CommonTerm:
     """A tool or category, with its texts and number of public projects."""
 
     id: int
@@ -37,7 +37,7 @@ class LikeTable:
 
 
 _KINDS = (TermKind.TOOL.value, TermKind.CATEGORY.value)
-_OFFERED = (
+_COMMON_TERMS = (
     select(
         Term.id, Term.kind, Term.key, Term.name,
         func.coalesce(Tool.tagline, Term.description).label("description"),
@@ -73,10 +73,10 @@ _COVERAGE = (
 )
 
 
-async def offered_terms(database: Database, min_projects: int) -> list[OfferedTerm]:
+async def common_terms(database: Database, min_projects: int) -> list[CommonTerm]:
     """Read the tools and categories with at least `min_projects` public projects, the most common first."""
-    rows = await database.fetch(_OFFERED, {"min_projects": min_projects})
-    return [OfferedTerm(row.id, TermKind(row.kind), *row[2:]) for row in rows]
+    rows = await database.fetch(_COMMON_TERMS, {"min_projects": min_projects})
+    return [CommonTerm(row.id, TermKind(row.kind), *row[2:]) for row in rows]
 
 
 async def latest_likes(database: Database) -> LikeTable:

@@ -187,18 +187,18 @@ _DELETE_OUTDATED_ANSWERS = (
 
 _END_CLAIMS = update(Actor).where(Actor.claim_ends_at > _NOW).values(claim_ends_at=_NOW)
 _ACCOUNT = select(Actor.id).join(User, User.id == Actor.user_id).where(User.key == bindparam("user_key"))
-_END_OF_ACCOUNT = _END_CLAIMS.where(Actor.merged_into.in_(_ACCOUNT))
-_END_OF_SESSION = _END_CLAIMS.where(Actor.session_key == bindparam("key"))
+_END_ACCOUNT_CLAIMS = _END_CLAIMS.where(Actor.merged_into.in_(_ACCOUNT))
+_END_SESSION_CLAIM = _END_CLAIMS.where(Actor.session_key == bindparam("key"))
 
 
 async def end_claims_of(connection: AsyncConnection, user_key: str) -> int:
     """End all claims of the user's account; return the number of ended claims."""
-    return (await connection.execute(_END_OF_ACCOUNT, {"user_key": user_key, "now": now()})).rowcount
+    return (await connection.execute(_END_ACCOUNT_CLAIMS, {"user_key": user_key, "now": now()})).rowcount
 
 
 async def end_claim(connection: AsyncConnection, session_key: str) -> int:
     """End the claim of a session id; return 1 if it was claimed, otherwise 0."""
-    return (await connection.execute(_END_OF_SESSION, {"key": session_key, "now": now()})).rowcount
+    return (await connection.execute(_END_SESSION_CLAIM, {"key": session_key, "now": now()})).rowcount
 
 
 async def claim(

@@ -17,7 +17,7 @@ from db.vectors.base import ProjectDocument
 ANALYSIS_VERSION = 1
 """Version of the analysis. Raise it with every change here: documents of another version are indexed again."""
 
-K1, B = 1.2, 0.75
+BM25_K1, BM25_B = 1.2, 0.75
 """BM25 parameters k1 and b of both engines: Weaviate's defaults."""
 
 STOP_WORDS = frozenset(

@@ -8,7 +8,7 @@ import strawberry
 from db.errors import Store
 from db.models import FeedKind, InteractionType, MuteKind, QuestionType, Role, TermKind
 from resolvers.common.compat import enum_definition
-from scoring.explanation.reasons import Basis
+from scoring.explanation.reasons import SimilarityBasis
 from scoring.explanation.why_not_outcome import Outcome
 from scoring.mathematics.velocity import Window
 from scoring.pipelines.feed_filters import Filter
@@ -82,7 +82,7 @@ register_enum(
     },
 )
 register_enum(
-    Basis,
+    SimilarityBasis,
     "SimilarityBasis",
     "What makes two projects similar.",
     {"TEXT": "Their texts have a similar meaning.", "PEOPLE": "The same people visit both."},

@@ -58,7 +58,7 @@ class AdjustmentRow(NamedTuple):
     @property
     def blocked_by(self) -> PageProject | None:
         """The project that caused the change. Raises `NotRead` if it is on another page."""
-        blocker_id = self.adjustment.because_of
+        blocker_id = self.adjustment.blocker_id
         if blocker_id is None:
             return None
         if blocker_id not in self.projects:
@@ -168,7 +168,7 @@ class Adjustment(View):
     @computed(read="blocked_by")
     async def blocked_by(self, info: Info) -> LazyProject | None:
         """The higher-ranked project that caused the change; null if there is none."""
-        blocker_id = self.row.adjustment.because_of
+        blocker_id = self.row.adjustment.blocker_id
         return None if blocker_id is None else await visible_project(info, blocker_id)
 
 

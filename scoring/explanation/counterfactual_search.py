@@ -50,7 +50,7 @@ class Cause:
         return ProfileExclusions(projects=frozenset({self.engagement.project_id} if self.engagement else ()))
 
 
-_Part = tuple[float, Mapping[Cause, float]]
+_CauseShares = tuple[float, Mapping[Cause, float]]
 """Contribution in millionths, and the weights by which it is divided among causes."""
 
 
@@ -81,7 +81,7 @@ def _content_parts(
     profile: Profile,
     similarity: Mapping[int, float],
     at: datetime,
-) -> list[_Part]:
+) -> list[_CauseShares]:
     terms = set(all_terms([feature.terms]))
     interests = {Cause(interest): interest for interest in profile.interests}
     confidences = {cause: interest.confidence for cause, interest in interests.items()}
@@ -119,7 +119,7 @@ def _content_parts(
 
 async def _collaborative_parts(
     stores: Stores, scored_project: ScoredProject, feature: ProjectFeatures, profile: Profile, at: datetime
-) -> list[_Part]:
+) -> list[_CauseShares]:
     neighbors, owner, session = (
         total_contribution(scored_project, signals) for signals in (NEIGHBOR_SIGNALS, OWNER_SIGNALS, CO_VIEWER_SIGNALS)
     )
@@ -141,7 +141,7 @@ async def _collaborative_parts(
     ]
 
 
-Leaves = Callable[[Sequence[Cause]], Awaitable[bool]]
+LeavesPage = Callable[[Sequence[Cause]], Awaitable[bool]]
 """Function that returns whether a project leaves the first page without these causes."""
 
 FirstPage = Callable[[ProfileExclusions], Awaitable[frozenset[int]]]
@@ -182,7 +182,7 @@ async def find_counterfactuals(
     return causes_by_project
 
 
-async def smallest_removal(causes: Sequence[Cause], leaves: Leaves) -> tuple[Cause, ...] | None:
+async def smallest_removal(causes: Sequence[Cause], leaves: LeavesPage) -> tuple[Cause, ...] | None:
     """Return the smallest set of causes without which a project leaves the page; None if none is found.
 
     `causes` are ordered by likelihood, the likeliest first. Among sets of equal size, the set of likelier causes is

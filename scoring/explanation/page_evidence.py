@@ -21,7 +21,7 @@ from db.vectors.text_analysis import matched_words
 from scoring import tunables
 from scoring.collaborative.evidence_loader import load_evidence
 from scoring.deadlines import SERVING, Deadlines
-from scoring.explanation.reasons import Basis
+from scoring.explanation.reasons import SimilarityBasis
 from scoring.features import feature_table
 from scoring.mathematics.behavior_evidence import BehaviorEvidence, FirstInteractions
 from scoring.mathematics.signals import TASTE_SIGNALS, Integers, Signal
@@ -57,7 +57,7 @@ class SimilarProject(NamedTuple):
     seed: ProjectCard
     engagement: EngagedProject
     similarity: float
-    basis: Basis
+    basis: SimilarityBasis
 
 
 EngagementCounts = dict[int, tuple[Window, FirstEngagementCounts]]
@@ -116,7 +116,7 @@ async def load_page_evidence(
         profile=profile,
         at=at,
         features=features,
-        similar=await _with_titles(stores, profile, {Basis.TEXT: by_text, Basis.PEOPLE: by_people}),
+        similar=await _with_titles(stores, profile, {SimilarityBasis.TEXT: by_text, SimilarityBasis.PEOPLE: by_people}),
         words=await _matched_words(stores, scored_projects),
         engagement_counts=await _engagement_counts(stores, scored_projects, at),
         similar_people=similar_people,
@@ -170,7 +170,7 @@ async def _engagement_counts(
 
 
 async def _with_titles(
-    stores: Stores, profile: Profile, nearest: Mapping[Basis, _Nearest]
+    stores: Stores, profile: Profile, nearest: Mapping[SimilarityBasis, _Nearest]
 ) -> dict[int, tuple[SimilarProject, ...]]:
     """Read the cards of the similar projects that the viewer may see."""
     seeds = {seed for pairs in nearest.values() for seed, _ in pairs.values()}

@@ -21,7 +21,7 @@ from scoring.explanation.page_evidence import (
     load_page_evidence,
     total_contribution,
 )
-from scoring.explanation.reasons import Basis, Reason
+from scoring.explanation.reasons import Reason, SimilarityBasis
 from scoring.features import all_terms
 from scoring.mathematics.signals import TASTE_SIGNALS, Signal
 from scoring.mathematics.velocity import Window
@@ -29,7 +29,7 @@ from scoring.profiles.viewer_profile import Profile
 from scoring.ranking import ScoredProject
 
 
-class _Case(NamedTuple):
+class _ExplainedProject(NamedTuple):
     """Project of the page, and the evidence of the whole page."""
 
     scored: ScoredProject
@@ -38,23 +38,23 @@ class _Case(NamedTuple):
 
 
 Reasons = Iterator[Reason]
-Finder = Callable[[_Case], Reasons]
+Finder = Callable[[_ExplainedProject], Reasons]
 
 
-def _weigh_sum(case: _Case, signals: tuple[Signal, ...]) -> int:
-    return total_contribution(case.scored, signals) or -1
+def _weigh_sum(explained: _ExplainedProject, signals: tuple[Signal, ...]) -> int:
+    return total_contribution(explained.scored, signals) or -1
 
 
-def _weigh_any_contribution(case: _Case, signals: tuple[Signal, ...]) -> int:
+def _weigh_any_contribution(explained: _ExplainedProject, signals: tuple[Signal, ...]) -> int:
     """Return at least 0 if a signal contributed. A new project is called new even if its age lowers the score."""
-    has_contribution = any(case.scored.contribution(signal) for signal in signals)
-    return max(total_contribution(case.scored, signals), 0) if has_contribution else -1
+    has_contribution = any(explained.scored.contribution(signal) for signal in signals)
+    return max(total_contribution(explained.scored, signals), 0) if has_contribution else -1
 
 
-def _weigh_exploration(case: _Case, _: tuple[Signal, ...]) -> int:
+def _weigh_exploration(explained: _ExplainedProject, _: tuple[Signal, ...]) -> int:
     """Return a weight above all other weights if exploration drew the project."""
-    positive_sum = sum(contribution for contribution in case.scored.contributions if contribution > 0)
-    return -1 if case.scored.propensity is None else positive_sum + 1
+    positive_sum = sum(contribution for contribution in explained.scored.contributions if contribution > 0)
+    return -1 if explained.scored.propensity is None else positive_sum + 1
 
 
 class ReasonFinder(NamedTuple):
@@ -65,7 +65,7 @@ class ReasonFinder(NamedTuple):
 
     signals: tuple[Signal, ...]
     find: Finder
-    weigh: Callable[[_Case, tuple[Signal, ...]], int] = _weigh_sum
+    weigh: Callable[[_ExplainedProject, tuple[Signal, ...]], int] = _weigh_sum
 
 
 async def find_reasons(
@@ -83,16 +83,18 @@ async def find_reasons(
     reasons_by_project: dict[int, tuple[Reason, ...]] = {}
     for project in scored_projects:
         if (feature := evidence.features.get(project.project_id)) is not None:
-            case = _Case(project, feature, evidence)
-            weighted_finders = [(finder.weigh(case, finder.signals), finder) for finder in REASON_FINDERS]
+            explained = _ExplainedProject(project, feature, evidence)
+            weighted_finders = [(finder.weigh(explained, finder.signals), finder) for finder in REASON_FINDERS]
             best_finders = sorted((pair for pair in weighted_finders if pair[0] >= 0), key=lambda pair: -pair[0])
-            reasons_by_project[project.project_id] = tuple(r for _, finder in best_finders for r in finder.find(case))
+            reasons_by_project[project.project_id] = tuple(
+                r for _, finder in best_finders for r in finder.find(explained)
+            )
     return reasons_by_project
 
 
-def _interests(case: _Case) -> Reasons:
-    terms = set(all_terms([case.feature.terms]))
-    for tag in case.evidence.profile.interests:
+def _interests(explained: _ExplainedProject) -> Reasons:
+    terms = set(all_terms([explained.feature.terms]))
+    for tag in explained.evidence.profile.interests:
         if tag.term_id in terms:
             id_ = f"interest:{tag.kind}:{tag.key}"
             text = f"Matches your interest in {tag.name}"
@@ -115,12 +117,12 @@ def strongest_action(kinds: int) -> tuple[InteractionType, str]:
     return next(action for kind, action in ACTIONS.items() if kinds & kind)
 
 
-def _similar(basis: Basis) -> Finder:
-    def find(case: _Case) -> Reasons:
-        for seed, engagement, similarity, seed_basis in case.evidence.similar.get(case.feature.id, ()):
+def _similar(basis: SimilarityBasis) -> Finder:
+    def find(explained: _ExplainedProject) -> Reasons:
+        for seed, engagement, similarity, seed_basis in explained.evidence.similar.get(explained.feature.id, ()):
             if seed_basis is basis:
                 action, verb = strongest_action(engagement.kinds)
-                if basis is Basis.TEXT:
+                if basis is SimilarityBasis.TEXT:
                     id_, text = f"similar:{seed.key}", f"Similar to “{seed.title}”, which you {verb}"
                 else:
                     id_, text = f"neighbor:{seed.key}", f"People who viewed “{seed.title}” also viewed this"
@@ -130,33 +132,35 @@ def _similar(basis: Basis) -> Finder:
     return find
 
 
-def _from_owner(case: _Case) -> Reasons:
-    if case.feature.id in case.evidence.owners:
-        owner, count = case.evidence.owners[case.feature.id]
+def _from_owner(explained: _ExplainedProject) -> Reasons:
+    if explained.feature.id in explained.evidence.owners:
+        owner, count = explained.evidence.owners[explained.feature.id]
         others = "another project" if count == 1 else f"{count} other projects"
         text = f"By {owner.username}, who made {others} you viewed"
         yield reasons.FromOwner(f"owner:{owner.key}", text, owner, count)
 
 
-def _similar_people_like(case: _Case) -> Reasons:
-    value = case.scored.values[case.scored.signals.index(Signal.COLLABORATIVE)]
+def _similar_people_like(explained: _ExplainedProject) -> Reasons:
+    value = explained.scored.values[explained.scored.signals.index(Signal.COLLABORATIVE)]
     count = round(value * tunables.LIKES_FOR_FULL_COLLABORATION)
     amount = f"{count} or more" if count >= tunables.LIKES_FOR_FULL_COLLABORATION else str(count)
     yield reasons.PeopleLikeYou("people", f"{amount} people with similar taste like this", count)
 
 
 def _similar_people_viewed(id_: str, signals: tuple[Signal, ...], words: str) -> Finder:
-    def find(case: _Case) -> Reasons:
-        count = case.evidence.similar_people.get(signals, {}).get(case.feature.id, 0)
+    def find(explained: _ExplainedProject) -> Reasons:
+        count = explained.evidence.similar_people.get(signals, {}).get(explained.feature.id, 0)
         if count >= tunables.ANONYMITY_FLOOR:
             yield reasons.PeopleLikeYou(id_, f"{count} {words}", count)
 
     return find
 
 
-def _popular(case: _Case) -> Reasons:
-    if case.feature.like_count >= tunables.ANONYMITY_FLOOR:
-        yield reasons.Popular("popular", f"{case.feature.like_count} people like this", case.feature.like_count)
+def _popular(explained: _ExplainedProject) -> Reasons:
+    if explained.feature.like_count >= tunables.ANONYMITY_FLOOR:
+        yield reasons.Popular(
+            "popular", f"{explained.feature.like_count} people like this", explained.feature.like_count
+        )
 
 
 _PHRASE_BY_WINDOW = {Window.HOUR: "in the last hour", Window.DAY: "today", Window.WEEK: "this week"}
@@ -166,8 +170,8 @@ _FAR_MORE, _MORE = 4.0, 1.25
 "more than usual". At the inverse of the second, it says "fewer than usual"."""
 
 
-def _trending(case: _Case) -> Reasons:
-    window_count = case.evidence.engagement_counts.get(case.feature.id)
+def _trending(explained: _ExplainedProject) -> Reasons:
+    window_count = explained.evidence.engagement_counts.get(explained.feature.id)
     if window_count is not None and window_count[1].actors >= tunables.ANONYMITY_FLOOR:
         window, (people, usual) = window_count
         text = f"{people} visitors {_PHRASE_BY_WINDOW[window]}, {_compared(people, usual)}"
@@ -182,22 +186,22 @@ def _compared(visitors: int, usual: float) -> str:
     return "about as many as usual" if visitors * _MORE >= usual else "fewer than usual"
 
 
-def _words(case: _Case) -> Reasons:
-    words = case.evidence.words.get(case.feature.id)
+def _words(explained: _ExplainedProject) -> Reasons:
+    words = explained.evidence.words.get(explained.feature.id)
     if words:
         yield reasons.KeywordMatch("keywords", f"Contains {', '.join(f'“{word}”' for word in words)}", words)
 
 
-def _fresh(case: _Case) -> Reasons:
-    age = max(case.evidence.at - case.feature.created_at, timedelta())
+def _fresh(explained: _ExplainedProject) -> Reasons:
+    age = max(explained.evidence.at - explained.feature.created_at, timedelta())
     if age <= timedelta(days=tunables.FRESH_DAYS):
         text = f"Added {age.days} day{'s' if age.days > 1 else ''} ago" if age.days else "Added today"
         yield reasons.Fresh("fresh", text, age / timedelta(days=1))
 
 
-def _exploration(case: _Case) -> Reasons:
-    if case.scored.propensity is not None:
-        yield reasons.Exploration("exploration", "New here; we're testing interest", case.scored.propensity)
+def _exploration(explained: _ExplainedProject) -> Reasons:
+    if explained.scored.propensity is not None:
+        yield reasons.Exploration("exploration", "New here; we're testing interest", explained.scored.propensity)
 
 
 _TASTE = "people with similar taste viewed this recently"
@@ -205,8 +209,8 @@ _SESSION = "people who viewed your recent projects also viewed this"
 
 REASON_FINDERS: tuple[ReasonFinder, ...] = (
     ReasonFinder(INTEREST_SIGNALS, _interests),
-    ReasonFinder(TEXT_SIGNALS, _similar(Basis.TEXT)),
-    ReasonFinder(NEIGHBOR_SIGNALS, _similar(Basis.PEOPLE)),
+    ReasonFinder(TEXT_SIGNALS, _similar(SimilarityBasis.TEXT)),
+    ReasonFinder(NEIGHBOR_SIGNALS, _similar(SimilarityBasis.PEOPLE)),
     ReasonFinder(OWNER_SIGNALS, _from_owner),
     ReasonFinder((Signal.KEYWORD_MATCH,), _words),
     ReasonFinder((Signal.COLLABORATIVE,), _similar_people_like),

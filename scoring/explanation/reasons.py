@@ -18,7 +18,7 @@ from scoring.ranking import Rule, ScoredProject
 from scoring.tunables import ANONYMITY_FLOOR, LIKES_FOR_FULL_COLLABORATION
 
 
-class Basis(StrEnum):
+class SimilarityBasis(StrEnum):
     """Basis on which two projects are similar."""
 
     TEXT = "text"
@@ -64,7 +64,7 @@ class SimilarToProject(Reason):
 
     project: ReferencedProject
     similarity: Annotated[float, "The cosine similarity of the two projects by `basis`, at most 1."]
-    basis: Annotated[Basis, "What is compared."]
+    basis: Annotated[SimilarityBasis, "What is compared."]
     viewer_action: Annotated[InteractionType, "Your strongest interaction with the other project."]
     at: Annotated[datetime, "When you last interacted with the other project."]
     group = "behavior"

@@ -1,8 +1,8 @@
 """Fitting of one curve per signal, so that the sum of curves ranks the projects first with which viewers then engaged.
 
 The model is a generalized additive model with piecewise-linear curves. L-BFGS minimizes the listwise softmax loss over
-whole candidate lists (Cao et al., 2007) plus a penalty on bends. On feed requests it ranks as well as LambdaMART over
-the same signals, and its contributions are exact.
+whole candidate lists (Cao et al., 2007) plus a penalty on curvature. On feed requests it ranks as well as LambdaMART
+over the same signals, and its contributions are exact.
 """
 
 from collections.abc import Mapping, Sequence
@@ -110,20 +110,20 @@ class FitOptions:
     """Options of a fit."""
 
     knots: int = 20  # approximate number of knots of a curve
-    bend: float = 1e-2  # penalty on the squared second differences of a curve
-    ridge: float = 1e-4  # penalty on the squared heights
+    curvature_penalty: float = 1e-2  # penalty on the squared second differences of a curve
+    ridge_penalty: float = 1e-4  # penalty on the squared heights
     rounds: int = 150  # maximum number of L-BFGS iterations
     # Weight of the common curves, in lists, when the curves of a stage are fitted. A stage with that many lists gets
     # curves half way between the common curves and the curves of its own lists.
-    prior: float = 1_000.0
+    prior_lists: float = 1_000.0
 
 
 PENALTY_LISTS = 5_000
 """Number of lists at which the penalties of `FitOptions` are not scaled. Like a prior, they weigh more with fewer
 lists. For 80 lists of a synthetic log this scaling adds .08 to NDCG@10."""
 PULL = 1e-4
-"""Penalty on a stage's squared distance from the common curves. It is multiplied by `FitOptions.prior` / number of the
-stage's lists."""
+"""Penalty on a stage's squared distance from the common curves. It is multiplied by `FitOptions.prior_lists` / number
+of the stage's lists."""
 
 
 def choose_knots(values: Matrix32, relevant: NDArray[np.bool_], count: int) -> Floats:
@@ -182,8 +182,9 @@ def fit_curves(
 ) -> list[Floats]:
     """Return for each signal the fitted heights at its knots.
 
-    The fit starts from the heights `prior_heights` and is regularized towards them with the weight of `options.prior`
-    lists. Without `prior_heights` it starts from 0 and is regularized towards 0. Without `shapes` all curves are free.
+    The fit starts from the heights `prior_heights` and is regularized towards them with the weight of
+    `options.prior_lists` lists. Without `prior_heights` it starts from 0 and is regularized towards 0. Without `shapes`
+    all curves are free.
     """
     design = hat_basis(lists.values, knots)
     transposed = design.T.tocsr() if design.shape[0] < 200_000 else design.T
@@ -193,7 +194,7 @@ def fit_curves(
     knot_counts = [xs.size for xs in knots]
     basis, non_negative = monotone_basis(knot_counts, shapes or [Shape.FREE] * len(knots))
     center = np.zeros(design.shape[1]) if prior_heights is None else np.concatenate(list(prior_heights))
-    penalty = _penalty(knot_counts, options, n, 0.0 if prior_heights is None else PULL * options.prior / n)
+    penalty = _penalty(knot_counts, options, n, 0.0 if prior_heights is None else PULL * options.prior_lists / n)
 
     def loss(steps: Floats) -> tuple[float, Floats]:
         heights = basis @ steps
@@ -229,8 +230,12 @@ def _target(lists: CandidateLists) -> Floats:
 
 def _penalty(sizes: Sequence[int], options: FitOptions, n: int, pull: float) -> sparse.csr_array:
     blocks = []
-    bend, ridge = (strength * PENALTY_LISTS / n for strength in (options.bend, options.ridge))
+    curvature_penalty, ridge_penalty = (
+        strength * PENALTY_LISTS / n for strength in (options.curvature_penalty, options.ridge_penalty)
+    )
     for size in sizes:
-        bends = np.diff(np.eye(size), n=2, axis=0) if size > 2 else np.zeros((1, size))
-        blocks.append(bend * bends.T @ bends + (ridge + pull) * np.eye(size))
+        second_differences = np.diff(np.eye(size), n=2, axis=0) if size > 2 else np.zeros((1, size))
+        blocks.append(
+            curvature_penalty * second_differences.T @ second_differences + (ridge_penalty + pull) * np.eye(size)
+        )
     return sparse.csr_array(sparse.block_diag(blocks))

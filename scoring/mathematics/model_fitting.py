@@ -98,8 +98,8 @@ def fit_model(
     """Fit a curve for each signal that varies, and for each viewer stage the offsets from these curves.
 
     A stage's curves are fitted to its own lists and regularized towards the common curves with the weight of
-    `FitOptions.prior` lists (empirical Bayes). `lists` have a column for each of `signals`. `shapes` constrain the
-    curves, at every stage.
+    `FitOptions.prior_lists` lists (empirical Bayes). `lists` have a column for each of `signals`. `shapes` constrain
+    the curves, at every stage.
     """
     return _fit(name, lists, signals, shapes, ())[0]
 

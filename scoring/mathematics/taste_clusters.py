@@ -13,7 +13,7 @@ from scoring.mathematics.signals import Integers
 Vectors = NDArray[np.float32]
 
 NO_CLUSTER = -1
-SMALLEST_SHARE = 0.25
+MIN_SPLIT_SHARE = 0.25
 """Minimum share of the smaller part of a split, so that the depth of the splits is about log n."""
 
 
@@ -49,7 +49,7 @@ def _split(factors: Vectors, min_size: int) -> NDArray[np.bool_] | None:
     _, axes = np.linalg.eigh(centered.T @ centered)
     projected = centered @ axes[:, -1]
     order = np.argsort(projected, kind="stable")
-    smallest = max(min_size, int(SMALLEST_SHARE * n))
+    smallest = max(min_size, int(MIN_SPLIT_SHARE * n))
     first_sizes = np.arange(smallest, n - smallest + 1)
     # Variance between the parts for each size of the first part. The sums of both parts differ in sign only, because
     # the mean of the group is 0.

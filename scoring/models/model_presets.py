@@ -103,9 +103,11 @@ def from_data(name: str, data: Mapping[str, Any]) -> Model:
 
 
 def _read_curves(name: str, data: Mapping[str, Any]) -> dict[Signal, Curve]:
-    unserved = sorted(set(data) - ({signal.value for signal in Signal} - EVALUATION_ONLY))
-    if unserved:
-        raise InvalidModel(f"the model {name} uses signals that are not served: {', '.join(unserved)}; train it anew")
+    signals_not_served = sorted(set(data) - ({signal.value for signal in Signal} - EVALUATION_ONLY))
+    if signals_not_served:
+        raise InvalidModel(
+            f"the model {name} uses signals that are not served: {', '.join(signals_not_served)}; train it anew"
+        )
     try:
         return {Signal(key): Curve(tuple(curve["xs"]), tuple(curve["ys"])) for key, curve in data.items()}
     except (KeyError, TypeError, ValueError) as error:

@@ -17,7 +17,7 @@ from db.database.engine import Database
 from db.models import QuestionType, TermKind
 from db.onboarding.question_records import OptionRecord, QuestionRecord
 from db.onboarding.questions import Question, all_questions, replace_generated_questions
-from db.onboarding.term_audiences import LikeTable, OfferedTerm, coverage, latest_likes, offered_terms
+from db.onboarding.term_audiences import CommonTerm, LikeTable, common_terms, coverage, latest_likes
 from scoring import tunables
 from scoring.mathematics.option_selection import (
     Bits,
@@ -45,7 +45,7 @@ def _templates() -> list[dict[str, Any]]:
 
 async def refresh_questions(database: Database) -> int:
     """Regenerate the generated questions, in four statements and one transaction; return how many changed."""
-    offered = await offered_terms(database, tunables.MIN_OPTION_PROJECTS)
+    offered = await common_terms(database, tunables.MIN_OPTION_PROJECTS)
     likes, catalog = await latest_likes(database), await coverage(database)
     current = {question.key: question for question in await all_questions(database)}
     records: list[QuestionRecord] = []
@@ -66,7 +66,7 @@ async def refresh_questions(database: Database) -> int:
 
 
 def _measure(
-    options: Integers, likes: LikeTable, offered: Sequence[OfferedTerm], catalog: tuple[Integers, Integers]
+    options: Integers, likes: LikeTable, offered: Sequence[CommonTerm], catalog: tuple[Integers, Integers]
 ) -> tuple[Bits, Gain]:
     """Return the rows that each option reaches, and the gain function: information, or coverage if likes are few."""
     audience, bits = option_audience(likes.actors, likes.projects, likes.terms, options)
@@ -78,7 +78,7 @@ def _measure(
     return incidence, coverage_gain(incidence)
 
 
-def _select(bits: Bits, gain: Gain, terms: Sequence[OfferedTerm], current: Question | None) -> list[OfferedTerm]:
+def _select(bits: Bits, gain: Gain, terms: Sequence[CommonTerm], current: Question | None) -> list[CommonTerm]:
     """Select the options, the most common first. The current options stay, in their order, if nearly as good."""
     if not bits.size:
         return []
@@ -96,10 +96,10 @@ def _select(bits: Bits, gain: Gain, terms: Sequence[OfferedTerm], current: Quest
     return [terms[n] for n in sorted(best)]
 
 
-def _option(term: OfferedTerm) -> OptionRecord:
+def _option(term: CommonTerm) -> OptionRecord:
     target = {"tool": term.key} if term.kind is TermKind.TOOL else {"category": term.key}
     return OptionRecord(id=term.key, label=term.name[:200], description=(term.description or "")[:300], **target)
 
 
-def _ids(terms: Iterable[OfferedTerm]) -> Integers:
+def _ids(terms: Iterable[CommonTerm]) -> Integers:
     return np.array([term.id for term in terms], dtype=np.int64)

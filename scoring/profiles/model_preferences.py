@@ -18,7 +18,7 @@ from scoring.mathematics.signals import Signal
 class PreferenceSwitch(StrEnum):
     """Sources of data that a viewer can switch off."""
 
-    TOPICS = "topics"
+    INTERESTS = "interests"
     VIEWS = "views"
     LIKES = "likes"
     SOCIAL = "social"
@@ -27,24 +27,24 @@ class PreferenceSwitch(StrEnum):
 _VIEWS = EngagementKind.VIEW | EngagementKind.CLICK
 _LIKES = EngagementKind.LIKE | EngagementKind.SAVE | EngagementKind.COMMENT | EngagementKind.FOLLOW
 
-Needs = tuple[frozenset[PreferenceSwitch], ...]
+RequiredSwitches = tuple[frozenset[PreferenceSwitch], ...]
 
-_TOPICS, _SOCIAL = frozenset({PreferenceSwitch.TOPICS}), frozenset({PreferenceSwitch.SOCIAL})
+_INTERESTS, _SOCIAL = frozenset({PreferenceSwitch.INTERESTS}), frozenset({PreferenceSwitch.SOCIAL})
 _VIEW_HISTORY, _LIKE_HISTORY = frozenset({PreferenceSwitch.VIEWS}), frozenset({PreferenceSwitch.LIKES})
 HISTORY = _VIEW_HISTORY | _LIKE_HISTORY
-_FACTORS: Needs = (_SOCIAL, _VIEW_HISTORY, _LIKE_HISTORY)
+_FACTOR_SWITCHES: RequiredSwitches = (_SOCIAL, _VIEW_HISTORY, _LIKE_HISTORY)
 """Switches of the signals from latent factors, which are trained on views and likes together."""
 
-NEEDS: Mapping[Signal, Needs] = {
-    Signal.VECTOR_SIMILARITY: (HISTORY | _TOPICS,),
-    Signal.EXPLICIT_PREFERENCES: (_TOPICS,),
-    Signal.ANSWER_MATCHES: (_TOPICS,),
+REQUIRED_SWITCHES: Mapping[Signal, RequiredSwitches] = {
+    Signal.VECTOR_SIMILARITY: (HISTORY | _INTERESTS,),
+    Signal.EXPLICIT_PREFERENCES: (_INTERESTS,),
+    Signal.ANSWER_MATCHES: (_INTERESTS,),
     Signal.BEHAVIORAL_SIGNALS: (HISTORY,),
     Signal.SAME_OWNER: (HISTORY,),
     Signal.NEW_SINCE_VISIT: (HISTORY,),
     Signal.SIMILAR_TO_DISMISSED: (HISTORY,),
     Signal.IMPRESSION_FATIGUE: (_VIEW_HISTORY,),
-    Signal.COLLABORATIVE: (_SOCIAL, HISTORY | _TOPICS),
+    Signal.COLLABORATIVE: (_SOCIAL, HISTORY | _INTERESTS),
     Signal.SESSION_NEIGHBORS: (_SOCIAL, HISTORY),
     Signal.ITEM_NEIGHBORS: (_SOCIAL, HISTORY),
     Signal.ITEM_NEIGHBORS_MEAN: (_SOCIAL, HISTORY),
@@ -59,14 +59,14 @@ NEEDS: Mapping[Signal, Needs] = {
     Signal.ACTORS_14D: (_SOCIAL,),
     Signal.RECENT_ACTORS: (_SOCIAL,),
     Signal.ACTOR_RATE: (_SOCIAL,),
-    Signal.USER_FACTORS_MEAN: _FACTORS,
-    Signal.USER_FACTORS_SUM: _FACTORS,
-    Signal.USER_FACTORS_RECENT: _FACTORS,
-    Signal.ITEM_FACTORS: _FACTORS,
-    Signal.OWNER_FACTORS: _FACTORS,
-    Signal.TASTE_CLUSTER_MEAN: _FACTORS,
-    Signal.TASTE_CLUSTER_SUM: _FACTORS,
-    Signal.TASTE_CLUSTER_RECENT: _FACTORS,
+    Signal.USER_FACTORS_MEAN: _FACTOR_SWITCHES,
+    Signal.USER_FACTORS_SUM: _FACTOR_SWITCHES,
+    Signal.USER_FACTORS_RECENT: _FACTOR_SWITCHES,
+    Signal.ITEM_FACTORS: _FACTOR_SWITCHES,
+    Signal.OWNER_FACTORS: _FACTOR_SWITCHES,
+    Signal.TASTE_CLUSTER_MEAN: _FACTOR_SWITCHES,
+    Signal.TASTE_CLUSTER_SUM: _FACTOR_SWITCHES,
+    Signal.TASTE_CLUSTER_RECENT: _FACTOR_SWITCHES,
 }
 """Required switches of each signal: of each set, at least one switch must be on. Signals without an entry require no
 switch."""
@@ -77,7 +77,7 @@ _FLAT = Curve((0.0,), (0.0,))
 def switched_on(preferences: Preferences) -> frozenset[PreferenceSwitch]:
     """Return the switches that are on."""
     switches = {
-        PreferenceSwitch.TOPICS: preferences.use_topics,
+        PreferenceSwitch.INTERESTS: preferences.use_topics,
         PreferenceSwitch.VIEWS: preferences.learn_from_views,
         PreferenceSwitch.LIKES: preferences.learn_from_likes,
         PreferenceSwitch.SOCIAL: preferences.social_signals,
@@ -95,7 +95,9 @@ def switched_off(model: Model, preferences: Preferences) -> frozenset[Signal]:
     """Return the signals of a model that the viewer has switched off."""
     active = switched_on(preferences)
     return frozenset(
-        signal for signal in model.signals if not all(active & switches for switches in NEEDS.get(signal, ()))
+        signal
+        for signal in model.signals
+        if not all(active & switches for switches in REQUIRED_SWITCHES.get(signal, ()))
     )
 
 

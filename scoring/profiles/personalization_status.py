@@ -24,7 +24,7 @@ from scoring.mathematics.additive_model import Model
 from scoring.mathematics.signals import Signal
 from scoring.mathematics.viewer_stages import BASELINE_THRESHOLDS, Thresholds, ViewerStage, stage
 from scoring.models.model_presets import ONBOARDING
-from scoring.profiles.model_preferences import HISTORY, NEEDS, switched_off
+from scoring.profiles.model_preferences import HISTORY, REQUIRED_SWITCHES, switched_off
 from scoring.ranking import Strategy
 
 
@@ -197,7 +197,7 @@ _REQUIREMENTS: dict[Signal, _Requirement] = {
 
 
 def _requirement_of(signal: Signal) -> _Requirement:
-    from_history = any(switches <= HISTORY for switches in NEEDS.get(signal, ()))
+    from_history = any(switches <= HISTORY for switches in REQUIRED_SWITCHES.get(signal, ()))
     return _REQUIREMENTS.get(signal, _NEEDS_HISTORY if from_history else _NO_DATA)
 
 

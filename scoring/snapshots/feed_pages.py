@@ -22,9 +22,9 @@ from scoring.ranking import Adjustment, Page, PageEntry, Ranking, Rule, ScoredPr
 from scoring.snapshots.feed_cursors import Cursor
 from scoring.snapshots.snapshot_store import RankingSnapshot, new_id
 
-_SLACK = 20  # ranks read beyond the page; if more are not visible, the page needs a second statement
+_EXTRA_RANKS = 20  # ranks read beyond the page; if more are not visible, the page needs a second statement
 
-_ENDLESS = (FeedKind.FOR_YOU, FeedKind.POPULAR, FeedKind.TRENDING)
+_FEEDS_WITH_UNRANKED = (FeedKind.FOR_YOU, FeedKind.POPULAR, FeedKind.TRENDING)
 """Feeds that continue with unranked projects. Other feeds end with their last rank, as a search does."""
 
 _BY_NAME = (FeedKind.SEARCH, FeedKind.SIMILAR)
@@ -171,7 +171,11 @@ def _scored_at(kind: FeedKind, cursor: Cursor, ranking: Ranking) -> ScoredProjec
         return None
     if cursor.creation_position is None:
         return ranking.scored_project(cursor.rank - 1) if 1 <= cursor.rank <= ranking.ids.size else None
-    is_unranked = kind in _ENDLESS and cursor.rank > ranking.ids.size and cursor.creation_position.id not in ranking.ids
+    is_unranked = (
+        kind in _FEEDS_WITH_UNRANKED
+        and cursor.rank > ranking.ids.size
+        and cursor.creation_position.id not in ranking.ids
+    )
     return _unranked(cursor.creation_position.id, cursor.rank) if is_unranked else None
 
 
@@ -183,7 +187,7 @@ async def _entries(
     referenced: dict[int, Any],
 ) -> AsyncIterator[_Visible]:
     """Yield the visible ranked projects, then in endless feeds the unranked ones. Fills `referenced`."""
-    ids, piece_size, hidden_owner = snapshot.ranking.ids, request.first + _SLACK, request.hidden_owner
+    ids, piece_size, hidden_owner = snapshot.ranking.ids, request.first + _EXTRA_RANKS, request.hidden_owner
     by_name = request.kind in _BY_NAME and snapshot.actor_id is None
     first_rank = request.rank if request.creation_position is None else ids.size
     for start in range(first_rank, ids.size, piece_size):
@@ -195,7 +199,7 @@ async def _entries(
             row = rows.get(id_)
             if row is not None and (hidden_owner is None or row.owner_id != hidden_owner):
                 yield _Visible(snapshot.entry(index), row)
-    if request.kind in _ENDLESS:
+    if request.kind in _FEEDS_WITH_UNRANKED:
         async for visible in _unranked_entries(projects, snapshot, request):
             yield visible
 
@@ -204,7 +208,7 @@ async def _unranked_entries(
     projects: PageProjects, snapshot: RankingSnapshot, request: PageRequest
 ) -> AsyncIterator[_Visible]:
     """Yield the unranked projects that are not newer than the snapshot, newest first."""
-    ranked, limit = snapshot.ranking.ids.tolist(), request.first + _SLACK
+    ranked, limit = snapshot.ranking.ids.tolist(), request.first + _EXTRA_RANKS
     rank, position = len(ranked), Keyset(snapshot.ranking.generated_at, _LAST_ID)
     if request.creation_position is not None:
         rank, position = request.rank, request.creation_position

@@ -167,9 +167,9 @@ def _windows(dataset: Dataset) -> tuple[FeedRequests, FeedRequests]:
     end_s = float(with_history.at_s[-1])
     begin_s = max(end_s - WINDOW_DAYS * DAY_S, float(with_history.at_s[int(WARM_SHARE * with_history.n)]))
     recent = with_history.select_period(begin_s, end_s)
-    cut_s = float(recent.at_s[int(FITTED_SHARE * recent.n)])
-    fitting = all_requests.select_period(begin_s, np.nextafter(cut_s, 0.0))
-    return _thinned(fitting), _thinned(recent.select_period(cut_s, end_s))
+    boundary_s = float(recent.at_s[int(FITTED_SHARE * recent.n)])
+    fitting = all_requests.select_period(begin_s, np.nextafter(boundary_s, 0.0))
+    return _thinned(fitting), _thinned(recent.select_period(boundary_s, end_s))
 
 
 def _thinned(requests: FeedRequests) -> FeedRequests:

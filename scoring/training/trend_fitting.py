@@ -35,7 +35,7 @@ HORIZON_S: dict[Window, float] = {Window.HOUR: HOUR_S, Window.DAY: DAY_S, Window
 
 MIN_INTERACTIONS, MIN_WEEKS = 1_000, 4
 """Minimum number of first interactions, and of weeks, to fit a clock."""
-EVEN_SHARE = 0.1
+CONSTANT_SPEED_SHARE = 0.1
 """Share of the clock's speed that is the same in every hour, so that the clock never stops."""
 SMOOTHING = (0.125, 0.25, 0.5, 1.0, 0.5, 0.25, 0.125)
 """Weights of the three hours before an hour of the week, of this hour, and of the three hours after it. On the deskdrop
@@ -75,7 +75,7 @@ def fit_clock(times_s: Floats) -> ActivityClock:
     counts = np.bincount(hours, minlength=WEEK_H).astype(np.float64)
     half_width = len(SMOOTHING) // 2
     smooth = sum(weight * np.roll(counts, shift - half_width) for shift, weight in enumerate(SMOOTHING))
-    rates = EVEN_SHARE + (1.0 - EVEN_SHARE) * smooth / np.mean(smooth)
+    rates = CONSTANT_SPEED_SHARE + (1.0 - CONSTANT_SPEED_SHARE) * smooth / np.mean(smooth)
     return ActivityClock(tuple((rates / rates.mean()).tolist()))
 
 

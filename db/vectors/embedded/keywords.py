@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from db.vectors.base import Hits, Ids
 from db.vectors.embedded.matrix import Mask, Matrix, best_hits
-from db.vectors.text_analysis import K1, B, query_terms
+from db.vectors.text_analysis import BM25_B, BM25_K1, query_terms
 
 MAX_POSTINGS = 20_000
 """Maximum number of scored (term, project) pairs of a query. The rarest terms are scored; further terms are ignored."""
@@ -92,7 +92,7 @@ def idf(size: int, document_frequency: int) -> float:
 
 def _score_term(ids: Ids, counts: Counts, matrix: Matrix) -> tuple[Ids, NDArray[np.float64]]:
     """Return the score of a term for each project: idf x f / (f + k1 (1 - b + b length / mean length))."""
-    norm = K1 * (1 - B + B * matrix.lengths_of(ids) / matrix.mean_length)
+    norm = BM25_K1 * (1 - BM25_B + BM25_B * matrix.lengths_of(ids) / matrix.mean_length)
     return ids, idf(int(matrix.alive.sum()), len(ids)) * counts / (counts + norm)
 
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from weaviate.classes.config import Configure, DataType, Property, StopwordsPreset, Tokenization, VectorDistances
 
 from db.vectors.base import NO_OWNER, PROFILE, PROJECT, TOOL, IndexDocument, collection_name
-from db.vectors.text_analysis import K1, B, search_terms_of
+from db.vectors.text_analysis import BM25_B, BM25_K1, search_terms_of
 
 VECTOR_NAME = "default"
 """Name of the vector of an object."""
@@ -69,7 +69,9 @@ def collection_arguments(kind: str, space: Space, layout: Layout) -> dict[str, A
         "description": f"{kind} objects of explore-gateway; vectors of {space.model}, {space.dimension} components",
         "properties": properties_of(kind),
         "vector_config": _vector_config(kind, space, layout),
-        "inverted_index_config": Configure.inverted_index(bm25_k1=K1, bm25_b=B, stopwords_preset=StopwordsPreset.EN),
+        "inverted_index_config": Configure.inverted_index(
+            bm25_k1=BM25_K1, bm25_b=BM25_B, stopwords_preset=StopwordsPreset.EN
+        ),
         "replication_config": Configure.replication(factor=layout.replicas),
         "sharding_config": None if layout.shards is None else Configure.sharding(desired_count=layout.shards),
     }

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-K1, B = 1.2, 0.75
+BM25_K1, BM25_B = 1.2, 0.75
 STOP_WORDS = frozenset(
     word
     for line in (
@@ -71,7 +71,7 @@ def bm25f(
             length = of_document.total()
             for word, repeat in repeats.items():
                 if count := of_document[word]:
-                    part = count / (count + K1 * (1 - B + B * length / mean))
+                    part = count / (count + BM25_K1 * (1 - BM25_B + BM25_B * length / mean))
                     scores[key] = scores.get(key, 0.0) + one.boost * repeat * idfs[word] * part
     return scores
 

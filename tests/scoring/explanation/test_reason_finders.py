@@ -11,13 +11,13 @@ from scoring.collaborative.collaborative_training import train_collaborative_mod
 from scoring.deadlines import PATIENT
 from scoring.explanation.reason_finders import REASON_FINDERS
 from scoring.explanation.reasons import (
-    Basis,
     Exploration,
     Fresh,
     FromOwner,
     PeopleLikeYou,
     Popular,
     Reason,
+    SimilarityBasis,
     SimilarToProject,
     StatedInterest,
     TrendingNow,
@@ -205,7 +205,7 @@ async def test_an_item_neighbor_names_the_project_and_the_viewers_action(world: 
     (one,) = await reasons_of(world, "reader", "p0030", item_neighbors_mean=0.5)
     assert isinstance(one, SimilarToProject)
     assert one.project.id in await world.ids(["p0000", "p0006", "p0012"])
-    assert (one.basis, one.viewer_action) == (Basis.PEOPLE, InteractionType.SAVE)
+    assert (one.basis, one.viewer_action) == (SimilarityBasis.PEOPLE, InteractionType.SAVE)
     assert BEGIN - 2 * HOUR < one.at < BEGIN
     assert 0.3 < one.similarity <= 1.0
 

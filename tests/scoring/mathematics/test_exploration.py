@@ -164,7 +164,7 @@ async def test_a_feed_gives_some_places_to_what_little_is_known_of_and_says_so(w
         assert any(isinstance(one, Exploration) for one in told) == is_explored
         if is_explored:
             (moved,) = entry.scored.adjustments
-            assert (moved.rule, moved.because_of, moved.to_rank) == (Rule.EXPLORATION, None, entry.rank)
+            assert (moved.rule, moved.blocker_id, moved.to_rank) == (Rule.EXPLORATION, None, entry.rank)
             assert moved.from_rank > moved.to_rank
             assert isinstance(told[0], Exploration)
             assert 0 < told[0].propensity <= 1

@@ -66,7 +66,9 @@ def test_a_thinned_out_row_weighs_as_much_as_the_rows_it_stands_for():
     )
     thinned = replace(whole, weight=np.where(whole.relevant, 1, 2).astype(np.float32))
     knots = [choose_knots(whole.values[:, k], whole.relevant, 6) for k in range(2)]
-    first, second = (np.concatenate(fit_curves(one, knots, FitOptions(bend=0.1))) for one in (twice, thinned))
+    first, second = (
+        np.concatenate(fit_curves(one, knots, FitOptions(curvature_penalty=0.1))) for one in (twice, thinned)
+    )
     assert first == pytest.approx(second, abs=0.02)
 
 

@@ -16,7 +16,13 @@ from scoring.mathematics.additive_model import BASELINE, Model, order_by_score, 
 from scoring.mathematics.behavior_signals import EVALUATION_ONLY
 from scoring.mathematics.signals import Incidence, Signal, novelty
 from scoring.models.model_presets import DEFAULT, PRESETS
-from scoring.profiles.model_preferences import NEEDS, apply_preferences, learnable_kinds, novelty_weight, switched_off
+from scoring.profiles.model_preferences import (
+    REQUIRED_SWITCHES,
+    apply_preferences,
+    learnable_kinds,
+    novelty_weight,
+    switched_off,
+)
 from scoring.ranking import Page, Strategy
 from tests.world import ANYTHING, World, keys_of, world_fixture
 
@@ -44,8 +50,8 @@ def test_what_is_switched_off_adds_nothing_and_all_else_adds_what_it_did(prefere
 
 def test_everything_that_rests_on_a_viewer_or_on_people_has_a_switch() -> None:
     nothing = Preferences(**dict.fromkeys(SWITCHES, False))
-    whole = Model("whole", dict.fromkeys(NEEDS, BASELINE.curves[Signal.POPULARITY]))
-    assert switched_off(whole, nothing) == set(NEEDS)
+    whole = Model("whole", dict.fromkeys(REQUIRED_SWITCHES, BASELINE.curves[Signal.POPULARITY]))
+    assert switched_off(whole, nothing) == set(REQUIRED_SWITCHES)
     for model in PRESETS.values():
         assert set(model.signals) - switched_off(model, nothing) <= {Signal.AGE, Signal.FRESHNESS}
 
@@ -57,7 +63,7 @@ def test_a_signal_without_a_switch_is_one_on_purpose() -> None:
         *(Signal.TRENDING_HOUR, Signal.TRENDING_DAY, Signal.TRENDING_WEEK, Signal.GRAVITY),  # for everybody
         *(Signal.PERSONAL_BOOST, Signal.NOVELTY),  # asked for by name; the balance is a setting of its own
     }
-    assert set(Signal) - set(NEEDS) - EVALUATION_ONLY == unswitched
+    assert set(Signal) - set(REQUIRED_SWITCHES) - EVALUATION_ONLY == unswitched
 
 
 def test_each_switch_takes_out_what_rests_on_it() -> None:
