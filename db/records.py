@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import orjson
 from pydantic import (
     AfterValidator,
+    AliasChoices,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
@@ -90,7 +91,11 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class TagRecord(Record):
+_INTERESTS_KEYS = AliasChoices("interests", "tags")
+"""Names of a user's interests in a record. Import files of earlier versions have `tags`."""
+
+
+class InterestRecord(Record):
     """An interest of a user: a term by key or name."""
 
     name: Name
@@ -99,9 +104,9 @@ class TagRecord(Record):
 
 
 class UserRecord(Record):
-    """A user.
+    """A user. A role of None keeps the stored role.
 
-    `tags` replace interests of earlier imports, not interests that the user stated. None keeps the stored role.
+    `interests` replace the interests of earlier imports, not interests that the user stated.
     """
 
     key: Key
@@ -110,7 +115,7 @@ class UserRecord(Record):
     tier: Annotated[Text, Field(max_length=100)] = ""
     points: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
     role: Role | None = None
-    tags: Annotated[tuple[TagRecord, ...], Field(max_length=1_000)] = ()
+    interests: tuple[InterestRecord, ...] = Field((), max_length=1_000, validation_alias=_INTERESTS_KEYS)
 
 
 class ToolRecord(Record):

@@ -155,7 +155,7 @@ MUTATION_EXAMPLES: Mapping[str, str] = {
     "upsertUsers": f"""
         mutation {{
           upsertUsers(users: [
-            {{ key: "ana", username: "Ana", tags: [{{ name: "music", kind: CATEGORY }}] }}
+            {{ key: "ana", username: "Ana", interests: [{{ name: "music", kind: CATEGORY }}] }}
           ]) {_UPSERT_FIELDS} }}""",
     "upsertOnboardingQuestions": f"""
         mutation {{

@@ -20,7 +20,7 @@ from db.database.engine import Database
 from db.embeddings.wordllama import WordLlamaEmbedder
 from db.interactions.interactions import NewInteraction, record_interactions
 from db.models import InteractionType, Project, now
-from db.records import ProjectRecord, TagRecord, UserRecord
+from db.records import InterestRecord, ProjectRecord, UserRecord
 from db.stores import Stores
 from db.synchronization.synchronizer import IndexSynchronizer
 from db.vectors.embedded import EmbeddedVectorStore
@@ -55,10 +55,10 @@ class World:
     feeds: Feeds
     synchronizer: IndexSynchronizer
 
-    async def add_users(self, *keys: str, tags: Sequence[TagRecord] = ()) -> None:
+    async def add_users(self, *keys: str, tags: Sequence[InterestRecord] = ()) -> None:
         async with self.stores.database.write() as connection:
             await upsert_users(
-                connection, [UserRecord(key=key, username=key.title(), tags=tuple(tags)) for key in keys]
+                connection, [UserRecord(key=key, username=key.title(), interests=tuple(tags)) for key in keys]
             )
 
     async def add_projects(self, n: int, *, start: int = 0, **fields: Any) -> list[str]:

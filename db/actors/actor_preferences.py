@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.actors.users import lock_settings, store_settings
@@ -20,7 +20,8 @@ class Preferences(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
 
     personalized: bool = True  # False replaces For You by the popular feed
-    use_topics: bool = True  # interests of all kinds and sources
+    # interests of all kinds and sources; stored as `use_topics` by earlier versions
+    use_interests: bool = Field(True, validation_alias=AliasChoices("use_interests", "use_topics"))
     learn_from_views: bool = True  # use views and clicks
     learn_from_likes: bool = True  # use likes, saves, comments and follows
     social_signals: bool = True  # use signals from other users' behavior

@@ -8,28 +8,28 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from db.catalog.terms import terms_by_key_or_name
 from db.database.batches import delete_batch, upsert_batch
 from db.database.column_types import IDS, in_list
-from db.models import RemovedInterest, TagSource, UserTag, now
-from db.records import TagRecord
+from db.models import ActorInterest, InterestSource, RemovedInterest, now
+from db.records import InterestRecord
 
 Confidences = Mapping[tuple[int, int], float]
 """Confidence by (actor id, term id)."""
 
-_STORED = select(UserTag.actor_id, UserTag.term_id, UserTag.confidence, UserTag.source).where(
-    in_list(UserTag.actor_id, IDS)
+_STORED = select(ActorInterest.actor_id, ActorInterest.term_id, ActorInterest.confidence, ActorInterest.source).where(
+    in_list(ActorInterest.actor_id, IDS)
 )
 _ROUNDING_ERROR = 1e-9
 """Maximum rounding error of SQLite when it reads a number from JSON."""
 _REMOVED = select(RemovedInterest.actor_id, RemovedInterest.term_id).where(in_list(RemovedInterest.actor_id, IDS))
-_DELETE = delete_batch(UserTag, "actor_id", "term_id")
+_DELETE = delete_batch(ActorInterest, "actor_id", "term_id")
 UPSERT = upsert_batch(
-    UserTag, "actor_id", "term_id", "confidence", "source", "created_at", "updated_at",
+    ActorInterest, "actor_id", "term_id", "confidence", "source", "created_at", "updated_at",
     key=["actor_id", "term_id"], keep=["created_at"],
 )  # fmt: skip
 
 
 async def replace_interests(
     connection: AsyncConnection,
-    source: TagSource,
+    source: InterestSource,
     actor_ids: Collection[int],
     confidences: Confidences,
     tolerance: float,
@@ -69,15 +69,19 @@ def changed_confidences(
     }
 
 
-async def replace_imported_interests(connection: AsyncConnection, tags: Mapping[int, Sequence[TagRecord]]) -> set[int]:
-    """Replace the imported interests of actors by `tags`; return the ids of the actors whose interests changed.
+async def replace_imported_interests(
+    connection: AsyncConnection, interests: Mapping[int, Sequence[InterestRecord]]
+) -> set[int]:
+    """Replace the imported interests of actors; return the ids of the actors whose interests changed.
 
-    The caller has locked the actors. If several tags of an actor refer to one term, the last tag is stored.
+    The caller has locked the actors. If several interests of an actor refer to one term, the last one is stored.
     """
     terms = await terms_by_key_or_name(
-        connection, {(tag.kind, tag.name) for records in tags.values() for tag in records}
+        connection, {(interest.kind, interest.name) for records in interests.values() for interest in records}
     )
     confidences = {
-        (actor, terms[tag.kind, tag.name]): tag.confidence for actor, records in tags.items() for tag in records
+        (actor, terms[interest.kind, interest.name]): interest.confidence
+        for actor, records in interests.items()
+        for interest in records
     }
-    return await replace_interests(connection, TagSource.IMPORTED, tags.keys(), confidences, _ROUNDING_ERROR)
+    return await replace_interests(connection, InterestSource.IMPORTED, interests.keys(), confidences, _ROUNDING_ERROR)

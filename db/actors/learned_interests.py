@@ -6,15 +6,15 @@ from db.actors.interest_rows import Confidences, changed_confidences, replace_in
 from db.actors.users import lock_actors, mark_profiles_changed
 from db.database.column_types import ID_RANGE
 from db.database.engine import Database
-from db.models import TagSource, UserTag
+from db.models import ActorInterest, InterestSource
 
 MIN_CONFIDENCE_CHANGE = 0.02
 """Smallest change of a confidence that is written, because each written change computes a profile vector again."""
 
 
-_STORED = select(UserTag.actor_id, UserTag.term_id, UserTag.confidence).where(
-    UserTag.actor_id.between(*ID_RANGE),
-    UserTag.source == TagSource.LEARNED.value,
+_STORED = select(ActorInterest.actor_id, ActorInterest.term_id, ActorInterest.confidence).where(
+    ActorInterest.actor_id.between(*ID_RANGE),
+    ActorInterest.source == InterestSource.LEARNED.value,
 )
 
 
@@ -38,7 +38,7 @@ async def replace_learned_interests(
             pair: confidence for pair, confidence in confidences.items() if pair[0] in locked_actor_ids
         }
         changed_actor_ids = await replace_interests(
-            connection, TagSource.LEARNED, locked_actor_ids, locked_confidences, MIN_CONFIDENCE_CHANGE
+            connection, InterestSource.LEARNED, locked_actor_ids, locked_confidences, MIN_CONFIDENCE_CHANGE
         )
         await mark_profiles_changed(connection, changed_actor_ids)
         return len(changed_actor_ids)

@@ -7,7 +7,15 @@ from sqlalchemy import Integer, ScalarSelect, SQLColumnExpression, bindparam, fu
 
 from db.database.column_types import ACTOR_ID, SINCE, UtcDateTime
 from db.database.engine import Database
-from db.models import Engagement, EngagementKind, Like, OnboardingQuestion, OnboardingResponse, TagSource, UserTag
+from db.models import (
+    ActorInterest,
+    Engagement,
+    EngagementKind,
+    InterestSource,
+    Like,
+    OnboardingQuestion,
+    OnboardingResponse,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +57,8 @@ def _latest(
 
 
 COUNTS = select(
-    _count(UserTag).label("interests"),
-    _count(UserTag, UserTag.source == TagSource.LEARNED.value).label("learned_interests"),
+    _count(ActorInterest).label("interests"),
+    _count(ActorInterest, ActorInterest.source == InterestSource.LEARNED.value).label("learned_interests"),
     _count(Engagement, _HAS_KINDS).label("interactions"),
     _count(Engagement, _HAS_KINDS, Engagement.last_at > SINCE).label("recent_interactions"),
     _count(Like).label("likes"),
@@ -63,7 +71,9 @@ COUNTS = select(
     .label("questions"),
     (_count(OnboardingResponse, ~OnboardingResponse.skipped) > 0).label("has_answered"),
     _latest(Engagement.last_at, Engagement.actor_id).label("last_engaged_at"),
-    _latest(UserTag.updated_at, UserTag.actor_id, UserTag.source != TagSource.LEARNED.value).label("last_interest"),
+    _latest(
+        ActorInterest.updated_at, ActorInterest.actor_id, ActorInterest.source != InterestSource.LEARNED.value
+    ).label("last_interest"),
     _latest(OnboardingResponse.updated_at, OnboardingResponse.actor_id).label("last_answer"),
 )
 

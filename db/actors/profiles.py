@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, select
 from db.catalog.project_cards import TERMS
 from db.database.column_types import ACTOR_ID, BigIntId
 from db.database.engine import Database
-from db.models import Engagement, Mute, Project, Term, TermKind, UserTag
+from db.models import ActorInterest, Engagement, Mute, Project, Term, TermKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +48,18 @@ class ProfileExclusions:
 NO_EXCLUSIONS = ProfileExclusions()
 
 TAGS = (
-    select(UserTag.term_id, Term.kind, Term.key, Term.name, UserTag.confidence, UserTag.source, UserTag.created_at)
-    .join(Term, Term.id == UserTag.term_id)
-    .where(UserTag.actor_id == ACTOR_ID)
-    .order_by(UserTag.confidence.desc(), UserTag.term_id)
+    select(
+        ActorInterest.term_id,
+        Term.kind,
+        Term.key,
+        Term.name,
+        ActorInterest.confidence,
+        ActorInterest.source,
+        ActorInterest.created_at,
+    )
+    .join(Term, Term.id == ActorInterest.term_id)
+    .where(ActorInterest.actor_id == ACTOR_ID)
+    .order_by(ActorInterest.confidence.desc(), ActorInterest.term_id)
 )
 _IS_MUTED_PROJECT = select(Mute.id).where(Mute.seed_id == Engagement.project_id, Mute.actor_id == ACTOR_ID).exists()
 RECENT_ENGAGEMENTS = (

@@ -14,27 +14,29 @@ from db.actors.interest_rows import UPSERT
 from db.actors.users import lock_actors, mark_profiles_changed
 from db.database.batches import insert_batch
 from db.database.column_types import ACTOR_ID, IDS, in_list
-from db.models import RemovedInterest, TagSource, UserTag, now
+from db.models import ActorInterest, InterestSource, RemovedInterest, now
 
 STATED_CONFIDENCE = 1.0
 """Confidence of a stated interest, as in the specification."""
 
-_STATED_SOURCES = (TagSource.MANUAL.value, TagSource.QUIZ.value)
+_STATED_SOURCES = (InterestSource.MANUAL.value, InterestSource.QUIZ.value)
 
-_STATED = select(UserTag.term_id, UserTag.source).where(
-    UserTag.actor_id == ACTOR_ID, UserTag.source.in_(_STATED_SOURCES)
+_STATED = select(ActorInterest.term_id, ActorInterest.source).where(
+    ActorInterest.actor_id == ACTOR_ID, ActorInterest.source.in_(_STATED_SOURCES)
 )
-_IS_ACTORS = UserTag.actor_id == ACTOR_ID
-_DELETE = delete(UserTag).where(_IS_ACTORS, in_list(UserTag.term_id, IDS)).returning(UserTag.term_id)
-_DELETE_ONBOARDING_INTERESTS = delete(UserTag).where(
-    _IS_ACTORS, UserTag.source == TagSource.QUIZ.value, in_list(UserTag.term_id, IDS)
+_IS_ACTORS = ActorInterest.actor_id == ACTOR_ID
+_DELETE = delete(ActorInterest).where(_IS_ACTORS, in_list(ActorInterest.term_id, IDS)).returning(ActorInterest.term_id)
+_DELETE_ONBOARDING_INTERESTS = delete(ActorInterest).where(
+    _IS_ACTORS, ActorInterest.source == InterestSource.QUIZ.value, in_list(ActorInterest.term_id, IDS)
 )
-_insert = insert_batch(UserTag, "actor_id", "term_id", "confidence", "source", "created_at", "updated_at")
+_insert = insert_batch(ActorInterest, "actor_id", "term_id", "confidence", "source", "created_at", "updated_at")
 _UPSERT_ONBOARDING_INTERESTS = _insert.on_conflict_do_update(
     index_elements=["actor_id", "term_id"],
     set_={
         "confidence": _insert.excluded.confidence,
-        "source": case((UserTag.source == TagSource.MANUAL.value, UserTag.source), else_=_insert.excluded.source),
+        "source": case(
+            (ActorInterest.source == InterestSource.MANUAL.value, ActorInterest.source), else_=_insert.excluded.source
+        ),
         "updated_at": _insert.excluded.updated_at,
     },
 )
@@ -51,11 +53,11 @@ async def store_stated_interests(connection: AsyncConnection, actor_id: int, ter
     """
     await lock_actors(connection, [actor_id])
     stored_sources = {row.term_id: row.source for row in await connection.execute(_STATED, {"actor": actor_id})}
-    if stored_sources == dict.fromkeys(term_ids, TagSource.MANUAL.value):
+    if stored_sources == dict.fromkeys(term_ids, InterestSource.MANUAL.value):
         return False
     await _remove(connection, actor_id, sorted(stored_sources.keys() - set(term_ids)))
     if term_ids:
-        await connection.execute(UPSERT, {"rows": _rows(actor_id, term_ids, TagSource.MANUAL)})
+        await connection.execute(UPSERT, {"rows": _rows(actor_id, term_ids, InterestSource.MANUAL)})
         await connection.execute(_DELETE_REMOVED, {"actor": actor_id, "ids": sorted(term_ids)})
     await mark_profiles_changed(connection, [actor_id])
     return True
@@ -81,7 +83,7 @@ async def store_onboarding_interests(
         await connection.execute(_DELETE_ONBOARDING_INTERESTS, {"actor": actor_id, "ids": sorted(dropped_term_ids)})
     if added_term_ids:
         await connection.execute(
-            _UPSERT_ONBOARDING_INTERESTS, {"rows": _rows(actor_id, added_term_ids, TagSource.QUIZ)}
+            _UPSERT_ONBOARDING_INTERESTS, {"rows": _rows(actor_id, added_term_ids, InterestSource.QUIZ)}
         )
         await connection.execute(_DELETE_REMOVED, {"actor": actor_id, "ids": sorted(added_term_ids)})
 
@@ -97,6 +99,6 @@ async def _remove(connection: AsyncConnection, actor_id: int, term_ids: Sequence
     return deleted_term_ids
 
 
-def _rows(actor_id: int, term_ids: Sequence[int], source: TagSource) -> list[tuple[object, ...]]:
+def _rows(actor_id: int, term_ids: Sequence[int], source: InterestSource) -> list[tuple[object, ...]]:
     at = now()
     return [(actor_id, term_id, STATED_CONFIDENCE, source.value, at, at) for term_id in sorted(set(term_ids))]

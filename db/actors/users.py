@@ -278,8 +278,8 @@ async def upsert_users(
 
     With `protected`, records that would demote an administrator are refused.
 
-    The tags of a record replace the imported interests of the user; interests of other sources are not changed. A tag
-    refers to its term by key or name. Unknown terms are created.
+    The interests of a record replace the imported interests of the user; interests of other sources are not changed. An
+    interest refers to its term by key or name. Unknown terms are created.
     """
     stored_users = await _lock_stored(connection, records)
     refusals = _refuse_demotions(records, stored_users) if protected else []
@@ -292,7 +292,7 @@ async def upsert_users(
     await connection.execute(_INSERT_USERS_ACTORS, keys | {"now": now()})
     actor_ids = {row.key: row.id for row in await connection.execute(_ACTORS, keys)}
     changed_actor_ids = await replace_imported_interests(
-        connection, {actor_ids[record.key]: record.tags for record in latest_records}
+        connection, {actor_ids[record.key]: record.interests for record in latest_records}
     )
     added_keys = differing_keys - stored_users.keys()
     changed_keys = differing_keys | {

@@ -10,7 +10,7 @@ from db.catalog.project_cards import ProjectFilter, conditions
 from db.catalog.visibility import PUBLIC
 from db.database.column_types import ACTOR_ID, IDS, SINCE, IntegerList, UtcDateTime, in_list
 from db.database.engine import Database
-from db.models import Engagement, Like, Project, ProjectTerm, UserTag
+from db.models import ActorInterest, Engagement, Like, Project, ProjectTerm
 
 _ACTOR_COUNT = func.count().label("actors")
 _NEWEST_FIRST = (Project.created_at.desc(), Project.id.desc())
@@ -164,7 +164,7 @@ def _liked_by_neighbors(actor_id: Any, shared_id: Any) -> Select[int, int]:
     )
 
 
-_LIKED_BY_TAG_NEIGHBORS = _liked_by_neighbors(UserTag.actor_id, UserTag.term_id)
+_LIKED_BY_TAG_NEIGHBORS = _liked_by_neighbors(ActorInterest.actor_id, ActorInterest.term_id)
 _LIKED_BY_PROJECT_NEIGHBORS = _liked_by_neighbors(Engagement.actor_id, Engagement.project_id)
 
 

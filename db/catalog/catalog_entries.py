@@ -14,7 +14,7 @@ from db.database.batches import delete_batch, insert_batch, upsert_batch
 from db.database.column_types import IDS, KEYS, in_list
 from db.database.engine import Database, Rows
 from db.errors import UnknownReference
-from db.models import OutboxKind, Project, ProjectTerm, Term, TermKind, Tool, User, UserTag, now
+from db.models import ActorInterest, OutboxKind, Project, ProjectTerm, Term, TermKind, Tool, User, now
 from db.outbox import enqueue
 from db.records import CategoryRecord, ProjectRecord, ToolRecord
 from db.upsert_results import Refusal, UpsertResult, accepted, last_record_by_key, upsert_result
@@ -307,7 +307,7 @@ _PROJECTS_WITH_TERMS = (
     .where(in_list(ProjectTerm.term_id, IDS))
     .distinct()
 )
-_ACTORS_WITH_TERMS = select(UserTag.actor_id).where(in_list(UserTag.term_id, IDS)).distinct()
+_ACTORS_WITH_TERMS = select(ActorInterest.actor_id).where(in_list(ActorInterest.term_id, IDS)).distinct()
 
 
 async def upsert_tools(connection: AsyncConnection, records: Sequence[ToolRecord]) -> UpsertResult:

@@ -8,7 +8,7 @@ a public project. Everything else is answered like an unknown key. The platform'
 from sqlalchemy import and_, bindparam, or_, select
 
 from db.database.column_types import ACTOR_ID, BigIntId
-from db.models import Mute, Project, ProjectTerm, Term, User, UserTag
+from db.models import ActorInterest, Mute, Project, ProjectTerm, Term, User
 
 PUBLIC = and_(~Project.private, ~Project.archived)
 """A condition on `Project`: neither private nor archived."""
@@ -31,7 +31,10 @@ PUBLIC_TERM = or_(Term.listed, _PROJECT_WITH_TERM.where(PUBLIC).exists())
 KNOWN_TERM = or_(
     PUBLIC_TERM,
     _PROJECT_WITH_TERM.where(Project.owner_id == _USER).exists(),
-    select(UserTag.term_id).where(UserTag.term_id == Term.id, UserTag.actor_id == ACTOR_ID).correlate(Term).exists(),
+    select(ActorInterest.term_id)
+    .where(ActorInterest.term_id == Term.id, ActorInterest.actor_id == ACTOR_ID)
+    .correlate(Term)
+    .exists(),
 )
 """A condition on `Term`: public, a term of a project of the user bound to ``user``, or an interest of the actor bound
 to ``actor``."""

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from db.demo.content import DEMO_VIEWERS, Interest, SimulatedUser, interests, tier_of, words
 from db.models import TermKind
-from db.records import TagRecord, UserRecord
+from db.records import InterestRecord, UserRecord
 
 USER_COUNT = 300
 VIEWS = 62_000
@@ -49,7 +49,7 @@ def _make_person(rng: np.random.Generator, name: str, views: float) -> Simulated
         bio=_draw_bio(rng, interests()[int(np.argmax(taste))]),
         tier=tier_of(points),
         points=points,
-        tags=_stated_interests(rng, taste) if rng.random() < states_interests else (),
+        interests=_stated_interests(rng, taste) if rng.random() < states_interests else (),
     )
     return SimulatedUser(
         record, tuple(float(share) for share in taste), views, int(rng.choice(_DAY_STARTS, p=_DAY_START_ODDS))
@@ -71,7 +71,9 @@ def _draw_bio(rng: np.random.Generator, interest: Interest) -> str:
     return str(rng.choice(["", occupation, remark, f"{occupation} {remark}"], p=[0.2, 0.15, 0.2, 0.45]))
 
 
-def _stated_interests(rng: np.random.Generator, taste: Sequence[float] | NDArray[np.float64]) -> tuple[TagRecord, ...]:
+def _stated_interests(
+    rng: np.random.Generator, taste: Sequence[float] | NDArray[np.float64]
+) -> tuple[InterestRecord, ...]:
     """Draw two to six terms that fit the taste. The first terms of an interest are drawn most often."""
     odds: dict[tuple[TermKind, str], float] = {}
     for interest, share in zip(interests(), taste, strict=True):
@@ -85,5 +87,6 @@ def _stated_interests(rng: np.random.Generator, taste: Sequence[float] | NDArray
     count = int(rng.choice([2, 3, 4, 5, 6], p=[0.1, 0.2, 0.25, 0.25, 0.2]))
     drawn_terms = (terms[int(i)] for i in rng.choice(len(terms), count, replace=False, p=weights / weights.sum()))
     return tuple(
-        TagRecord(kind=kind, name=name, confidence=round(float(rng.uniform(0.4, 1.0)), 2)) for kind, name in drawn_terms
+        InterestRecord(kind=kind, name=name, confidence=round(float(rng.uniform(0.4, 1.0)), 2))
+        for kind, name in drawn_terms
     )

@@ -12,15 +12,16 @@ from db.models.enums import (
     EngagementKind,
     FeedKind,
     InteractionType,
+    InterestSource,
     MuteKind,
     OutboxKind,
     QuestionType,
     Role,
-    TagSource,
     TermKind,
 )
 from db.models.interactions import (
     Actor,
+    ActorInterest,
     DecayedCounters,
     Dismissal,
     Engagement,
@@ -31,7 +32,6 @@ from db.models.interactions import (
     NetworkCount,
     RemovedInterest,
     Save,
-    UserTag,
 )
 from db.models.onboarding import OnboardingQuestion, OnboardingResponse
 from db.models.operations import (
@@ -49,10 +49,10 @@ from db.models.operations import (
 )
 
 __all__ = [
-    "ENGAGEMENT_BIT", "ActivityRate", "Actor", "Base", "DecayedCounters", "Dismissal", "Engagement",
-    "EngagementKind", "Erasure", "EventId", "FeedKind", "Interaction", "InteractionType", "ItemFactors",
-    "ItemNeighbors", "Job", "Like", "Mute", "MuteKind", "NetworkCount", "OnboardingQuestion", "OnboardingResponse",
-    "OutboxKind", "OutboxRow", "Project", "ProjectTerm", "QuestionType", "RankingModel", "RemovedInterest", "Role",
-    "Save", "ServedPage", "TagSource", "TasteCluster", "Term", "TermKind", "Tool", "User", "UserFactors", "UserTag",
+    "ENGAGEMENT_BIT", "ActivityRate", "Actor", "ActorInterest", "Base", "DecayedCounters", "Dismissal", "Engagement",
+    "EngagementKind", "Erasure", "EventId", "FeedKind", "Interaction", "InteractionType", "InterestSource",
+    "ItemFactors", "ItemNeighbors", "Job", "Like", "Mute", "MuteKind", "NetworkCount", "OnboardingQuestion",
+    "OnboardingResponse", "OutboxKind", "OutboxRow", "Project", "ProjectTerm", "QuestionType", "RankingModel", "RemovedInterest", "Role",
+    "Save", "ServedPage", "TasteCluster", "Term", "TermKind", "Tool", "User", "UserFactors",
     "VelocityConstants", "now",
 ]  # fmt: skip

@@ -24,7 +24,7 @@ class TermKind(StrEnum):
     TOPIC = "topic"
 
 
-class TagSource(StrEnum):
+class InterestSource(StrEnum):
     """Sources of an interest: set by hand, chosen in onboarding, imported, or learned from interactions."""
 
     MANUAL = "manual"

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from db.database.column_types import BigIntId
 from db.models.base import Base, now, one_of_check
-from db.models.enums import FeedKind, InteractionType, TagSource
+from db.models.enums import FeedKind, InteractionType, InterestSource
 
 
 class Actor(Base):
@@ -188,7 +188,7 @@ Index("ix_saves_project_id", Save.project_id)
 Index("ix_dismissals_project_id", Dismissal.project_id)
 
 
-class UserTag(Base):
+class ActorInterest(Base):
     """A stated, imported or learned interest of an actor; `confidence` is from 0 to 1."""
 
     __tablename__ = "user_tags"
@@ -202,12 +202,14 @@ class UserTag(Base):
     __table_args__ = (
         PrimaryKeyConstraint("actor_id", "term_id"),
         CheckConstraint("confidence >= 0 AND confidence <= 1", name="confidence_in_range"),
-        one_of_check("source", TagSource),
+        one_of_check("source", InterestSource),
     )
 
 
-Index("ix_user_tags_actor_term_confidence", UserTag.actor_id, UserTag.term_id, UserTag.confidence.desc())
-Index("ix_user_tags_term_actor", UserTag.term_id, UserTag.actor_id)
+Index(
+    "ix_user_tags_actor_term_confidence", ActorInterest.actor_id, ActorInterest.term_id, ActorInterest.confidence.desc()
+)
+Index("ix_user_tags_term_actor", ActorInterest.term_id, ActorInterest.actor_id)
 
 
 class RemovedInterest(Base):

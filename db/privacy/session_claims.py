@@ -17,17 +17,17 @@ from db.interactions.decayed_counters import FirstEngagement, add_first_engageme
 from db.interactions.project_counters import ProjectCounts, add_counts, lock_projects
 from db.models import (
     Actor,
+    ActorInterest,
     Dismissal,
     Engagement,
     Interaction,
     InteractionType,
+    InterestSource,
     Like,
     OnboardingResponse,
     OutboxKind,
     Save,
-    TagSource,
     User,
-    UserTag,
     now,
 )
 from db.onboarding.answers import ONBOARDING_SETTING
@@ -78,7 +78,7 @@ _UPDATE_ACCOUNT = (
     .values(version=Actor.version + 1, settings=bindparam("merged", type_=Json))
 )
 
-_STATED_SOURCES = (TagSource.MANUAL.value, TagSource.QUIZ.value)
+_STATED_SOURCES = (InterestSource.MANUAL.value, InterestSource.QUIZ.value)
 
 
 def _exists_in_account(table: Table) -> ColumnElement[bool]:
@@ -156,14 +156,14 @@ def _use_earlier_time(model: Any) -> Any:
 _USE_EARLIER_TIMES = [_use_earlier_time(model) for model in (Like, Save, Dismissal)]
 
 # An interest stated in the session replaces a learned or imported interest of the account.
-_session_interest = table_of(UserTag).alias("session_interest")
-_DELETE_OVERRIDDEN_INTERESTS = delete(UserTag).where(
-    UserTag.actor_id == _ACCOUNT_ACTOR,
-    UserTag.source.not_in(_STATED_SOURCES),
+_session_interest = table_of(ActorInterest).alias("session_interest")
+_DELETE_OVERRIDDEN_INTERESTS = delete(ActorInterest).where(
+    ActorInterest.actor_id == _ACCOUNT_ACTOR,
+    ActorInterest.source.not_in(_STATED_SOURCES),
     select(_session_interest.c.term_id)
     .where(
         _session_interest.c.actor_id == _SESSION_ACTOR,
-        _session_interest.c.term_id == UserTag.term_id,
+        _session_interest.c.term_id == ActorInterest.term_id,
         _session_interest.c.source.in_(_STATED_SOURCES),
     )
     .exists(),

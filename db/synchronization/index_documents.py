@@ -16,6 +16,7 @@ from db.database.column_types import BigIntId, IntegerList, TextList, UtcDateTim
 from db.database.engine import Database
 from db.models import (
     Actor,
+    ActorInterest,
     Engagement,
     EngagementKind,
     OnboardingQuestion,
@@ -28,7 +29,6 @@ from db.models import (
     TermKind,
     Tool,
     User,
-    UserTag,
     now,
 )
 from db.synchronization.embedding_texts import profile_text, project_text, tool_text
@@ -84,10 +84,10 @@ _ACTOR_ROWS = (
     .where(in_list(Actor.id, _ACTORS), Actor.merged_into.is_(None))
 )
 _ACTOR_TAGS = (
-    select(UserTag.actor_id, UserTag.term_id, Term.kind, Term.name, UserTag.confidence)
-    .join(Term, Term.id == UserTag.term_id)
-    .where(in_list(UserTag.actor_id, _ACTORS))
-    .order_by(UserTag.confidence.desc(), Term.name, Term.id)
+    select(ActorInterest.actor_id, ActorInterest.term_id, Term.kind, Term.name, ActorInterest.confidence)
+    .join(Term, Term.id == ActorInterest.term_id)
+    .where(in_list(ActorInterest.actor_id, _ACTORS))
+    .order_by(ActorInterest.confidence.desc(), Term.name, Term.id)
 )
 _ACTOR_ANSWERS = (
     select(OnboardingResponse.actor_id, OnboardingQuestion.type, OnboardingResponse.words, OnboardingResponse.text)

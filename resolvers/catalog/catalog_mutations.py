@@ -68,7 +68,7 @@ class ToolInput:
     name: Annotated[str, "The display name."]
     tagline: Annotated[str | None, "The purpose of the tool in one line."] = None
     description: Annotated[str | None, "The description."] = None
-    category: Annotated[str | None, "The platform's own group of tools."] = None
+    category: Annotated[str | None, "The platform's own group of tools, as free text."] = None
     tags: Annotated[list[str] | None, "Free tags, up to 200."] = None
     use_cases: Annotated[str | None, "The use cases."] = None
 
@@ -83,7 +83,7 @@ class CategoryInput:
 
 
 @input_type
-class TagInput:
+class UserInterestInput:
     """An interest that a user stated on the platform."""
 
     name: Annotated[str, "The key or the name of a tool, category or topic."]
@@ -101,8 +101,8 @@ class UserInput:
     tier: Annotated[str | None, "The platform's own tier of the user."] = None
     points: Annotated[int | None, "The platform's own score of the user, from 0."] = None
     role: Annotated[Role | None, "The role. Default: VIEWER. Only administrators appoint administrators."] = None
-    tags: Annotated[
-        list[TagInput] | None,
+    interests: Annotated[
+        list[UserInterestInput] | None,
         "The interests, up to 1,000. They replace the interests of earlier requests; interests that the user stated "
         "here are kept.",
     ] = None

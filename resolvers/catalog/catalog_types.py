@@ -47,7 +47,7 @@ class Tool(Node, View):
 
     @computed(shared=True, read="category")
     async def category(self, info: Info) -> str:
-        """The platform's own group of tools; may be empty."""
+        """The platform's own group of tools, as free text; may be empty. Not related to `Category`."""
         return (await self._record(info)).category
 
     @computed(shared=True, read="tags")

@@ -57,7 +57,7 @@ class PersonalizationSettingsInput:
     """Settings to change. Omitted settings are kept."""
 
     personalized: Annotated[bool | None, viewer.PERSONALIZED] = None
-    use_topics: Annotated[bool | None, viewer.USE_TOPICS] = None
+    use_interests: Annotated[bool | None, viewer.USE_INTERESTS] = None
     learn_from_views: Annotated[bool | None, viewer.LEARN_FROM_VIEWS] = None
     learn_from_likes: Annotated[bool | None, viewer.LEARN_FROM_LIKES] = None
     social_signals: Annotated[bool | None, viewer.SOCIAL_SIGNALS] = None

@@ -9,7 +9,7 @@ import strawberry
 
 from db.actors import mutes, profiles, users
 from db.actors.actor_preferences import preferences_in
-from db.models import MuteKind, Role, TagSource, TermKind
+from db.models import InterestSource, MuteKind, Role, TermKind
 from resolvers.catalog.catalog_types import User, user_by_id
 from resolvers.common.context import Context, Info
 from resolvers.common.descriptions import object_type
@@ -20,7 +20,7 @@ from resolvers.common.relay import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, After, Conn
 from resolvers.common.user_errors import UserError, attempt
 
 PERSONALIZED = "Whether feeds use your profile. If not, `forYou` is the popular feed; mutes still apply."
-USE_TOPICS = "Whether interests influence the ranking: stated interests, onboarding answers and learned interests."
+USE_INTERESTS = "Whether interests influence the ranking: stated interests, onboarding answers and learned interests."
 LEARN_FROM_VIEWS = "Whether views and clicks influence the ranking."
 LEARN_FROM_LIKES = "Whether likes, saves, comments and follows influence the ranking."
 SOCIAL_SIGNALS = (
@@ -40,14 +40,14 @@ class PersonalizationSettings:
     """
 
     personalized: Annotated[bool, PERSONALIZED]
-    use_topics: Annotated[bool, USE_TOPICS]
+    use_interests: Annotated[bool, USE_INTERESTS]
     learn_from_views: Annotated[bool, LEARN_FROM_VIEWS]
     learn_from_likes: Annotated[bool, LEARN_FROM_LIKES]
     social_signals: Annotated[bool, SOCIAL_SIGNALS]
     discovery: Annotated[int, DISCOVERY]
 
 
-class InterestSource(StrEnum):
+class PublicInterestSource(StrEnum):
     """Sources of interests in the graph."""
 
     MANUAL = "manual"
@@ -56,7 +56,7 @@ class InterestSource(StrEnum):
 
 
 register_enum(
-    InterestSource,
+    PublicInterestSource,
     "InterestSource",
     "The source of an interest.",
     {
@@ -77,7 +77,7 @@ class Interest:
     name: Annotated[str, "The name."]
     kind: Annotated[TermKind, "The kind."]
     confidence: Annotated[float, "The confidence, 0 to 1."]
-    source: Annotated[InterestSource, "The source."]
+    source: Annotated[PublicInterestSource, "The source."]
     from_onboarding: Annotated[
         bool, "Whether the interest came from an onboarding answer, and is removed if the answer is deleted."
     ]
@@ -96,8 +96,10 @@ async def interests_of(context: Context) -> list[Interest]:
             name=interest.name,
             kind=interest.kind,
             confidence=interest.confidence,
-            source=InterestSource.MANUAL if interest.source == TagSource.QUIZ else InterestSource(interest.source),
-            from_onboarding=interest.source == TagSource.QUIZ,
+            source=PublicInterestSource.MANUAL
+            if interest.source == InterestSource.QUIZ
+            else PublicInterestSource(interest.source),
+            from_onboarding=interest.source == InterestSource.QUIZ,
             since=interest.since,
         )
         for interest in interests

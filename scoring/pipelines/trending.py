@@ -102,7 +102,7 @@ async def rank(
 async def interests(database: Database, viewer: Viewer) -> Profile | None:
     """Return the profile with the interests that boost projects, in one statement; None without interests."""
     preferences = preferences_in(viewer.settings)
-    if viewer.actor_id is None or not (preferences.personalized and preferences.use_topics):
+    if viewer.actor_id is None or not (preferences.personalized and preferences.use_interests):
         return None
     stated = await interests_of(database, viewer.actor_id)
     return Profile(viewer, tuple(stated)) if stated else None

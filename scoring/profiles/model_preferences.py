@@ -77,7 +77,7 @@ _FLAT = Curve((0.0,), (0.0,))
 def switched_on(preferences: Preferences) -> frozenset[PreferenceSwitch]:
     """Return the switches that are on."""
     switches = {
-        PreferenceSwitch.INTERESTS: preferences.use_topics,
+        PreferenceSwitch.INTERESTS: preferences.use_interests,
         PreferenceSwitch.VIEWS: preferences.learn_from_views,
         PreferenceSwitch.LIKES: preferences.learn_from_likes,
         PreferenceSwitch.SOCIAL: preferences.social_signals,

@@ -128,7 +128,7 @@ def status_of(
 
 def _strategy(counts: SignalCounts, preferences: Preferences) -> Strategy:
     """Return the strategy of For You by the rule that `scoring.feeds` applies to the profile."""
-    uses_interests = preferences.use_topics and preferences.personalized
+    uses_interests = preferences.use_interests and preferences.personalized
     has_history = counts.interactions > 0 and preferences.personalized
     if counts.has_answered and uses_interests and not has_history:
         return Strategy.ONBOARDING

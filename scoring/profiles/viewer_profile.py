@@ -61,7 +61,9 @@ class Profile:
     def has_answered(self) -> bool:
         """Whether the viewer has answered an onboarding question, and the preferences allow using the answers."""
         return (
-            ONBOARDING_SETTING in self.viewer.settings and self.preferences.personalized and self.preferences.use_topics
+            ONBOARDING_SETTING in self.viewer.settings
+            and self.preferences.personalized
+            and self.preferences.use_interests
         )
 
     @property
@@ -139,7 +141,7 @@ async def load_profile_without_vector(
     all_interests, engagements = await asyncio.gather(
         interests_of(database, viewer.actor_id), recent_engagements(database, viewer.actor_id, limit)
     )
-    interests = [tag for tag in all_interests if preferences.use_topics and tag.term_id not in exclusions.terms]
+    interests = [tag for tag in all_interests if preferences.use_interests and tag.term_id not in exclusions.terms]
     remaining = [engagement for engagement in engagements if engagement.project_id not in exclusions.projects]
     learnable = _learnable(remaining[: tunables.PROFILE_ENGAGEMENTS], learnable_kinds(preferences))
     return Profile(viewer, tuple(interests), tuple(learnable), exclusions=exclusions)
@@ -170,7 +172,7 @@ async def _profile_vector(stores: Stores, profile: Profile, actor_id: int, at: d
 
 async def _interest_vector(stores: Stores, profile: Profile, actor_id: int) -> Vector | None:
     """Return the vector of the interests. With exclusions, the text of the remaining interests is embedded."""
-    if not profile.preferences.use_topics:
+    if not profile.preferences.use_interests:
         return None
     if profile.exclusions == NO_EXCLUSIONS:
         return await stores.vectors.profile(actor_id)

@@ -67,7 +67,7 @@ def load_dataset(directory: Path, progress: Callable[[str, float], None] = lambd
         log=EventLog.from_events(pairs[:, 0], pairs[:, 1], times, len(users), len(projects)),
         likes=EventLog.from_events(pairs[is_like, 0], pairs[is_like, 1], times[is_like], len(users), len(projects)),
         interests_s=np.array(
-            [-np.inf if len(user.tags) >= tunables.SUFFICIENT_INTERESTS else np.inf for user in users]
+            [-np.inf if len(user.interests) >= tunables.SUFFICIENT_INTERESTS else np.inf for user in users]
         ),
     )
 

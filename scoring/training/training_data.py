@@ -8,7 +8,7 @@ import numpy as np
 from sqlalchemy import func, select
 
 from db.database.engine import Database
-from db.models import Actor, Like, OnboardingResponse, Project, UserTag
+from db.models import Actor, ActorInterest, Like, OnboardingResponse, Project
 from db.trained_models.collaborative_data import stream_engagement
 from scoring import tunables
 from scoring.errors import InsufficientData
@@ -22,7 +22,7 @@ _PROJECTS = (
     .order_by(Project.id)
 )
 _LIKES = select(Like.actor_id, Like.project_id, Like.created_at)
-_TAGS = select(UserTag.actor_id, UserTag.created_at)
+_TAGS = select(ActorInterest.actor_id, ActorInterest.created_at)
 _ANSWERS = select(OnboardingResponse.actor_id, func.min(OnboardingResponse.created_at).label("first")).group_by(
     OnboardingResponse.actor_id
 )

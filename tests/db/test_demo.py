@@ -115,7 +115,7 @@ def test_every_reference_names_something(data: DemoData, projects: dict[str, Pro
     assert {event.user for event in data.interactions} <= users
     topics = {topic for project in data.projects for topic in project.topics}
     known = {"tool": tools, "category": categories, "topic": topics}
-    assert [tag for user in data.users for tag in user.tags if tag.name not in known[tag.kind]] == []
+    assert [tag for user in data.users for tag in user.interests if tag.name not in known[tag.kind]] == []
 
 
 def test_every_category_has_every_type_of_project_and_every_tool_is_used(data: DemoData) -> None:
@@ -246,7 +246,7 @@ def test_people_sleep_and_rest_at_weekends(data: DemoData) -> None:
 
 def test_people_like_what_fits_their_taste(data: DemoData, projects: dict[str, ProjectRecord]) -> None:
     """A tagged person's tags are on what they like far more often than on projects at large."""
-    tags = {user.key: {tag.name for tag in user.tags} for user in data.users if user.tags}
+    tags = {user.key: {tag.name for tag in user.interests} for user in data.users if user.interests}
     terms = {key: {*project.tools, *project.categories, *project.topics} for key, project in projects.items()}
     likes = [e for e in data.interactions if e.type is InteractionType.LIKE and e.user in tags]
     fitting = sum(bool(tags[like.user] & terms[like.project]) for like in likes) / len(likes)
@@ -257,18 +257,18 @@ def test_people_like_what_fits_their_taste(data: DemoData, projects: dict[str, P
 
 
 def test_about_half_of_the_people_have_tags(data: DemoData) -> None:
-    tagged = [user for user in data.users[6:] if user.tags]
+    tagged = [user for user in data.users[6:] if user.interests]
     assert 0.4 < len(tagged) / 294 < 0.6
     for user in tagged:
-        assert 2 <= len(user.tags) <= 6
-        assert all(0.4 <= tag.confidence <= 1 for tag in user.tags)
+        assert 2 <= len(user.interests) <= 6
+        assert all(0.4 <= tag.confidence <= 1 for tag in user.interests)
     assert 0.1 < sum(not user.bio for user in data.users) / 300 < 0.3
     assert len({user.tier for user in data.users}) == 5
 
 
 def test_neighbours_by_tags_like_enough_together(data: DemoData) -> None:
     """The 30 people who share most tags with `heavy` must give the collaborative signal something above its floor."""
-    tags = {user.key: {(tag.kind, tag.name) for tag in user.tags} for user in data.users}
+    tags = {user.key: {(tag.kind, tag.name) for tag in user.interests} for user in data.users}
     likes: dict[str, set[str]] = defaultdict(set)
     for event in data.interactions:
         if event.type is InteractionType.LIKE:
@@ -312,13 +312,13 @@ def test_the_named_viewers_are_who_they_say(data: DemoData, projects: dict[str, 
     assert all(users[viewer.key].username == viewer.username for viewer in DEMO_VIEWERS)
     events = {viewer.key: events_of(data, viewer.key) for viewer in DEMO_VIEWERS}
     assert events["newcomer"] == events["quiz"] == []
-    assert users["newcomer"].tags == users["quiz"].tags == ()
+    assert users["newcomer"].interests == users["quiz"].interests == ()
     assert len(events["heavy"]) >= 400
-    assert len(users["heavy"].tags) >= 8
+    assert len(users["heavy"].interests) >= 8
     seen = [event for event in events["narrow"] if event.type is not InteractionType.DISMISS]
     assert len(seen) >= 60
     assert {projects[event.project].categories[0] for event in seen} == {"music"}
-    assert sorted(tag.kind for tag in users["narrow"].tags) == ["category", "tool", "tool"]
+    assert sorted(tag.kind for tag in users["narrow"].interests) == ["category", "tool", "tool"]
     assert 80 <= len(events["owner"]) <= 300
     assert Counter(project.owner for project in data.projects)["owner"] == 12
     assert 5 <= len(events["administrator"]) <= 60

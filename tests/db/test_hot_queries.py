@@ -20,6 +20,7 @@ from db.database.column_types import IntegerList, TextList, in_list
 from db.database.engine import Database
 from db.models import (
     Actor,
+    ActorInterest,
     Base,
     Engagement,
     Interaction,
@@ -28,7 +29,6 @@ from db.models import (
     Project,
     ProjectTerm,
     Term,
-    UserTag,
 )
 from db.page_projects import PageProjects
 from db.partitions import ensure_partitions
@@ -162,7 +162,7 @@ HOT_QUERIES = [
     ),
     HotQuery(
         "the actors who carry a term",
-        _statement(select(UserTag.actor_id).where(UserTag.term_id == TERM)),
+        _statement(select(ActorInterest.actor_id).where(ActorInterest.term_id == TERM)),
         "ix_user_tags_term_actor",
         in_order=False,
     ),
@@ -228,7 +228,7 @@ def _rows() -> dict[type[Base], list[dict[str, Any]]]:
             for i in ids
         ],
         ProjectTerm: [{"project_id": project, "term_id": term} for project, term in carried],
-        UserTag: [{"actor_id": a, "term_id": t, "confidence": 0.5, "source": "manual"} for a, t in tagged],
+        ActorInterest: [{"actor_id": a, "term_id": t, "confidence": 0.5, "source": "manual"} for a, t in tagged],
         Engagement: [
             {"actor_id": a, "project_id": p, "first_at": at, "last_at": at, "kinds": 3} for (a, p), at in ago.items()
         ],

@@ -21,6 +21,7 @@ from db.database.engine import Database
 from db.errors import MigrationPending
 from db.models import (
     Actor,
+    ActorInterest,
     Base,
     DecayedCounters,
     Dismissal,
@@ -43,7 +44,6 @@ from db.models import (
     Term,
     User,
     UserFactors,
-    UserTag,
     VelocityConstants,
     now,
 )
@@ -339,9 +339,11 @@ RULES = [
     Rule("a term's kind is known", Term, [{"kind": "x", "key": "k", "name": "n"}], "ck_terms_kind_known"),
     Rule("a term is there once", Term, [{"kind": "tool", "key": "t1", "name": "n"}], "terms.kind|uq_terms_kind_key"),
     Rule("a project carries a term once", ProjectTerm, [{"project_id": 1, "term_id": 1}] * 2, "project_terms"),
-    Rule("a confidence is at most 1", UserTag, [{**TAG, "confidence": 1.1}], "ck_user_tags_confidence_in_range"),
-    Rule("a confidence is at least 0", UserTag, [{**TAG, "confidence": -0.1}], "ck_user_tags_confidence_in_range"),
-    Rule("a tag's source is known", UserTag, [{**TAG, "source": "guessed"}], "ck_user_tags_source_known"),
+    Rule("a confidence is at most 1", ActorInterest, [{**TAG, "confidence": 1.1}], "ck_user_tags_confidence_in_range"),
+    Rule(
+        "a confidence is at least 0", ActorInterest, [{**TAG, "confidence": -0.1}], "ck_user_tags_confidence_in_range"
+    ),
+    Rule("a tag's source is known", ActorInterest, [{**TAG, "source": "guessed"}], "ck_user_tags_source_known"),
     Rule("an interaction is there once", Interaction, [EVENT, EVENT], "interactions"),
     Rule("an interaction's type is known", Interaction, [{**EVENT, "type": "wave"}], "ck_interactions_type_known"),
     Rule("an interaction's feed is known", Interaction, [{**EVENT, "feed_kind": "x"}], "ck_interactions_feed_kind_kn"),
@@ -407,7 +409,7 @@ async def test_a_deleted_user_takes_all_that_hangs_on_the_actor_along_and_leaves
         await connection.execute(insert(Engagement), [{**PAIR, "first_at": TIME, "last_at": TIME, "kinds": 1}])
         for model in (Like, Save, Dismissal):
             await connection.execute(insert(model), [PAIR])
-        await connection.execute(insert(UserTag), [TAG])
+        await connection.execute(insert(ActorInterest), [TAG])
         await connection.execute(insert(OnboardingResponse), [ANSWER])
         await connection.execute(insert(ServedPage), [{**SERVED, "feed_kind": "for_you", "actor_id": 1}])
         await connection.execute(insert(Actor), [{"id": 3, "session_key": "s3", "merged_into": 1}])

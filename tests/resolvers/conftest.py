@@ -15,7 +15,7 @@ from db.actors.users import Viewer
 from db.cache.last_known import LastKnownValues
 from db.database.engine import Database
 from db.models import InteractionType, Role, TermKind
-from db.records import TagRecord
+from db.records import InterestRecord
 from resolvers.common.context import Context
 from resolvers.schema import schema
 from scoring.use_cases.unit_of_work import Caller
@@ -26,7 +26,7 @@ SESSION = Caller(session_key="s1")
 SERVICE = Caller(user_key="platform", role=Role.SERVICE)
 ADMINISTRATOR = Caller(user_key="chief", role=Role.ADMINISTRATOR)
 
-PAINTER = (TagRecord(name="painting", kind=TermKind.CATEGORY), TagRecord(name="tool-0", kind=TermKind.TOOL))
+PAINTER = (InterestRecord(name="painting", kind=TermKind.CATEGORY), InterestRecord(name="tool-0", kind=TermKind.TOOL))
 
 
 def user(key: str) -> Caller:

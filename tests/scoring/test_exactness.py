@@ -11,7 +11,7 @@ import pytest
 from db.actors.users import Viewer
 from db.errors import Store
 from db.models import InteractionType, TermKind
-from db.records import TagRecord
+from db.records import InterestRecord
 from scoring.collaborative.collaborative_training import train_collaborative_model
 from scoring.deadlines import PATIENT
 from scoring.explanation.reasons import summary
@@ -41,8 +41,8 @@ TRAINED = with_untrained_signals(
 
 MODELS = {model.name: model for model in (BASELINE, DEFAULT, TRAINED)}
 PAINTER = (
-    TagRecord(name="painting", kind=TermKind.CATEGORY, confidence=0.7),
-    TagRecord(name="tool-0", kind=TermKind.TOOL),
+    InterestRecord(name="painting", kind=TermKind.CATEGORY, confidence=0.7),
+    InterestRecord(name="tool-0", kind=TermKind.TOOL),
 )
 
 Serve = Callable[[Feeds, Viewer, int, str | None], Awaitable[Page]]

@@ -22,7 +22,7 @@ from db.errors import Store, StoreUnavailable
 from db.interactions.interactions import dismiss, remove_state
 from db.models import FeedKind, InteractionType, Project, TermKind, now
 from db.page_projects import PageNeeds
-from db.records import TagRecord
+from db.records import InterestRecord
 from scoring import tunables
 from scoring.deadlines import PATIENT
 from scoring.errors import CursorMalformed, FirstOutOfRange, ForeignCursor, SnapshotExpired
@@ -35,7 +35,7 @@ from tests.conftest import CountStatements
 from tests.templates import Template
 from tests.world import ANYTHING, MOMENT, World, embedded_world, filling, keys_of, world_fixture
 
-PAINTER = (TagRecord(name="painting", kind=TermKind.CATEGORY), TagRecord(name="tool-0", kind=TermKind.TOOL))
+PAINTER = (InterestRecord(name="painting", kind=TermKind.CATEGORY), InterestRecord(name="tool-0", kind=TermKind.TOOL))
 
 
 async def a_small_community(world: World, projects: int = 60) -> None:

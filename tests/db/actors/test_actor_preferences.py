@@ -55,15 +55,15 @@ async def test_other_settings_of_the_actor_are_left_alone(database: Database) ->
     await seed(database)
     async with database.write() as connection:
         await connection.execute(update(Actor).values(settings={"other": [1, "ä"]}))
-    await change(database, use_topics=False)
+    await change(database, use_interests=False)
     (row,) = await database.fetch(select(Actor.settings))
     assert row.settings["other"] == [1, "ä"]
-    assert (await stored(database))[0] == Preferences(use_topics=False)
+    assert (await stored(database))[0] == Preferences(use_interests=False)
 
 
 async def test_changes_at_once_are_all_kept(database: Database) -> None:
     await seed(database)
-    names = ("personalized", "use_topics", "learn_from_views", "learn_from_likes", "social_signals")
+    names = ("personalized", "use_interests", "learn_from_views", "learn_from_likes", "social_signals")
     assert all(await asyncio.gather(*(change(database, **{name: False}) for name in names)))
     assert await stored(database) == (Preferences(**dict.fromkeys(names, False)), 5)
 

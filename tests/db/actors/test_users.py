@@ -13,22 +13,22 @@ from db.errors import InvalidRecord
 from db.interactions.interactions import NewInteraction, record_interactions
 from db.models import (
     Actor,
+    ActorInterest,
     Engagement,
     Interaction,
     InteractionType,
+    InterestSource,
     Like,
     OutboxRow,
     Project,
     Role,
-    TagSource,
     Term,
     TermKind,
     User,
-    UserTag,
     now,
 )
 from db.privacy.erasure import erase_users
-from db.records import ProjectRecord, TagRecord, ToolRecord, UserRecord
+from db.records import InterestRecord, ProjectRecord, ToolRecord, UserRecord
 from tests.conftest import CountStatements
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
@@ -41,8 +41,8 @@ async def stored(database: Database, *keys: str) -> dict[str, UserCard]:
 
 
 def user(key: str, *tags: tuple[TermKind, str, float], **fields: object) -> UserRecord:
-    listed = tuple(TagRecord(kind=kind, name=name, confidence=confidence) for kind, name, confidence in tags)
-    return UserRecord(key=key, username=f"name of {key}", tags=listed, **fields)  # type: ignore[arg-type]
+    listed = tuple(InterestRecord(kind=kind, name=name, confidence=confidence) for kind, name, confidence in tags)
+    return UserRecord(key=key, username=f"name of {key}", interests=listed, **fields)  # type: ignore[arg-type]
 
 
 async def put(database: Database, *records: UserRecord) -> tuple[int, int, int]:
@@ -58,8 +58,8 @@ async def ensure(database: Database, viewer: Viewer) -> int:
 
 async def tags(database: Database) -> list[tuple[str, str, float, str]]:
     rows = await database.fetch(
-        select(Term.key, Term.kind, UserTag.confidence, UserTag.source)
-        .join(Term, Term.id == UserTag.term_id)
+        select(Term.key, Term.kind, ActorInterest.confidence, ActorInterest.source)
+        .join(Term, Term.id == ActorInterest.term_id)
         .order_by(Term.key)
     )
     return [tuple(row) for row in rows]  # type: ignore[misc]
@@ -174,8 +174,8 @@ async def test_imported_tags_are_replaced_and_those_made_by_hand_stay(database: 
     await put(database, user("a", (topic, "gone", 0.5), (topic, "kept", 0.5), (topic, "mine", 0.5)))
     async with database.write() as connection:
         mine = select(Term.id).where(Term.key == "mine").scalar_subquery()
-        by_hand = {"source": TagSource.MANUAL.value, "confidence": 1.0}
-        await connection.execute(update(UserTag).where(UserTag.term_id == mine).values(by_hand))
+        by_hand = {"source": InterestSource.MANUAL.value, "confidence": 1.0}
+        await connection.execute(update(ActorInterest).where(ActorInterest.term_id == mine).values(by_hand))
     assert await put(database, user("a", (topic, "kept", 0.5), (topic, "mine", 0.1), (topic, "new", 0.7))) == (0, 1, 0)
     assert await tags(database) == [
         ("kept", "topic", 0.5, "imported"), ("mine", "topic", 1.0, "manual"), ("new", "topic", 0.7, "imported"),

@@ -22,7 +22,7 @@ from db.database.engine import Database
 from db.interactions.interactions import NewInteraction, record_interactions
 from db.models import Actor, Interaction, InteractionType, Like, OutboxRow, Project, Term, TermKind, User
 from db.privacy.erasure import erase_users
-from db.records import CategoryRecord, ProjectRecord, TagRecord, ToolRecord, UserRecord
+from db.records import CategoryRecord, InterestRecord, ProjectRecord, ToolRecord, UserRecord
 from db.upsert_results import UpsertResult
 from tests.conftest import CountStatements
 
@@ -186,7 +186,7 @@ async def test_tools_are_added_changed_and_left_alone(database: Database) -> Non
 async def test_a_new_name_reaches_all_whose_text_names_it(database: Database) -> None:
     await put(database, project("a", tools=("t",)), project("b", categories=("c",)), project("z"))
     async with database.write() as connection:
-        tags = (TagRecord(kind=TermKind.TOOL, name="t"),)
+        tags = (InterestRecord(kind=TermKind.TOOL, name="t"),)
         await upsert_users(
             connection, [UserRecord(key="u", username="u", tags=tags), UserRecord(key="v", username="v")]
         )

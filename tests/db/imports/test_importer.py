@@ -20,6 +20,7 @@ from db.imports.importer import FileProgress, ImportReport, import_directory
 from db.imports.lines import MAX_LINE, read_lines
 from db.models import (
     Actor,
+    ActorInterest,
     Engagement,
     Interaction,
     Like,
@@ -28,13 +29,12 @@ from db.models import (
     ProjectTerm,
     Term,
     User,
-    UserTag,
 )
 from tests.conftest import MakeDatabase
 
 USERS = [
     {"key": "ann", "username": "Ann", "bio": "likes maps", "points": 5},
-    {"key": "bob", "username": "Bob", "tags": [{"name": "Blender", "kind": "tool", "confidence": 0.7}]},
+    {"key": "bob", "username": "Bob", "interests": [{"name": "Blender", "kind": "tool", "confidence": 0.7}]},
     {"key": "eve", "username": "Eve", "tags": [{"name": "maps", "kind": "topic"}], "tier": "gold"},
 ]
 PROJECTS = [
@@ -103,11 +103,11 @@ async def truth(database: Database) -> dict[str, list[tuple[object, ...]]]:
         .select_from(ProjectTerm)
         .join(Project, Project.id == ProjectTerm.project_id)
         .join(Term, Term.id == ProjectTerm.term_id),
-        "tags": select(User.key, Term.kind, Term.key, UserTag.confidence, UserTag.source)
-        .select_from(UserTag)
-        .join(Actor, Actor.id == UserTag.actor_id)
+        "tags": select(User.key, Term.kind, Term.key, ActorInterest.confidence, ActorInterest.source)
+        .select_from(ActorInterest)
+        .join(Actor, Actor.id == ActorInterest.actor_id)
         .join(User, User.id == Actor.user_id)
-        .join(Term, Term.id == UserTag.term_id),
+        .join(Term, Term.id == ActorInterest.term_id),
         "interactions": by_pair(Interaction, Interaction.type, Interaction.at),
         "engagement": by_pair(Engagement, Engagement.first_at, Engagement.last_at, Engagement.kinds),
         "likes": by_pair(Like, Like.created_at),
@@ -172,7 +172,11 @@ BAD_LINES: list[tuple[str, dict[str, Any] | bytes, str]] = [
     ("users", b"[1, 2]", "must be an object, as {…}"),
     ("users", {"key": "x"}, "username: is missing"),
     ("users", {"key": "x", "username": "X", "nick": "y"}, "nick: is not a field of this record"),
-    ("users", {"key": "x", "username": "X", "tags": [{"name": "a", "kind": "b"}]}, "tags[0].kind: must be 'tool', "),
+    (
+        "users",
+        {"key": "x", "username": "X", "interests": [{"name": "a", "kind": "b"}]},
+        "interests[0].kind: must be 'tool', ",
+    ),
     ("users", {"key": "x\0", "username": "X"}, "key: must not contain the character NUL"),
     ("users", {"key": "", "username": "X", "tier": "\0", "points": -1, "bio": 3}, "(and 1 more)"),
     ("projects", {"key": "x", "title": "t" * 1_001, "type": "a"}, "title: is longer than 1000 characters"),

@@ -12,20 +12,20 @@ from db.catalog.catalog_entries import upsert_categories, upsert_tools
 from db.database.engine import Database
 from db.models import (
     Actor,
+    ActorInterest,
+    InterestSource,
     OnboardingResponse,
     OutboxKind,
     OutboxRow,
     QuestionType,
     RemovedInterest,
-    TagSource,
     Term,
     TermKind,
-    UserTag,
 )
 from db.onboarding.answers import ONBOARDING_SETTING, CheckedAnswer, answers_of, delete_answers, store_answers
 from db.onboarding.question_records import OptionRecord, QuestionRecord
 from db.onboarding.questions import Question, active_questions, upsert_questions
-from db.records import CategoryRecord, TagRecord, ToolRecord, UserRecord
+from db.records import CategoryRecord, InterestRecord, ToolRecord, UserRecord
 from db.synchronization.index_documents import IndexDocumentReader
 from tests.conftest import CountStatements
 
@@ -88,7 +88,7 @@ async def test_an_answer_makes_interests_settings_and_words_for_the_profile(data
         database, ada, choice(quiz["tools"], "suno", "blender"), choice(quiz["categories"], "music"),
         choice(quiz["why"], "art", "godot-game", text="<b>synths</b> 🎹"), choice(quiz["level"], "new"),
     )  # fmt: skip
-    quizzed = (1.0, TagSource.QUIZ)
+    quizzed = (1.0, InterestSource.QUIZ)
     assert await tagged(database, ada) == dict.fromkeys(("suno", "blender", "music", "godot"), quizzed)
     viewer = await find_viewer(database, user_key="ada")
     assert viewer.settings == {ONBOARDING_SETTING: {"use_case": ["art", "godot-game"], "experience": ["new"]}}
@@ -126,7 +126,7 @@ async def test_interests_made_by_hand_are_kept_whatever_is_answered(database: Da
         await store_stated_interests(connection, ada, [ids["suno"], ids["film"]])
     await say(database, ada, choice(quiz["tools"], "suno", "godot"))
     assert await tagged(database, ada) == {
-        "suno": (1.0, TagSource.MANUAL), "film": (1.0, TagSource.MANUAL), "godot": (1.0, TagSource.QUIZ),
+        "suno": (1.0, InterestSource.MANUAL), "film": (1.0, InterestSource.MANUAL), "godot": (1.0, InterestSource.QUIZ),
     }  # fmt: skip
     await say(database, ada, choice(quiz["tools"], "blender"))
     assert set(await tagged(database, ada)) == {"suno", "film", "blender"}
@@ -221,7 +221,7 @@ async def test_it_takes_a_constant_number_of_statements(database: Database, stat
 
 async def test_an_import_does_not_bring_back_what_was_taken_away(database: Database) -> None:
     await prepare(database)
-    suno, music = TagRecord(name="suno", kind=TermKind.TOOL), TagRecord(name="music", kind=TermKind.CATEGORY)
+    suno, music = InterestRecord(name="suno", kind=TermKind.TOOL), InterestRecord(name="music", kind=TermKind.CATEGORY)
     sent = [UserRecord(key="ada", username="Ada", tags=(suno, music))]
     async with database.write() as connection:
         await upsert_users(connection, sent)
@@ -234,7 +234,7 @@ async def test_an_import_does_not_bring_back_what_was_taken_away(database: Datab
     assert set(await tagged(database, ada)) == {"music"}
     async with database.write() as connection:
         await store_stated_interests(connection, ada, [ids["suno"]])
-    assert (await tagged(database, ada))["suno"] == (1.0, TagSource.MANUAL)
+    assert (await tagged(database, ada))["suno"] == (1.0, InterestSource.MANUAL)
 
 
 async def test_stated_interests_are_those_and_no_others(database: Database) -> None:
@@ -243,12 +243,13 @@ async def test_stated_interests_are_those_and_no_others(database: Database) -> N
     await say(database, ada, choice(quiz["tools"], "suno", "godot"))
     async with database.write() as connection:
         await connection.execute(
-            insert(UserTag), [{"actor_id": ada, "term_id": ids["film"], "confidence": 0.4, "source": "learned"}]
+            insert(ActorInterest), [{"actor_id": ada, "term_id": ids["film"], "confidence": 0.4, "source": "learned"}]
         )
         assert await store_stated_interests(connection, ada, [ids["suno"], ids["music"]])
         assert not await store_stated_interests(connection, ada, [ids["music"], ids["suno"]])
     assert await tagged(database, ada) == {
-        "suno": (1.0, TagSource.MANUAL), "music": (1.0, TagSource.MANUAL), "film": (0.4, TagSource.LEARNED),
+        "suno": (1.0, InterestSource.MANUAL), "music": (1.0, InterestSource.MANUAL),
+        "film": (0.4, InterestSource.LEARNED),
     }  # fmt: skip
     marked = await database.fetch(select(RemovedInterest.term_id))
     assert [row.term_id for row in marked] == [ids["godot"]]

@@ -47,7 +47,7 @@ from db.privacy.erasure import (
 )
 from db.privacy.personal_data_export import ExportCursor, export_personal_data, key_types
 from db.privacy.projection_erasure import finish_erasures
-from db.records import TagRecord, UserRecord
+from db.records import InterestRecord, UserRecord
 from scoring.deadlines import PATIENT
 from scoring.feeds import Feeds
 from scoring.mathematics.velocity import Window
@@ -76,8 +76,11 @@ world = world_fixture(painters)
 async def a_full_life(world: World) -> tuple[int, ServedPageLog]:
     """Fill every table and every store with somebody."""
     database = world.stores.database
-    tags = (TagRecord(name="painting", kind=TermKind.CATEGORY), TagRecord(name="xylograph", kind=TermKind.TOPIC))
-    record_ = UserRecord(key=KEY, username="Zebulon", bio="A quokkaphile.", tier="gold", tags=tags)
+    tags = (
+        InterestRecord(name="painting", kind=TermKind.CATEGORY),
+        InterestRecord(name="xylograph", kind=TermKind.TOPIC),
+    )
+    record_ = UserRecord(key=KEY, username="Zebulon", bio="A quokkaphile.", tier="gold", interests=tags)
     async with database.write() as connection:
         await upsert_users(connection, [record_])
     viewer = await world.viewer(KEY)

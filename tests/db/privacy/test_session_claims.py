@@ -15,18 +15,18 @@ from db.interactions.decayed_counters import decayed_counts, recount_slices
 from db.interactions.interactions import NewInteraction, record_interactions, remove_state
 from db.models import (
     Actor,
+    ActorInterest,
     Engagement,
     Interaction,
     InteractionType,
+    InterestSource,
     Like,
     MuteKind,
     OnboardingQuestion,
     OnboardingResponse,
     Project,
-    TagSource,
     Term,
     User,
-    UserTag,
 )
 from db.privacy.erasure import PERSONAL
 from db.privacy.session_claims import Claim, ClaimStatus, claim, end_claim, end_claims_of
@@ -148,7 +148,7 @@ async def test_afterwards_all_is_as_if_the_account_had_done_it_itself(
 async def test_of_two_interests_and_answers_the_stated_and_the_later_hold(database: Database) -> None:
     await seed(database)
 
-    def tag(actor: int, term: int, source: TagSource, confidence: float) -> dict[str, object]:
+    def tag(actor: int, term: int, source: InterestSource, confidence: float) -> dict[str, object]:
         return {"actor_id": actor, "term_id": term, "source": source.value, "confidence": confidence}
 
     def answer(actor: int, question: int, option: str, at: datetime) -> dict[str, object]:
@@ -157,13 +157,13 @@ async def test_of_two_interests_and_answers_the_stated_and_the_later_hold(databa
 
     async with database.write() as connection:
         rows = [
-            tag(ACCOUNT, 1, TagSource.LEARNED, 0.3),
-            tag(ACCOUNT, 2, TagSource.MANUAL, 1.0),
-            tag(SESSION, 1, TagSource.QUIZ, 1.0),
-            tag(SESSION, 2, TagSource.LEARNED, 0.2),
-            tag(SESSION, 3, TagSource.LEARNED, 0.4),
+            tag(ACCOUNT, 1, InterestSource.LEARNED, 0.3),
+            tag(ACCOUNT, 2, InterestSource.MANUAL, 1.0),
+            tag(SESSION, 1, InterestSource.QUIZ, 1.0),
+            tag(SESSION, 2, InterestSource.LEARNED, 0.2),
+            tag(SESSION, 3, InterestSource.LEARNED, 0.4),
         ]
-        await connection.execute(insert(UserTag), rows)
+        await connection.execute(insert(ActorInterest), rows)
         answers = [
             answer(ACCOUNT, 1, "old", NOON),
             answer(SESSION, 1, "new", LATER),
@@ -176,7 +176,9 @@ async def test_of_two_interests_and_answers_the_stated_and_the_later_hold(databa
         await mute(connection, SESSION, MuteKind.PROJECT, 1)
     await claimed(database)
     rows = await database.fetch(
-        select(UserTag.actor_id, UserTag.term_id, UserTag.source, UserTag.confidence).order_by(UserTag.term_id)
+        select(ActorInterest.actor_id, ActorInterest.term_id, ActorInterest.source, ActorInterest.confidence).order_by(
+            ActorInterest.term_id
+        )
     )
     assert [tuple(row) for row in rows] == [
         (ACCOUNT, 1, "quiz", 1.0),

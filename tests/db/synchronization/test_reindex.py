@@ -12,7 +12,7 @@ from db import outbox
 from db.database.engine import Database
 from db.embeddings.base import Vectors
 from db.errors import IndexIncomplete, InvalidRecord, Store, StoreUnavailable
-from db.models import Actor, OutboxKind, Project, Term, UserTag, now
+from db.models import Actor, ActorInterest, OutboxKind, Project, Term, now
 from db.synchronization.reindex import BATCH, Reindex
 from db.synchronization.synchronizer import IndexSynchronizer
 from db.vectors.base import IndexDocument, ProjectDocument, VectorFilter
@@ -115,7 +115,7 @@ async def test_everything_is_written_into_a_new_index_and_nothing_old_is_left(da
         database,
         insert(Term).values(id=1, kind="tool", key="py", name="Python", listed=True),
         insert(Actor).values([{"id": 1, "session_key": "a"}, {"id": 2, "session_key": "b"}]),
-        insert(UserTag).values(actor_id=1, term_id=1, confidence=1.0, source="manual"),
+        insert(ActorInterest).values(actor_id=1, term_id=1, confidence=1.0, source="manual"),
     )
     lost = ProjectDocument(
         999, "lost", "t", "", "", (), (), (), "", "article", now(), None, (), np.ones(DIMENSION, np.float32)

@@ -16,6 +16,7 @@ from db.embeddings.base import Vectors
 from db.errors import InvalidRecord, Store, StoreUnavailable
 from db.models import (
     Actor,
+    ActorInterest,
     Engagement,
     EngagementKind,
     OutboxKind,
@@ -25,7 +26,6 @@ from db.models import (
     Term,
     Tool,
     User,
-    UserTag,
     now,
 )
 from db.synchronization.index_documents import IndexDocumentReader
@@ -243,7 +243,7 @@ async def add_profiles(database: Database) -> None:
                 {"id": 3, "kind": "tool", "key": "ada", "name": "Ada"},
             ]
         ),
-        insert(UserTag).values(
+        insert(ActorInterest).values(
             [
                 {"actor_id": actor, "term_id": term, "confidence": confidence, "source": "manual"}
                 for actor, term, confidence in ((1, 1, 1.0), (1, 2, 0.5), (1, 3, 0.25), (3, 2, 1.0), (4, 2, 1.0))
@@ -283,7 +283,7 @@ async def test_profiles_of_vanished_merged_and_silent_actors_are_removed(databas
     await run(
         database,
         delete(User).where(User.id == 1),
-        delete(UserTag).where(UserTag.actor_id == 3),
+        delete(ActorInterest).where(ActorInterest.actor_id == 3),
         kind=PROFILE,
         keys=["1", "3"],
     )

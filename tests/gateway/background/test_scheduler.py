@@ -11,7 +11,7 @@ from sqlalchemy import select
 from db import jobs
 from db.database.engine import Database
 from db.jobs import JobLease
-from db.models import InteractionType, Job, TagSource, UserFactors, UserTag
+from db.models import ActorInterest, InteractionType, InterestSource, Job, UserFactors
 from db.onboarding.questions import active_questions
 from gateway.background.scheduled_jobs import (
     COLLABORATIVE,
@@ -188,5 +188,5 @@ async def test_the_quiz_is_made_and_interests_are_learned_at_night_and_by_a_work
         for job in listed:
             assert await jobs.run_exclusively(database, job.name, job.work, due=MOMENT, lease_s=60)
     assert len(await active_questions(database)) == 4
-    (tag,) = await database.fetch(select(UserTag.source))
-    assert tag.source == TagSource.LEARNED
+    (tag,) = await database.fetch(select(ActorInterest.source))
+    assert tag.source == InterestSource.LEARNED

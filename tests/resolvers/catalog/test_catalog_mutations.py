@@ -153,18 +153,23 @@ async def test_the_place_of_a_fault_inside_a_list_is_named(graph: Graph) -> None
     payload = await write(
         graph,
         "upsertUsers",
-        record | {"tags": [{"name": "tool-1", "kind": "TOOL"}, {"name": "x", "kind": "TOPIC", "confidence": 1.5}]},
+        record | {"interests": [{"name": "tool-1", "kind": "TOOL"}, {"name": "x", "kind": "TOPIC", "confidence": 1.5}]},
         record | {"points": -1},
     )
     assert [error["path"] for error in all_errors(payload)] == [
-        ["users", "0", "tags", "1", "confidence"],
+        ["users", "0", "interests", "1", "confidence"],
         ["users", "1", "points"],
     ]
 
 
 async def test_a_users_tags_become_interests(graph: Graph) -> None:
     tags = [{"name": "tool-1", "kind": "TOOL", "confidence": 0.5}, {"name": "go", "kind": "TOPIC"}]
-    assert counts(await write(graph, "upsertUsers", {"key": "ada", "username": "Ada", "tags": tags})) == (0, 1, 0, 0)
+    assert counts(await write(graph, "upsertUsers", {"key": "ada", "username": "Ada", "interests": tags})) == (
+        0,
+        1,
+        0,
+        0,
+    )
     data = await graph.data("{ viewer { interests { key name kind confidence source } } }", user("ada"))
     assert data["viewer"]["interests"] == [
         {"key": "go", "name": "go", "kind": "TOPIC", "confidence": 1.0, "source": "IMPORTED"},

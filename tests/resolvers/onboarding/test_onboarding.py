@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from db.database.engine import Database
 from db.embeddings.base import Embedder
 from db.errors import Store, StoreUnavailable
-from db.models import OnboardingQuestion, OnboardingResponse, UserTag
+from db.models import ActorInterest, OnboardingQuestion, OnboardingResponse
 from db.onboarding.questions import upsert_questions
 from db.stores import Stores
 from scoring.deadlines import PATIENT
@@ -276,7 +276,7 @@ async def test_every_fault_is_named_with_its_path_and_nothing_is_stored(quiz: Gr
         for error in payload["userErrors"]:
             assert_plain(error["message"])
     assert await rows(quiz, OnboardingResponse) == 0
-    assert await rows(quiz, UserTag) == 2  # of the tests' painter
+    assert await rows(quiz, ActorInterest) == 2  # of the tests' painter
     assert quiz.wakes == []
 
 

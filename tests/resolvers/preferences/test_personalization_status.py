@@ -87,7 +87,7 @@ async def test_switched_off_sources_are_told_and_the_strategy_follows(graph: Gra
     known = await status(graph, user("ada"))
     assert known["strategy"] == "POPULAR"
     assert not any(one["active"] for one in known["signals"])
-    await graph.data(change, user("ada"), s={"personalized": True, "useTopics": False})
+    await graph.data(change, user("ada"), s={"personalized": True, "useInterests": False})
     known = await status(graph, user("ada"))
     assert known["strategy"] == "PERSONALIZED"
     off = [

@@ -7,7 +7,7 @@ from tests.resolvers.conftest import SESSION, Graph, assert_plain, user
 
 UPDATE = """mutation ($settings: PersonalizationSettingsInput!) { updatePersonalizationSettings(settings: $settings) {
   changed userErrors { code path message }
-  settings { personalized useTopics learnFromViews learnFromLikes socialSignals discovery }
+  settings { personalized useInterests learnFromViews learnFromLikes socialSignals discovery }
   viewer { version personalizationSettings { discovery } } } }"""
 EXPLAINED = """{ forYou(first: 40) { strategy edges { score explanation { score
   contributions { contribution switchedOff signal { name label } } } } } }"""
@@ -23,11 +23,11 @@ async def test_settings_are_changed_one_by_one_and_shown_to_their_owner(graph: G
     assert (answer["changed"], answer["userErrors"]) == (True, [])
     assert answer["viewer"]["personalizationSettings"] == {"discovery": 70}
     version = answer["viewer"]["version"]
-    answer = await change(graph, user("ada"), useTopics=None)
+    answer = await change(graph, user("ada"), useInterests=None)
     assert (answer["changed"], answer["viewer"]["version"]) == (False, version)
     assert answer["settings"] == {
         "personalized": True,
-        "useTopics": True,
+        "useInterests": True,
         "learnFromViews": True,
         "learnFromLikes": True,
         "socialSignals": False,
@@ -38,7 +38,7 @@ async def test_settings_are_changed_one_by_one_and_shown_to_their_owner(graph: G
 
 
 async def test_an_explanation_marks_what_is_switched_off_and_still_adds_up(graph: Graph) -> None:
-    await change(graph, user("ada"), useTopics=False, discovery=100)
+    await change(graph, user("ada"), useInterests=False, discovery=100)
     feed = (await graph.data(EXPLAINED, user("ada")))["forYou"]
     assert feed["strategy"] == "PERSONALIZED"
     for edge in feed["edges"]:

@@ -11,9 +11,9 @@ from sqlalchemy import delete
 
 from db.actors.profiles import EngagedProject, StoredInterest
 from db.actors.users import raise_versions
-from db.models import Engagement, InteractionType, Like, OutboxKind, TermKind, UserTag
+from db.models import ActorInterest, Engagement, InteractionType, Like, OutboxKind, TermKind
 from db.outbox import enqueue
-from db.records import TagRecord
+from db.records import InterestRecord
 from scoring.collaborative.collaborative_training import train_collaborative_model
 from scoring.deadlines import PATIENT
 from scoring.explanation.counterfactual_search import Cause, combined_exclusion, smallest_removal
@@ -79,7 +79,7 @@ def template(sqlite_template: Template) -> Template:
 
 async def a_large_catalog(world: World) -> None:
     """A large catalog, some people who came to a part of it, and one viewer with two interests and five touches."""
-    tags = (TagRecord(name="painting", kind=TermKind.CATEGORY), TagRecord(name="tool-0", kind=TermKind.TOOL))
+    tags = (InterestRecord(name="painting", kind=TermKind.CATEGORY), InterestRecord(name="tool-0", kind=TermKind.TOOL))
     await world.add_users("maker", *(f"u{n}" for n in range(7)))
     await world.add_users("ada", tags=tags)
     await world.add_users("plain")
@@ -103,8 +103,10 @@ async def take_away(world: World, user: str, causes: Sequence[Cause]) -> None:
     async with world.stores.database.write() as connection:
         for cause in causes:
             if cause.interest is not None:
-                mine = UserTag.actor_id == viewer.actor_id
-                await connection.execute(delete(UserTag).where(mine, UserTag.term_id == cause.interest.term_id))
+                mine = ActorInterest.actor_id == viewer.actor_id
+                await connection.execute(
+                    delete(ActorInterest).where(mine, ActorInterest.term_id == cause.interest.term_id)
+                )
             if cause.engagement is not None:
                 for table in (Engagement, Like):
                     mine = table.actor_id == viewer.actor_id

@@ -6,7 +6,7 @@ import pytest
 
 from db.catalog.catalog_entries import upsert_projects
 from db.models import InteractionType, TermKind
-from db.records import TagRecord
+from db.records import InterestRecord
 from scoring.collaborative.collaborative_training import train_collaborative_model
 from scoring.deadlines import PATIENT
 from scoring.explanation.reason_finders import REASON_FINDERS
@@ -36,8 +36,8 @@ from tests.templates import Template
 from tests.world import ANYTHING, BEGIN, MOMENT, World, world_fixture
 
 TAGS = (
-    TagRecord(name="painting", kind=TermKind.CATEGORY, confidence=0.8),
-    TagRecord(name="tool-0", kind=TermKind.TOOL),
+    InterestRecord(name="painting", kind=TermKind.CATEGORY, confidence=0.8),
+    InterestRecord(name="tool-0", kind=TermKind.TOOL),
 )
 
 

@@ -9,7 +9,7 @@ import pytest
 from db.actors.users import find_viewer
 from db.catalog.project_cards import ProjectFilter
 from db.models import FeedKind, InteractionType, TermKind
-from db.records import TagRecord
+from db.records import InterestRecord
 from scoring import tunables
 from scoring.deadlines import PATIENT
 from scoring.explanation.reasons import TrendingNow, summary
@@ -27,7 +27,7 @@ PEOPLE = [f"reader-{n}" for n in range(30)]
 async def readers(world: World) -> None:
     """Add readers, a cook and forty projects."""
     await world.add_users(*PEOPLE)
-    await world.add_users("cook", tags=(TagRecord(name="cooking", kind=TermKind.CATEGORY),))
+    await world.add_users("cook", tags=(InterestRecord(name="cooking", kind=TermKind.CATEGORY),))
     await world.add_projects(40)
 
 

@@ -13,8 +13,8 @@ from db.actors.profiles import interests_of
 from db.actors.stated_interests import remove_interest, store_stated_interests
 from db.database.engine import Database
 from db.interactions.engagement_by_term import EngagementByTerm
-from db.models import Actor, InteractionType, OutboxRow, TagSource, Term, TermKind
-from db.records import TagRecord
+from db.models import Actor, InteractionType, InterestSource, OutboxRow, Term, TermKind
+from db.records import InterestRecord
 from scoring import tunables
 from scoring.profiles.interest_learning import learn_interests, learned
 from tests.conftest import CountStatements
@@ -78,7 +78,7 @@ async def test_what_somebody_comes_back_to_becomes_an_interest(world: World) -> 
     before = (await world.viewer("ada")).version
     assert await learn_interests(world.stores.database, MOMENT) == 1
     # 3 likes and 2 views: 8 of 8 + 5, times a half.
-    assert await known(world) == {"painting": (0.31, TagSource.LEARNED)}
+    assert await known(world) == {"painting": (0.31, InterestSource.LEARNED)}
     assert (await world.viewer("ada")).version == before + 1
     assert await known(world, "bob") == {}
     assert await learn_interests(world.stores.database, MOMENT) == 0, "nothing new"
@@ -89,20 +89,20 @@ async def test_what_somebody_comes_back_to_becomes_an_interest(world: World) -> 
 async def test_it_fades_when_nothing_follows_and_is_forgotten_in_the_end(world: World) -> None:
     await learn_interests(world.stores.database, MOMENT)
     await learn_interests(world.stores.database, BEGIN + timedelta(days=60))
-    assert await known(world) == {"painting": (0.22, TagSource.LEARNED)}  # 4 of 4 + 5
+    assert await known(world) == {"painting": (0.22, InterestSource.LEARNED)}  # 4 of 4 + 5
     await learn_interests(world.stores.database, BEGIN + timedelta(days=400))
     assert await known(world) == {}
 
 
 async def test_what_was_stated_or_imported_is_never_written_over(world: World) -> None:
-    await world.add_users("ada", tags=[TagRecord(name="painting", kind=TermKind.CATEGORY, confidence=0.2)])
+    await world.add_users("ada", tags=[InterestRecord(name="painting", kind=TermKind.CATEGORY, confidence=0.2)])
     assert await learn_interests(world.stores.database, MOMENT) == 0
-    assert await known(world) == {"painting": (0.2, TagSource.IMPORTED)}
+    assert await known(world) == {"painting": (0.2, InterestSource.IMPORTED)}
     actor_id, painting = await painting_of(world)
     async with world.stores.database.write() as connection:
         await store_stated_interests(connection, actor_id, painting)
     assert await learn_interests(world.stores.database, MOMENT) == 0
-    assert await known(world) == {"painting": (1.0, TagSource.MANUAL)}
+    assert await known(world) == {"painting": (1.0, InterestSource.MANUAL)}
 
 
 async def painting_of(world: World, user: str = "ada"):  # type: ignore[no-untyped-def]
@@ -138,8 +138,8 @@ async def test_taking_away_while_it_is_learned_wins(world: World) -> None:
     [
         ("personalized", {}),
         ("learn_from_likes", {}),  # two views of painting are too few
-        ("learn_from_views", {"painting": (0.27, TagSource.LEARNED)}),  # three likes: 6 of 6 + 5
-        ("use_topics", {"painting": (0.31, TagSource.LEARNED)}),
+        ("learn_from_views", {"painting": (0.27, InterestSource.LEARNED)}),  # three likes: 6 of 6 + 5
+        ("use_interests", {"painting": (0.31, InterestSource.LEARNED)}),
     ],
 )
 async def test_nothing_is_learned_from_what_the_viewer_does_not_let_count(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from db.actors.actor_preferences import Preferences, change_preferences
 from db.actors.users import find_viewer
 from db.models import EngagementKind, InteractionType, TermKind
-from db.records import TagRecord
+from db.records import InterestRecord
 from scoring import tunables
 from scoring.mathematics.additive_model import BASELINE, Model, order_by_score, scores
 from scoring.mathematics.behavior_signals import EVALUATION_ONLY
@@ -26,7 +26,7 @@ from scoring.profiles.model_preferences import (
 from scoring.ranking import Page, Strategy
 from tests.world import ANYTHING, World, keys_of, world_fixture
 
-SWITCHES = ("use_topics", "learn_from_views", "learn_from_likes", "social_signals")
+SWITCHES = ("use_interests", "learn_from_views", "learn_from_likes", "social_signals")
 ANY_PREFERENCES = st.builds(Preferences, **dict.fromkeys(SWITCHES, st.booleans()), discovery=st.integers(0, 100))
 
 
@@ -68,7 +68,7 @@ def test_a_signal_without_a_switch_is_one_on_purpose() -> None:
 
 def test_each_switch_takes_out_what_rests_on_it() -> None:
     both = Model("both", DEFAULT.curves | BASELINE.curves)
-    assert switched_off(both, Preferences(use_topics=False)) == {Signal.EXPLICIT_PREFERENCES}
+    assert switched_off(both, Preferences(use_interests=False)) == {Signal.EXPLICIT_PREFERENCES}
     tastes = {Signal.USER_FACTORS_SUM, Signal.ITEM_FACTORS}
     assert switched_off(both, Preferences(learn_from_views=False)) == tastes | {Signal.IMPRESSION_FATIGUE}
     assert switched_off(both, Preferences(learn_from_likes=False)) == tastes
@@ -130,7 +130,10 @@ def test_a_larger_balance_never_shows_less_that_is_new_among_the_best(base: list
 
 async def painters(world: World) -> None:
     """Add painters who like the same paintings, and a viewer like them."""
-    painter = (TagRecord(name="painting", kind=TermKind.CATEGORY), TagRecord(name="tool-0", kind=TermKind.TOOL))
+    painter = (
+        InterestRecord(name="painting", kind=TermKind.CATEGORY),
+        InterestRecord(name="tool-0", kind=TermKind.TOOL),
+    )
     await world.add_users("ada", *(f"painter-{n}" for n in range(7)), tags=painter)
     await world.add_projects(60)
     for n in range(7):
@@ -157,7 +160,7 @@ def total(page: Page, signal: Signal) -> int:
 async def test_what_is_switched_off_adds_nothing_on_the_next_page_and_is_marked(world: World) -> None:
     before = await world.for_you("ada", 60)
     for name, signal in (
-        ("use_topics", Signal.EXPLICIT_PREFERENCES),
+        ("use_interests", Signal.EXPLICIT_PREFERENCES),
         ("social_signals", Signal.COLLABORATIVE),
         ("social_signals", Signal.POPULARITY),
     ):

@@ -82,7 +82,7 @@ def test_what_is_missing_is_said_in_words() -> None:
         (SignalCounts(has_answered=True), ALL_ON, Strategy.ONBOARDING),
         (SignalCounts(has_answered=True, interactions=1), ALL_ON, Strategy.PERSONALIZED),
         (SignalCounts(interests=1), ALL_ON, Strategy.PERSONALIZED),
-        (SignalCounts(interests=1, has_answered=True), Preferences(use_topics=False), Strategy.POPULAR),
+        (SignalCounts(interests=1, has_answered=True), Preferences(use_interests=False), Strategy.POPULAR),
         (SignalCounts(interests=9, interactions=99, likes=9), Preferences(personalized=False), Strategy.POPULAR),
     ],
 )

@@ -11,7 +11,7 @@ from db.database.engine import Database
 from db.interactions.interactions import NewInteraction, record_interactions
 from db.interactions.served_pages import ServedPageLog
 from db.models import FeedKind, InteractionType, ServedPage, TermKind
-from db.records import TagRecord
+from db.records import InterestRecord
 from scoring import tunables
 from scoring.deadlines import PATIENT
 from scoring.feeds import Feeds
@@ -31,7 +31,7 @@ SIGNALS = (Signal.EXPLICIT_PREFERENCES, Signal.AGE, Signal.ACTORS_6H)
 async def served(world: World, database: Database) -> list[str]:
     """Serve one page of ten to ada, who saw the first six and then touched the third and one that was not shown."""
     await world.add_projects(90)
-    await world.add_users("ada", tags=[TagRecord(name="painting", kind=TermKind.CATEGORY, confidence=0.9)])
+    await world.add_users("ada", tags=[InterestRecord(name="painting", kind=TermKind.CATEGORY, confidence=0.9)])
     await world.act("ada", InteractionType.VIEW, "p0007", at=MOMENT - timedelta(days=2))
     await world.settle()
     log = ServedPageLog(database)

@@ -5,7 +5,7 @@ type Switch = Exclude<keyof Settings, "discovery" | "__typename">;
 
 const SWITCHES: { name: Switch; label: string; help: string }[] = [
   { name: "personalized", label: "Personalize this page", help: "When off, For You shows what's popular." },
-  { name: "useTopics", label: "Use my interests", help: "Interests you added and interests learned from your activity." },
+  { name: "useInterests", label: "Use my interests", help: "Interests you added and interests learned from your activity." },
   {
     name: "learnFromViews",
     label: "Learn from what I look at",
