@@ -49,10 +49,10 @@ from db.models.operations import (
 )
 
 __all__ = [
-    "ENGAGEMENT_BIT", "ActivityRate", "Actor", "ActorInterest", "Base", "DecayedCounters", "Dismissal", "Engagement",
-    "EngagementKind", "Erasure", "EventId", "FeedKind", "Interaction", "InteractionType", "InterestSource",
-    "ItemFactors", "ItemNeighbors", "Job", "Like", "Mute", "MuteKind", "NetworkCount", "OnboardingQuestion",
-    "OnboardingResponse", "OutboxKind", "OutboxRow", "Project", "ProjectTerm", "QuestionType", "RankingModel", "RemovedInterest", "Role",
-    "Save", "ServedPage", "TasteCluster", "Term", "TermKind", "Tool", "User", "UserFactors",
-    "VelocityConstants", "now",
+    "ENGAGEMENT_BIT", "ActivityRate", "Actor", "ActorInterest", "Base", "DecayedCounters", "Dismissal",
+    "Engagement", "EngagementKind", "Erasure", "EventId", "FeedKind", "Interaction", "InteractionType",
+    "InterestSource", "ItemFactors", "ItemNeighbors", "Job", "Like", "Mute", "MuteKind", "NetworkCount",
+    "OnboardingQuestion", "OnboardingResponse", "OutboxKind", "OutboxRow", "Project", "ProjectTerm", "QuestionType",
+    "RankingModel", "RemovedInterest", "Role", "Save", "ServedPage", "TasteCluster", "Term", "TermKind", "Tool",
+    "User", "UserFactors", "VelocityConstants", "now",
 ]  # fmt: skip

@@ -70,3 +70,7 @@ async def test_changes_at_once_are_all_kept(database: Database) -> None:
 
 def test_a_setting_of_a_later_version_is_no_fault() -> None:
     assert preferences_in({"preferences": {"discovery": 10, "colours": True}}) == Preferences(discovery=10)
+
+
+def test_the_earlier_name_of_a_stored_setting_is_read() -> None:
+    assert preferences_in({"preferences": {"use_topics": False}}) == Preferences(use_interests=False)
