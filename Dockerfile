@@ -1,5 +1,5 @@
-# Three stages: the first builds the pages, the second installs, the last runs. Packages come only from requirements.lock
-# and the package-lock.json files, which name each by hash. `--build-arg PAGES=no` leaves out the pages and Node.js.
+# Three stages: the first builds the pages, the second installs the packages, the last is the image that runs. All packages
+# are pinned by hash in requirements.lock and the package-lock.json files. `--build-arg PAGES=no` omits pages and Node.js.
 # The base images can be pinned by digest: `--build-arg PYTHON_IMAGE=python@sha256:...`, and NODE_IMAGE likewise.
 ARG PAGES=yes
 ARG NODE_IMAGE=node:20-bookworm-slim

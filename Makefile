@@ -1,10 +1,10 @@
-# Every target sets up what it needs; `make` alone lists them.
+# Every target sets up what it needs; `make` without a target lists them.
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-# Run a command under a title, with a line every five seconds while it works.
+# Run a command, and print its title and a line every five seconds while it runs.
 define step
 	@echo "$(1) ..."; \
 	( seconds=0; while sleep 1 && kill -0 $$$$ 2>/dev/null; do \
@@ -13,9 +13,9 @@ define step
 	( $(2) ); code=$$?; kill $$ticker; exit $$code
 endef
 
-# `venv --without-pip` and `pip --python` need neither ensurepip nor root: a bare Debian lacks the first.
+# `venv --without-pip` and `pip --python` need neither ensurepip, which a minimal Debian lacks, nor root.
 # The import compiles the modules that the first start needs.
-# uv installs ten times faster than pip; where it cannot (an index that only pip's settings name), pip does it.
+# uv installs ten times faster than pip. If uv fails (an index that only pip's settings name), pip is used.
 PIP := $(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check
 define install
 	@test -x $(BIN)/python || $(PYTHON) -m venv --without-pip $(VENV)
@@ -27,10 +27,10 @@ define install
 	  $(PIP) --no-deps --no-build-isolation -e . && $(BIN)/python -c "import gateway.app; import gateway.commands.serve_commands")
 endef
 
-# A step that takes Node.js is left out where that is not there, with a line that says so; a step that fails, fails.
+# A step that needs Node.js is skipped with a message if Node.js is missing; if a step fails, the target fails.
 npm = frontend/npm.sh $(1) || test $$? = 3
 
-# Each worker imports everything: compiled modules save 6 s of CPU in each. The order of the files is tests/conftest.py's.
+# Each worker imports everything, and compiled modules save 6 s of CPU per worker. tests/conftest.py orders the files.
 pytest = PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help

@@ -1,7 +1,7 @@
-"""Software bill of materials (CycloneDX) and check of the dependencies against published advisories: `make audit`.
+"""`make audit`: the software bill of materials (CycloneDX), and a check of the dependencies for known vulnerabilities.
 
 Writes `build/sbom/*.cdx.json`. Lists each known vulnerability; the exit code is 1 if one has a fix and is not accepted
-in `deploy/accepted-advisories.toml`. Where an advisory service cannot be asked, one sentence says why.
+in `deploy/accepted-advisories.toml`. If an advisory service is unavailable, a message says why that part was skipped.
 """
 
 import json
@@ -25,13 +25,13 @@ SBOM = ROOT / "build" / "sbom"
 ACCEPTED = ROOT / "deploy" / "accepted-advisories.toml"
 
 _UNREACHED = re.compile(r"^(requests\.exceptions\.\w+|\S*(ConnectionError|ServiceError))\b.*", re.MULTILINE)
-"""Last line of pip-audit where its advisory service does not answer."""
+"""Last line of pip-audit's output if its advisory service does not answer."""
 
 _ADDRESS = re.compile(r"( - \w+)? ?https?://\S+")
-"""An address in a message of npm, with the method before it."""
+"""Pattern of a URL in a message of npm, with the HTTP method before it."""
 
 Run = Callable[[Sequence[str], Path], "subprocess.CompletedProcess[str]"]
-"""Runs a command in a folder."""
+"""A function that runs a command in a folder."""
 
 
 class LeftOut(Exception):
@@ -39,7 +39,7 @@ class LeftOut(Exception):
 
 
 class Failed(Exception):
-    """A tool that failed for a reason of its own."""
+    """An audit tool failed, for another reason than an unavailable service."""
 
 
 @dataclass(frozen=True)
@@ -47,11 +47,11 @@ class Vulnerability:
     """A known vulnerability of a package that is used."""
 
     package: str
-    ids: tuple[str, ...]  # all its names, the one to show first
-    fix: str  # what to upgrade to; empty where there is no fix
+    ids: tuple[str, ...]  # ids of its advisories; reports show the first
+    fix: str  # version with the fix; empty if there is none
 
     def fails(self, accepted: Mapping[str, date], today: date) -> bool:
-        """Return whether it fails the audit."""
+        """Return whether the vulnerability fails the audit: it has a fix and is not accepted."""
         return bool(self.fix) and not any(today <= accepted[id_] for id_ in self.ids if id_ in accepted)
 
 
@@ -65,10 +65,10 @@ def accepted_advisories(text: str) -> dict[str, date]:
 
 
 def python_vulnerabilities(run: Run, lock: str) -> list[Vulnerability]:
-    """Ask for the vulnerabilities of the pinned Python packages.
+    """Return the known vulnerabilities of the pinned Python packages.
 
-    pip-audit reports "no known vulnerabilities" for packages that its service does not know, so one package is asked
-    for first: where the service does not know that one, it has no advisories.
+    pip-audit reports "no known vulnerabilities" for packages that its service does not know. Therefore a package with
+    known advisories is checked first. If the service does not know that package, it has no data.
     """
     pins = re.findall(r"^\S+==.*(?:\n    --hash.*)*", lock, re.MULTILINE)
     _pip_audit(run, pins[:1])
@@ -100,7 +100,7 @@ def _pip_audit(run: Run, pins: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def npm_vulnerabilities(run: Run, package: Path) -> list[Vulnerability]:
-    """Ask for the vulnerabilities of the pinned npm packages."""
+    """Return the known vulnerabilities of the pinned npm packages."""
     try:
         done = run(["npm", "audit", "--package-lock-only", "--json", "--fetch-retries=1"], package)
     except FileNotFoundError:
@@ -151,12 +151,12 @@ def _beside(command: str) -> str:
 
 
 def run_command(command: Sequence[str], folder: Path) -> "subprocess.CompletedProcess[str]":
-    """Run a command and keep what it prints."""
+    """Run a command and capture its output."""
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
 def main(run: Run = run_command, folder: Path = SBOM, today: date | None = None) -> int:
-    """Write the bills, ask for vulnerabilities, print what was found; gives the exit code."""
+    """Write the bills of materials, print the known vulnerabilities, and return the exit code."""
     try:
         accepted = accepted_advisories(ACCEPTED.read_text())
         for path in write_sboms(run, folder):
@@ -172,7 +172,7 @@ def main(run: Run = run_command, folder: Path = SBOM, today: date | None = None)
 
 
 def report(name: str, audit: Callable[[], list[Vulnerability]], accepted: Mapping[str, date], today: date) -> int:
-    """Print what one audit found; gives the exit code."""
+    """Print the result of one audit, and return its exit code."""
     try:
         found = audit()
     except LeftOut as reason:

@@ -1,10 +1,11 @@
 """Check of docker-compose.yml on a real container engine: `make compose-check`.
 
-It builds and starts the stack in a Compose project of its own, loads the demo data, asks for a feed with explanation
-and for a search, stops and starts each store, and removes everything again. It reads no .env file: secrets are made up,
-and images come from the variables of docker-compose.yml (POSTGRES_IMAGE and so on). Needs Python and Docker Compose 2.
+The check builds and starts the stack as a separate Compose project, loads the demo data, queries a feed with
+explanations and a search, stops and starts each store, and removes everything at the end. It reads no .env file:
+secrets are random, and images come from the variables of docker-compose.yml (POSTGRES_IMAGE and others). Needs Python
+and Docker Compose 2.
 
-Exit codes: 0 passed, 1 failed, 3 left out because there is no engine or an image can neither be found nor pulled.
+Exit codes: 0 passed, 1 failed, 3 skipped because there is no engine, or an image is neither present nor can be pulled.
 """
 
 import json
@@ -39,11 +40,11 @@ POPULAR = "{ popular(first: 5) { degraded edges { node { title } } } }"
 
 
 class CheckFailed(Exception):
-    """Something is not as it has to be."""
+    """A check failed; the message says which."""
 
 
 class Stack:
-    """The services of docker-compose.yml in a project of this process."""
+    """The services of docker-compose.yml, in a Compose project of this process."""
 
     def __init__(self) -> None:
         with socket.socket() as probe:
@@ -58,7 +59,7 @@ class Stack:
         self.weaviate_key = self._environment["WEAVIATE_API_KEY"]
 
     def compose(self, *arguments: str, within_s: float = COMMAND_WITHIN_S) -> str:
-        """Run a command of Compose and give its standard output."""
+        """Run a command of Compose and return its standard output."""
         done = run([*self._command, *arguments], within_s, self._environment)
         if done.returncode:
             raise CheckFailed(f"docker compose {' '.join(arguments)}: {done.stderr[-2000:]}{done.stdout[-500:]}")
@@ -69,11 +70,11 @@ class Stack:
         return self.compose("exec", "-T", service, *command).strip()
 
     def get(self, path: str) -> tuple[int, Any]:
-        """Ask the gateway for JSON; gives the status and the answer."""
+        """Send a request to the gateway; return the status and the JSON body."""
         return answer_of(Request(f"{self.address}{path}"))
 
     def ask(self, query: str, token: str, **variables: str) -> Any:
-        """Ask the gateway a GraphQL query; gives the data."""
+        """Send a GraphQL query to the gateway; return its data."""
         body = json.dumps({"query": query, "variables": variables}).encode()
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {token}"}
         _, answer = answer_of(Request(f"{self.address}/graphql", body, headers))
@@ -82,7 +83,7 @@ class Stack:
         return answer["data"]
 
     def base_images(self) -> list[str]:
-        """Name the images that must be here before anything is built or started."""
+        """Return the names of the images that must be present before anything is built or started."""
         services = json.loads(self.compose("config", "--format", "json"))["services"].values()
         stores = [service["image"] for service in services if "image" in service]
         defaults = re.findall(r"^ARG (\w+_IMAGE)=(\S+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
@@ -93,7 +94,7 @@ class Stack:
 def run(
     command: list[str], within_s: float, environment: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end."""
+    """Run a command and wait for its end."""
     try:
         return subprocess.run(
             command,
@@ -109,7 +110,7 @@ def run(
 
 
 def answer_of(request: Request) -> tuple[int, Any]:
-    """Send a request to the gateway; gives the status and the JSON of the answer."""
+    """Send an HTTP request; return the status and the JSON body."""
     try:
         with urlopen(request, timeout=ANSWER_WITHIN_S) as answer:
             return answer.status, json.load(answer)
@@ -124,19 +125,19 @@ def tell(text: str) -> None:
 
 
 def leave_out(reason: str) -> NoReturn:
-    """End without a verdict."""
+    """End the check as skipped."""
     sys.stderr.write(f"compose-check was left out: {reason}\n")
     sys.exit(LEFT_OUT)
 
 
 def require(condition: object, text: str) -> None:
-    """Fail with the text unless the condition holds."""
+    """Raise `CheckFailed` with the text unless the condition is true."""
     if not condition:
         raise CheckFailed(text)
 
 
 def wait_until(text: str, condition: Callable[[], bool]) -> None:
-    """Ask once a second until the condition holds; an answer that is an error counts as no."""
+    """Evaluate the condition once a second until it is true. An exception counts as false."""
     deadline, last = time.monotonic() + TURN_WITHIN_S, ""
     while time.monotonic() < deadline:
         try:
@@ -150,7 +151,7 @@ def wait_until(text: str, condition: Callable[[], bool]) -> None:
 
 
 def require_engine() -> None:
-    """Leave the check out unless a container engine with Compose 2 answers."""
+    """Skip the check unless a container engine with Compose 2 answers."""
     for command in (["docker", "compose", "version"], ["docker", "info"]):
         try:
             done = run(command, COMMAND_WITHIN_S)
@@ -161,7 +162,7 @@ def require_engine() -> None:
 
 
 def require_image(name: str) -> None:
-    """Leave the check out unless an image is here or can be pulled."""
+    """Skip the check unless an image is present or can be pulled."""
     if run(["docker", "image", "inspect", name], COMMAND_WITHIN_S).returncode:
         tell(f"pulling {name}")
         pulled = run(["docker", "pull", "--quiet", name], PULL_WITHIN_S)
@@ -170,7 +171,7 @@ def require_image(name: str) -> None:
 
 
 def last_line(text: str) -> str:
-    """Give the last line of what a command said."""
+    """Return the last line of a command's output."""
     return (text.strip().splitlines() or ["nothing"])[-1]
 
 
@@ -186,7 +187,7 @@ def check_start(stack: Stack) -> None:
 
 
 def check_protection(stack: Stack) -> None:
-    """Look at what the containers may and may not do."""
+    """Check the permissions and the isolation of the containers."""
     script = 'stat -c %a "$VAR_DIR"; id -u; touch /opt/venv/written 2>/dev/null && echo writable || echo read-only'
     found = stack.inside("gateway", "sh", "-c", script).split()
     require(found == ["700", "10001", "read-only"], f"mode of VAR_DIR, user and root file system are {found}")
@@ -196,7 +197,7 @@ def check_protection(stack: Stack) -> None:
 
 
 def check_answers(stack: Stack) -> str:
-    """Load the demo data, ask for a feed with explanation and for a search; gives a token for the stops that follow."""
+    """Load the demo data, and query a feed with explanations and a search. Return a token for the next checks."""
     stack.inside("gateway", "explore", "demo")
     tell("the demo data is loaded")
     token = stack.inside("gateway", "explore", "token", "heavy")
@@ -209,7 +210,7 @@ def check_answers(stack: Stack) -> str:
         require(abs(total - edge["score"]) < 1e-5, f"{total} is not the score of {edge}")
     first = feed["edges"][0]
     tell(f"For You: {first['node']['title']!r}, {first['score']}: {first['explanation']['summary']}")
-    # Only the vector store can tell how similar a text is to the query, and WEAVIATE_URL names the only one.
+    # Similarities to a query can only come from the vector store, and WEAVIATE_URL is the only one configured.
     found = stack.ask(SEARCH, token, text="songs made by a machine")["search"]
     parts = found["edges"][0]["explanation"]["contributions"] if found["edges"] else []
     similar = any(part["signal"]["name"] == "query_similarity" and part["contribution"] > 0 for part in parts)
@@ -224,13 +225,13 @@ def check_answers(stack: Stack) -> str:
 
 
 def check_outage(stack: Stack, service: str, token: str) -> None:
-    """Stop a store, see it flagged, start it, and see the gateway recover."""
+    """Stop a store, check that feeds report it as degraded, start it, and check that the gateway recovers."""
     ready_name, store = STORES[service]
 
     def degraded() -> list[str]:
         if store == "DATABASE":  # shared feeds are served as last seen
             return list(stack.ask(POPULAR, token)["popular"]["degraded"])
-        # A new text each time: a stored ranking would not ask the store.
+        # A new text for each query, because a stored ranking is served without a call to the store.
         found = stack.ask(SEARCH, token, text=f"songs {secrets.token_hex(4)}")["search"]
         return list(found["degraded"])
 
@@ -250,7 +251,7 @@ def check_outage(stack: Stack, service: str, token: str) -> None:
 
 
 def main() -> None:
-    """Run every step and remove the stack, whatever happens."""
+    """Run every step, and remove the stack at the end, also after a failure."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     require_engine()
     stack = Stack()

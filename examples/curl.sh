@@ -1,9 +1,9 @@
 #!/bin/sh
-# The gateway with nothing but curl: sh curl.sh http://127.0.0.1:8000/graphql TOKEN
+# Requests to the gateway with curl: sh curl.sh http://127.0.0.1:8000/graphql TOKEN
 set -eu
 url=${1:?usage: sh curl.sh URL TOKEN} token=${2:?usage: sh curl.sh URL TOKEN}
 
-ask() { # ask DOCUMENT [VARIABLES]: as whoever the token names
+ask() { # ask DOCUMENT [VARIABLES]: send an operation with the token
   variables=${2:-}
   curl --silent --show-error --fail-with-body "$url" \
     -H "Authorization: Bearer $token" -H "Content-Type: application/json" \
@@ -12,10 +12,10 @@ ask() { # ask DOCUMENT [VARIABLES]: as whoever the token names
   echo
 }
 
-echo "# The first page, and why it is as it is"
+echo "# The first page with explanations"
 ask "{ forYou(first: 2) { strategy edges { rank node { key title } explanation { summary } } pageInfo { endCursor } } }"
 
-echo "# Without a token: the answer's header X-Session-Id is sent along from then on, and what a visitor does is kept"
+echo "# Without a token: send the header X-Session-Id of the first response with later requests, which then belong to one session"
 session=$(curl --silent --show-error --dump-header - --output /dev/null "$url" -H "Content-Type: application/json" \
   -d '{"query": "{ viewer { kind } }"}' | tr -d '\r' | sed -n 's/^[Xx]-[Ss]ession-[Ii]d: //p')
 for _ in 1 2; do
@@ -24,13 +24,13 @@ for _ in 1 2; do
   echo
 done
 
-echo "# A query by GET, for caches: the header says that no other site has sent it"
+echo "# A cacheable query by GET: the header X-Explore-Request shows that no page of another site has sent the request"
 curl --silent --show-error --get "$url" -H "X-Explore-Request: 1" \
   --data-urlencode 'query=query ($first: Int) { newest(first: $first) { edges { node { title } } } }' \
   --data-urlencode 'variables={"first": 2}'
 echo
 
-echo "# What goes wrong has a code and says how to mend it"
+echo "# Errors have a code, and a message that says how to fix them"
 ask "{ forYou(first: 1000) { strategy } }" || true
 ask "mutation (\$key: String!) { likeProject(key: \$key) { changed userErrors { code message path } } }" \
   '{"key": "there is none"}'

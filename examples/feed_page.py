@@ -1,4 +1,4 @@
-"""An explore page with Python's `gql`: two pages, why each project is there, and a search that names its words.
+"""An explore page with Python's `gql`: two pages with explanations, and a search with the matched words.
 
 pip install 'gql[httpx]'
 python feed_page.py http://127.0.0.1:8000/graphql TOKEN
@@ -34,7 +34,7 @@ query Search($text: String!) {
 
 
 async def feed_page(url: str, token: str, show: Callable[[str], object] = print) -> None:
-    """Show two pages of For You and a search; `show` is told line by line."""
+    """Print two pages of For You and a search; `show` receives each line."""
     transport = HTTPXAsyncTransport(url=url, headers={"Authorization": f"Bearer {token}"})
     # The client reads the schema first and checks every document against it before anything is sent.
     async with Client(transport=transport, fetch_schema_from_transport=True) as session:
@@ -53,7 +53,7 @@ async def _walk(session: AsyncClientSession, show: Callable[[str], object]) -> N
             show(f"{edge['rank']}. {edge['node']['title']}")
             show(f"   {edge['explanation']['summary']}")
             show("   " + " ".join(f"{part['signal']['label']} {part['contribution']:+.3f}" for part in parts[:3]))
-            # Not an estimate: the parts are the score that ranked the page, to the sixth decimal.
+            # The explanation is exact: the contributions add up to the score, to the sixth decimal.
             if round(sum(part["contribution"] for part in parts), 6) != edge["score"]:
                 raise ArithmeticError(f"the parts of {edge['node']['key']} do not add up")
         after = feed["pageInfo"]["endCursor"]

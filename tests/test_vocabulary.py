@@ -52,6 +52,7 @@ PROPER_NAMES = {"from_quiz", "QUIZ", "quiz", "visitors"}
 
 PHRASES = {
     r"the truth": "the database",
+    r"the original design": "the specification",
     r"the night": "nightly training",
     r"the plan('s)?": "the baseline, or the specification",
     r"what serves": "the active model",

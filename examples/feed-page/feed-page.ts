@@ -1,6 +1,6 @@
 /**
- * An explore page with urql and documents that are typed by the gateway's schema: a walk over two pages, why each project
- * is there, and a like. Every name below is checked by the compiler: misspell one and see.
+ * An explore page with urql: two pages with explanations, and a like. graphql-codegen types the documents by the gateway's
+ * schema, so the compiler checks every field name.
  */
 import { cacheExchange, Client, type CombinedError, fetchExchange } from "@urql/core";
 import { type FragmentType, graphql, useFragment as unmask } from "./gql/index.js";
@@ -76,14 +76,14 @@ function line(project: FragmentType<typeof Card>): string {
   return `${heart} ${card.likeCount}  ${card.title} (${card.tools.map((tool) => tool.name).join(", ")})`;
 }
 
-/** What came back, or the reason why nothing did: an error of the whole request, or of the field that was asked for. */
+/** Return the data of a result. Throw the error of the request, or of the requested field, if there is none. */
 function present<Data>(result: { data?: Data | undefined; error?: CombinedError | undefined }): Data {
   if (result.error) throw result.error;
   if (!result.data) throw new Error("the gateway answered nothing");
   return result.data;
 }
 
-/** Show two pages and like what leads; `show` is told line by line. */
+/** Print two pages and like the first project; `show` receives each line. */
 export async function feedPage(url: string, token: string, show: (line: string) => void): Promise<void> {
   const client = new Client({
     url,
@@ -96,7 +96,7 @@ export async function feedPage(url: string, token: string, show: (line: string) 
   for (let page = 0; page < 2; page++) {
     const asked: ExplorePageQuery = present(await client.query(ExplorePage, { after }).toPromise());
     const { forYou, personalizationStatus } = asked;
-    if (!forYou) throw new Error("the feed failed"); // a feed that fails is null, and leaves its neighbours alone
+    if (!forYou) throw new Error("the feed failed"); // a feed is null on error; other fields are not affected
     if (personalizationStatus.needsOnboarding) show("(a page would offer the quiz now)");
     for (const { rank, node, explanation } of forYou.edges) {
       leader ??= unmask(Card, node).key;
