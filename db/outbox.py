@@ -287,7 +287,10 @@ async def _run_upsert(
 
 
 def _group_by_lease(rows: Sequence[Lease]) -> Iterator[tuple[list[Lease], dict[str, Any]]]:
-    """Yield the rows of each kind and lease, and their parameters: one transaction each never locks two kinds."""
+    """Yield the rows of each kind and lease with their parameters.
+
+    A transaction for each never locks rows of two kinds.
+    """
     groups: dict[tuple[OutboxKind, datetime], list[Lease]] = defaultdict(list)
     for row in rows:
         groups[row.kind, row.lease_end].append(row)

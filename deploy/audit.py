@@ -56,7 +56,7 @@ class Vulnerability:
 
 
 def accepted_advisories(text: str) -> dict[str, date]:
-    """Read the accepted advisories: the last day of each, by id."""
+    """Read the accepted advisories: by id, the last day on which each is accepted."""
     entries = tomllib.loads(text)
     for id_, entry in entries.items():
         if not entry.get("reason") or not isinstance(entry.get("until"), date):

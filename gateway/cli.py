@@ -45,7 +45,7 @@ COMMANDS = {
     "models": ("train_commands", "List the ranking models, activate one, or plot their curves."),
     "trends": ("train_commands", "List the fitted trend constants, or activate a set."),
 }
-"""By the name of each command: the module in `gateway.commands` with its function, and the first paragraph of the
+"""Commands by name: the module in `gateway.commands` that has the command's function, and the first paragraph of the
 function's docstring."""
 
 STOPPED = 130

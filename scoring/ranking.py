@@ -168,7 +168,10 @@ class Ranking:
 def adjustments_of(
     changes: Mapping[int, RankChange], ids: Integers, draw: ExplorationDraw = NO_DRAW
 ) -> dict[int, Adjustment]:
-    """Convert rank changes, by index in score order as `ids`, to adjustments, by index in served order."""
+    """Convert rank changes to adjustments.
+
+    The keys of changes are indexes in score order, as of `ids`; the keys of adjustments are indexes in served order.
+    """
     adjustments: dict[int, Adjustment] = {}
     for index, change in changes.items():
         blocker_id = int(ids[change.blocker]) if change.blocker >= 0 else None

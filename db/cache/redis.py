@@ -143,7 +143,7 @@ class RedisCache(Cache):
         return self._prefix + key
 
     async def run(self, call: Callable[[_Client], Awaitable[T]]) -> T:
-        """Run a call on the client, also of another library, within the deadline."""
+        """Run a call on the client within the deadline. Other libraries may use the client this way too."""
         try:
             async with asyncio.timeout(self._deadline_s), self._connection_slots:
                 return await call(self._client or await self._connect())

@@ -105,7 +105,7 @@ def _sums(weight: Any, passed_s: Any, passed_h: Any) -> list[Any]:
 
 
 def _batch_sums() -> Any:
-    """Return a query of the sums of a batch of first engagements per project, at the project's latest engagement."""
+    """Return a query of the sums per project of a batch of first engagements, decayed to the project's latest one."""
     first = batch({"project_id": BigIntId, "at_s": _REAL, "weight": _REAL}).cte("first").prefix_with("MATERIALIZED")
     aged = (
         select(first, active_hours(first.c.at_s).label("at_h"))

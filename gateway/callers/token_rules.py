@@ -37,7 +37,7 @@ class TokenTimes:
 
 @dataclass(frozen=True, slots=True)
 class TokenRules:
-    """Rules of one gateway, by the settings TOKEN_LEEWAY_S and TOKEN_ADMINISTRATOR_HOURS."""
+    """Rules of one gateway, with the settings TOKEN_LEEWAY_S and TOKEN_ADMINISTRATOR_HOURS."""
 
     leeway_s: float = LEEWAY_S
     administrator_hours: float = ADMINISTRATOR_HOURS

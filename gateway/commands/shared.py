@@ -27,7 +27,7 @@ def say(sentence: str) -> None:
 
 
 def read_settings(**overrides: Any) -> Settings:
-    """Read the settings, and configure the log by them."""
+    """Read the settings, and configure the log accordingly."""
     settings = load_settings(**overrides)
     configure_logs(settings)
     return settings

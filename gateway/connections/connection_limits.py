@@ -14,10 +14,10 @@ class ConnectionLimits:
 
     max_head_bytes: int = 64 * 1024  # of the request line and the headers. Proxies and browsers stop at 8 to 32 KB.
     max_headers: int = 200  # of one request. Browsers send about 20, chains of proxies add about 20.
-    # Maximum bytes of chunk sizes, chunk extensions and trailers. Each byte of the body allows one more byte. They are
-    # checked after each read (up to 256 KB) in the middle of a body.
+    # Maximum bytes of chunk sizes, chunk extensions and trailers, in addition to the number of bytes of the body. The
+    # limit is checked after each read (up to 256 KB) in the middle of a body.
     max_framing_bytes: int = 16 * 1024
-    # Maximum pieces (chunks and reads) of a body. Each `bytes_per_piece` of the body allow one more piece. A chunk of
+    # Maximum pieces (chunks and reads) of a body, in addition to one piece for each `bytes_per_piece` bytes. A chunk of
     # one byte costs about 2 µs, as much as 1 KB in one piece.
     max_pieces: int = 1_000
     bytes_per_piece: int = 64

@@ -163,7 +163,7 @@ def _most_similar_above(order: Integers, pair_penalties: Matrix) -> list[int]:
 
 
 def _limited_groups(attributes: DiversityAttributes) -> tuple[list[NDArray[np.intp]], list[list[int]], list[int]]:
-    """Return the members, the groups of each project and the limits of all owners and categories that can be full."""
+    """Return the groups (owners and categories) that can reach their limit: members, groups of each project, limits."""
     members: list[NDArray[np.intp]] = []
     groups_of: list[list[int]] = [[] for _ in range(attributes.owners.size)]
     limits: list[int] = []

@@ -138,7 +138,7 @@ def _fit(
     shapes: Mapping[Signal, Shape],
     rank_knots: Sequence[Floats],
 ) -> tuple[Model, list[Floats]]:
-    """Return the fitted model, and the heights of the curves of the rank columns behind the signals at `rank_knots`."""
+    """Return the fitted model, and the heights of the curves of the position columns at `rank_knots`."""
     varying = [k for k in range(len(signals)) if np.ptp(lists.values[:, k]) > 0]
     rank_columns = range(len(signals), lists.values.shape[1])
     lists, varying_signals = lists.select_columns([*varying, *rank_columns]), [signals[k] for k in varying]

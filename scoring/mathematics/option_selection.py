@@ -54,7 +54,10 @@ def coverage_gain(bits: Bits) -> Gain:
 
 
 def choose_options(bits: Bits, gain: Gain, max_options: int) -> list[int]:
-    """Choose up to `max_options` columns greedily, as long as their gain is positive; of ties the first column."""
+    """Choose up to `max_options` columns greedily, as long as their gain is positive.
+
+    Of equal gains, the first column is chosen.
+    """
     weight, columns = np.ones(bits.shape[0]), list[int]()
     while len(columns) < min(max_options, bits.shape[1]):
         gains = gain(weight)

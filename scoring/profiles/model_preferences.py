@@ -68,7 +68,7 @@ REQUIRED_SWITCHES: Mapping[Signal, RequiredSwitches] = {
     Signal.TASTE_CLUSTER_SUM: _FACTOR_SWITCHES,
     Signal.TASTE_CLUSTER_RECENT: _FACTOR_SWITCHES,
 }
-"""Required switches of each signal: of each set, at least one switch must be on. Signals without an entry require no
+"""Switches that each signal requires: at least one switch of each set must be on. A signal without an entry requires no
 switch."""
 
 _FLAT = Curve((0.0,), (0.0,))

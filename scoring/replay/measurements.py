@@ -1,6 +1,6 @@
 """Scorers of replayed requests, and measurements of the rankings by their scores.
 
-Measured are the accuracy of each list, and coverage, novelty and cold projects of the first ten ranks.
+The measurements are the accuracy of each list, and coverage, novelty and cold projects of the first ten ranks.
 """
 
 from collections.abc import Callable, Iterable, Mapping

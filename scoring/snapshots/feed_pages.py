@@ -186,7 +186,10 @@ async def _entries(
     referenced_ids: Sequence[int],
     referenced: dict[int, Any],
 ) -> AsyncIterator[_Visible]:
-    """Yield the visible ranked projects, then in endless feeds the unranked ones. Fills `referenced`."""
+    """Yield the visible ranked projects, then in feeds of `_FEEDS_WITH_UNRANKED` the unranked projects.
+
+    Fills `referenced`.
+    """
     ids, piece_size, hidden_owner = snapshot.ranking.ids, request.first + _EXTRA_RANKS, request.hidden_owner
     by_name = request.kind in _BY_NAME and snapshot.actor_id is None
     first_rank = request.rank if request.creation_position is None else ids.size

@@ -89,7 +89,7 @@ def _invalid_reason(fault: str) -> InputRefused:
 
 
 async def _find_subject(work: UnitOfWork, viewer: Viewer, card: ProjectCard, kind: str, key: str) -> Subject | None:
-    """Return the subject of a kind of reason; None if this project cannot give this viewer such a reason."""
+    """Return the subject that a reason of this kind names; None if the reason cannot apply to viewer and project."""
     database = work.stores.database
     if kind == "interest":
         terms = (await terms_by_project(database, [card.id])).get(card.id, [])

@@ -106,7 +106,7 @@ def stage(connection: sqlite3.Connection, space: Space) -> Generation:
 
 
 def announce(connection: sqlite3.Connection, generation: Generation) -> int:
-    """Mark a staged generation for loading by readers before its activation, and return its number of projects."""
+    """Announce a staged generation, so that readers load it before its activation; return its number of projects."""
     connection.execute("UPDATE generations SET announced = 1 WHERE name = ?", (generation.name,))
     [[count]] = connection.execute(f"SELECT count(*) FROM {generation.table(PROJECT)}").fetchall()
     return int(count)
