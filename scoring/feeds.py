@@ -359,7 +359,7 @@ class Feeds:
             return
         ranked = [project for project in scored if project.signals]
         rows, share = _sample_candidates(page, ranking)
-        self._served.note(
+        self._served.add(
             snapshot_id=page.snapshot_id,
             actor_id=viewer.actor_id,
             feed_kind=page.kind,

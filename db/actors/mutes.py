@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.dml import Delete, Insert
 
-from db.actors.users import lock_actors, raise_versions
+from db.actors.users import increment_versions, lock_actors
 from db.catalog.visibility import PUBLIC, PUBLIC_USER
 from db.database.column_types import ACTOR_ID, BigIntId
 from db.database.engine import Database
@@ -102,7 +102,7 @@ async def _change(connection: AsyncConnection, actor_id: int, statement: Insert 
     await lock_actors(connection, [actor_id])
     if (await connection.execute(statement.returning(Mute.id))).first() is None:
         return False
-    await raise_versions(connection, [actor_id])
+    await increment_versions(connection, [actor_id])
     return True
 
 

@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.actors.interest_rows import replace_imported_interests
-from db.catalog.project_versions import raise_project_versions
+from db.catalog.project_versions import renew_project_versions
 from db.catalog.visibility import KNOWN_USER
 from db.database.batches import insert_batch, upsert_batch
 from db.database.column_types import ACTOR_ID, IDS, KEYS, Json, UtcDateTime, in_list
@@ -151,7 +151,7 @@ _STORE_SETTINGS = (
     .where(Actor.id == ACTOR_ID)
     .values(settings=bindparam("new_settings", type_=Json), version=Actor.version + 1)
 )
-_RAISE_VERSIONS = update(Actor).where(in_list(Actor.id, IDS)).values(version=Actor.version + 1)
+_INCREMENT_VERSIONS = update(Actor).where(in_list(Actor.id, IDS)).values(version=Actor.version + 1)
 
 
 async def find_viewer(database: Database, *, user_key: str | None = None, session_key: str | None = None) -> Viewer:
@@ -259,15 +259,15 @@ async def store_settings(connection: AsyncConnection, actor_id: int, settings: M
     await connection.execute(_STORE_SETTINGS, {"actor": actor_id, "new_settings": settings})
 
 
-async def raise_versions(connection: AsyncConnection, actor_ids: Iterable[int]) -> None:
+async def increment_versions(connection: AsyncConnection, actor_ids: Iterable[int]) -> None:
     """Increase the version of each actor by one, which marks earlier ranking snapshots as outdated."""
     if ids := sorted(set(actor_ids)):
-        await connection.execute(_RAISE_VERSIONS, {"ids": ids})
+        await connection.execute(_INCREMENT_VERSIONS, {"ids": ids})
 
 
 async def mark_profiles_changed(connection: AsyncConnection, actor_ids: Collection[int]) -> None:
     """Increase the versions of actors and enqueue their index documents."""
-    await raise_versions(connection, actor_ids)
+    await increment_versions(connection, actor_ids)
     await enqueue(connection, OutboxKind.PROFILE, [str(actor_id) for actor_id in actor_ids])
 
 
@@ -299,9 +299,9 @@ async def upsert_users(
         record.key for record in latest_records if actor_ids[record.key] in changed_actor_ids
     }
     changed_keys -= added_keys
-    await raise_versions(connection, [actor_ids[key] for key in changed_keys])
+    await increment_versions(connection, [actor_ids[key] for key in changed_keys])
     renamed_ids = [stored_users[key].id for key in differing_keys & stored_users.keys()]
-    await raise_project_versions(connection, owner_ids=renamed_ids)
+    await renew_project_versions(connection, owner_ids=renamed_ids)
     await enqueue(connection, OutboxKind.PROFILE, [str(actor_ids[key]) for key in added_keys | changed_keys])
     return upsert_result(len(records), added_keys, changed_keys, refusals)
 

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Row, bindparam, delete, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.catalog.project_versions import raise_project_versions
+from db.catalog.project_versions import renew_project_versions
 from db.catalog.terms import TermName, terms_by_key
 from db.catalog.visibility import PUBLIC_TERM
 from db.database.batches import delete_batch, insert_batch, upsert_batch
@@ -196,7 +196,7 @@ async def upsert_projects(connection: AsyncConnection, records: Sequence[Project
     ids_with_changed_terms, project_terms = await _replace_terms(
         connection, {ids[record.key]: record for record in latest_records}
     )
-    await raise_project_versions(connection, ids=ids_with_changed_terms - {ids[key] for key in differing_keys})
+    await renew_project_versions(connection, ids=ids_with_changed_terms - {ids[key] for key in differing_keys})
     added_keys = rows.keys() - stored_projects.keys()
     changed_keys = {key for key in rows if key in differing_keys or ids[key] in ids_with_changed_terms} - added_keys
     for urgent in (True, False):  # hidden projects first
@@ -356,7 +356,7 @@ async def _upsert_terms(
 async def _enqueue_documents_with_terms(connection: AsyncConnection, term_ids: Sequence[int]) -> None:
     """Enqueue the projects and profiles whose texts contain the names of these terms."""
     if term_ids:
-        await raise_project_versions(connection, term_ids=term_ids)
+        await renew_project_versions(connection, term_ids=term_ids)
         projects = await connection.scalars(_PROJECTS_WITH_TERMS, {"ids": term_ids})
         await enqueue(connection, OutboxKind.PROJECT, projects.all())
         actors = await connection.scalars(_ACTORS_WITH_TERMS, {"ids": term_ids})

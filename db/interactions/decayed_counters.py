@@ -98,7 +98,7 @@ _AT_S = bindparam("at_s", type_=_REAL)
 _NAMES = ["project_id", *WALL_COLUMNS, *ACTIVE_COLUMNS, "as_of_s", "as_of_active_h"]
 
 
-def _sums(weight: Any, passed_s: Any, passed_h: Any) -> list[Any]:
+def _decayed_sums(weight: Any, passed_s: Any, passed_h: Any) -> list[Any]:
     """Return decayed sums of `weight`, in the order of the columns."""
     wall = [func.sum(weight * decay_factor(passed_s, half_life)) for half_life in HALF_LIVES_S]
     return wall + [func.sum(weight * decay_factor(passed_h, half_life)) for half_life in ACTIVE_HALF_LIVES_H]
@@ -116,7 +116,7 @@ def _batch_sums() -> Any:
     latest_s, latest_h = func.max(aged.c.at_s).label("as_of_s"), func.max(aged.c.at_h).label("as_of_active_h")
     latest = select(aged.c.project_id, latest_s, latest_h).group_by(aged.c.project_id).cte("latest")
     times = latest.c.as_of_s, latest.c.as_of_active_h
-    sums = _sums(aged.c.weight, latest.c.as_of_s - aged.c.at_s, latest.c.as_of_active_h - aged.c.at_h)
+    sums = _decayed_sums(aged.c.weight, latest.c.as_of_s - aged.c.at_s, latest.c.as_of_active_h - aged.c.at_h)
     return (
         select(latest.c.project_id, *sums, *times)
         .join(aged, aged.c.project_id == latest.c.project_id)
@@ -163,7 +163,7 @@ def _count_slice() -> Any:
         .cte("aged")
         .prefix_with("MATERIALIZED")
     )
-    sums = _sums(aged.c.weight, aged.c.passed_s, aged.c.passed_h)
+    sums = _decayed_sums(aged.c.weight, aged.c.passed_s, aged.c.passed_h)
     rows = select(aged.c.project_id, *sums, func.max(_AT_S), func.max(aged.c.now_h)).group_by(aged.c.project_id)
     return insert(DecayedCounters).from_select(_NAMES, rows, include_defaults=False)
 

@@ -24,26 +24,26 @@ _EXISTING_ACTORS = (
 class ServedPageLog:
     """Served pages that wait until `flush` writes them; a crash loses them. `lost` counts dropped pages."""
 
-    def __init__(self, database: Database, max_noted: int = 10_000) -> None:
+    def __init__(self, database: Database, max_recent: int = 10_000) -> None:
         self._database = database
-        self._max_noted = max_noted
+        self._max_recent = max_recent
         self._waiting: deque[dict[str, Any]] = deque()
-        self._noted: OrderedDict[Hashable, None] = OrderedDict()
+        self._recent: OrderedDict[Hashable, None] = OrderedDict()
         self.lost = 0
 
     def is_new(self, page: Hashable) -> bool:
-        """Return whether this page is not among the last `max_noted` pages of this process.
+        """Return whether this page is not among the last `max_recent` pages of this process.
 
         A page that a viewer reads again shows nothing new, so it is logged only once.
         """
-        if page in self._noted:
+        if page in self._recent:
             return False
-        self._noted[page] = None
-        if len(self._noted) > self._max_noted:
-            self._noted.popitem(last=False)
+        self._recent[page] = None
+        if len(self._recent) > self._max_recent:
+            self._recent.popitem(last=False)
         return True
 
-    def note(self, **page: Any) -> None:
+    def add(self, **page: Any) -> None:
         """Add a page. The argument names are columns of `ServedPage`."""
         if len(self._waiting) >= _MAX_WAITING:
             self._waiting.popleft()
@@ -91,7 +91,7 @@ class LoggedPage(NamedTuple):
     sampled_share: float
 
 
-_PERSONAL = (
+_PERSONAL_PAGES = (
     select(*(getattr(ServedPage, name) for name in LoggedPage._fields))
     .where(ServedPage.at >= SINCE, ServedPage.feed_kind == FeedKind.FOR_YOU, ServedPage.actor_id.is_not(None))
     .where(ServedPage.sampled_share > 0)
@@ -110,7 +110,7 @@ _ENGAGING = select(Interaction.actor_id, Interaction.project_id, Interaction.at)
 
 async def personal_pages(database: Database, since: datetime, limit: int) -> list[LoggedPage]:
     """Read up to `limit` pages of For You with sampled candidates since a time, latest first."""
-    return [LoggedPage(*row) for row in await database.fetch(_PERSONAL, {"since": since, "limit": limit})]
+    return [LoggedPage(*row) for row in await database.fetch(_PERSONAL_PAGES, {"since": since, "limit": limit})]
 
 
 async def impressions(database: Database, since: datetime) -> Rows:

@@ -67,7 +67,7 @@ def term_of(kind: TermKind | None, key: str | None, id_: strawberry.ID | None) -
     return _KINDS[type_], key
 
 
-def mutable_of(kind: MuteKind | None, key: str | None, id_: strawberry.ID | None) -> tuple[MuteKind, str]:
+def mute_subject_of(kind: MuteKind | None, key: str | None, id_: strawberry.ID | None) -> tuple[MuteKind, str]:
     """Return the kind and the key of a subject that can be muted. Raises as `term_of`."""
     type_, key = _read_kind_and_key(kind, key, id_, tuple(_MUTE_KINDS))
     return _MUTE_KINDS[type_], key

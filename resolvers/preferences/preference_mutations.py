@@ -8,7 +8,7 @@ from db.models import MuteKind, TermKind
 from resolvers.common.context import Info
 from resolvers.common.descriptions import input_type, object_type
 from resolvers.common.field_costs import Cost, computed, mutation
-from resolvers.common.references import mutable_of, path_prefix, term_of
+from resolvers.common.references import mute_subject_of, path_prefix, term_of
 from resolvers.preferences import viewer
 from resolvers.preferences.viewer import ChangePayload, Interest, PersonalizationSettings, current_viewer, interests_of
 from scoring.use_cases import change_preferences
@@ -115,14 +115,14 @@ class PreferenceMutation:
         but your interactions with it no longer influence your feeds. Up to {MAX_MUTES:,} mutes.
         """
         return await MutePayload.from_use_case(
-            lambda: change_preferences.mute(info.context, *mutable_of(kind, key, id))
+            lambda: change_preferences.mute(info.context, *mute_subject_of(kind, key, id))
         )
 
     @mutation()
     async def unmute(self, info: Info, kind: Kind = None, key: Key = None, id: Id = None) -> MutePayload | None:
         """Remove a mute. Does nothing if there is none."""
         return await MutePayload.from_use_case(
-            lambda: change_preferences.unmute(info.context, *mutable_of(kind, key, id))
+            lambda: change_preferences.unmute(info.context, *mute_subject_of(kind, key, id))
         )
 
     @mutation()

@@ -83,19 +83,19 @@ def _activity_since_publication(evidence: BehaviorEvidence) -> Floats:
 def user_factors_mean(evidence: BehaviorEvidence) -> Floats:
     """Mean similarity of the viewer to the recent actors, shrunk towards 0. Range −1 to 1."""
     total, count = _sum_similarity(evidence, evidence.interactions)
-    return _above_floor(evidence, evidence.interactions, total / count)
+    return _zero_below_floor(evidence, evidence.interactions, total / count)
 
 
 def user_factors_sum(evidence: BehaviorEvidence) -> Floats:
     """Sum of similarities to the recent actors, divided by the square root of their number. Range about −30 to 30."""
     total, count = _sum_similarity(evidence, evidence.interactions)
-    return _above_floor(evidence, evidence.interactions, total / np.sqrt(count))
+    return _zero_below_floor(evidence, evidence.interactions, total / np.sqrt(count))
 
 
 def user_factors_recent(evidence: BehaviorEvidence) -> Floats:
     """Decayed sum of similarities to the recent actors. Range about −100 to 100."""
     summed = _decayed_similarity(evidence, evidence.interactions, tunables.RECENT_FACTORS_HALF_LIFE_H)
-    return _above_floor(evidence, evidence.interactions, summed)
+    return _zero_below_floor(evidence, evidence.interactions, summed)
 
 
 def taste_cluster_mean(evidence: BehaviorEvidence) -> Floats:
@@ -124,7 +124,7 @@ def taste_cluster_recent(evidence: BehaviorEvidence) -> Floats:
 def session_neighbors(evidence: BehaviorEvidence) -> Floats:
     """Session-kNN: log2(1 + decayed shared projects of session neighbors who engaged). Range 0 to about 15."""
     summed = _decayed_similarity(evidence, evidence.session_neighbors, tunables.SESSION_NEIGHBORS_HALF_LIFE_H)
-    return np.log2(1.0 + _above_floor(evidence, evidence.session_neighbors, summed))
+    return np.log2(1.0 + _zero_below_floor(evidence, evidence.session_neighbors, summed))
 
 
 def item_neighbor_score(evidence: BehaviorEvidence) -> Floats:
@@ -162,7 +162,7 @@ def user_neighbor_score(evidence: BehaviorEvidence) -> Floats:
     interactions = evidence.user_neighbors
     summed = np.bincount(interactions.rows, interactions.similarity, minlength=evidence.n).astype(np.float64)
     total = evidence.user_neighbor_similarity
-    return np.sqrt(_above_floor(evidence, interactions, summed) / total) if total > 0 else np.zeros(evidence.n)
+    return np.sqrt(_zero_below_floor(evidence, interactions, summed) / total) if total > 0 else np.zeros(evidence.n)
 
 
 def _summed_links(evidence: BehaviorEvidence, kind: NeighborKind) -> Floats:
@@ -186,7 +186,7 @@ def _sum_similarity(evidence: BehaviorEvidence, interactions: FirstInteractions)
     return total, _count_actors(evidence, interactions) + tunables.FACTOR_SHRINKAGE
 
 
-def _above_floor(evidence: BehaviorEvidence, interactions: FirstInteractions, values: Floats) -> Floats:
+def _zero_below_floor(evidence: BehaviorEvidence, interactions: FirstInteractions, values: Floats) -> Floats:
     """Return the (n,) values, 0 where fewer actors than the floor contributed."""
     return np.where(_count_actors(evidence, interactions) >= evidence.floor, values, 0.0)
 

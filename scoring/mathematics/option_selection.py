@@ -33,12 +33,12 @@ def information_gain(bits: Bits, like_shares: Floats) -> Gain:
         total = weight @ like_shares
         chosen = (would_choose * weight[:, None]).T @ like_shares
         not_chosen = np.maximum(total - chosen, 0.0)  # differences can round to just below 0
-        mass = total.sum()
-        if mass <= 0:
+        total_weight = total.sum()
+        if total_weight <= 0:
             return np.zeros(bits.shape[1])
-        share = chosen.sum(axis=1) / mass
+        share = chosen.sum(axis=1) / total_weight
         bits_saved = _entropy(total) - share * _entropy(chosen) - (1 - share) * _entropy(not_chosen)
-        return np.maximum(bits_saved, 0.0) * mass / bits.shape[0]
+        return np.maximum(bits_saved, 0.0) * total_weight / bits.shape[0]
 
     return gain
 

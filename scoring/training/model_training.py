@@ -115,20 +115,20 @@ def _fit_served_lists(
     in_order = sorted(served, key=lambda ranking: ranking.at_s)
     n_fitting = int(FITTED_SHARE * len(served))
     windows = in_order[:n_fitting], in_order[n_fitting:]
-    fitting, judging = (served_candidate_lists(dataset, window, signals, floor, progress) for window in windows)
+    fitting, comparing = (served_candidate_lists(dataset, window, signals, floor, progress) for window in windows)
     fitted, bias = fit_model_with_positions(name, fitting, signals)
     model = with_untrained_signals(fitted)
-    propensities = bias.propensities(judging.ranks)
+    propensities = bias.propensities(comparing.ranks)
     fit_times_s, comparison_times_s = (np.array([ranking.at_s for ranking in window]) for window in windows)
     scores: dict[str, NDArray[Any]] = {
-        "new": score_lists(model, judging, signals),
-        "active": score_lists(active, judging, signals),
-        **{f"signal {signal}": judging.values[:, k] for k, signal in enumerate(signals) if signal in fitted.curves},
+        "new": score_lists(model, comparing, signals),
+        "active": score_lists(active, comparing, signals),
+        **{f"signal {signal}": comparing.values[:, k] for k, signal in enumerate(signals) if signal in fitted.curves},
     }
     return _Trial(
         model,
-        {key: unbiased_ndcg(judging, score.astype(np.float64), propensities, seed) for key, score in scores.items()},
-        judging.viewers,
+        {key: unbiased_ndcg(comparing, score.astype(np.float64), propensities, seed) for key, score in scores.items()},
+        comparing.viewers,
         f"{len(served)} served rankings with impressions, corrected for position bias",
         fit_times_s,
         comparison_times_s,
@@ -138,24 +138,24 @@ def _fit_served_lists(
 def _fit_replay(
     dataset: Dataset, n_served: int, name: str, active: Model, floor: int, seed: int, progress: Progress
 ) -> _Trial:
-    fitting, judging = _windows(dataset)
-    if min(fitting.n, judging.n) < MIN_REQUESTS:
+    fitting, comparing = _windows(dataset)
+    if min(fitting.n, comparing.n) < MIN_REQUESTS:
         raise InsufficientData(
-            f"there are {fitting.n} feed requests to fit on and {judging.n} to compare on; at least {MIN_REQUESTS} "
+            f"there are {fitting.n} feed requests to fit on and {comparing.n} to compare on; at least {MIN_REQUESTS} "
             "each are needed, so the active model stays"
         )
     requests = replay_requests(Replay(dataset, floor, seed), fitting, progress, "fitting")
     model = with_untrained_signals(fit_model(name, training_lists(requests, seed, SERVED_SIGNALS), SERVED_SIGNALS))
     scorers = {"new": model_scorer(model), "active": model_scorer(active), **single_signal_scorers(model)}
-    requests = replay_requests(Replay(dataset, floor, seed), judging, progress, "judging")
+    requests = replay_requests(Replay(dataset, floor, seed), comparing, progress, "comparing")
     metrics = measure(requests, scorers, lambda request: all_time_actors(dataset.log, request))
     return _Trial(
         model,
         {key: ranking.values[:, 0] for key, ranking in metrics.items()},
-        judging.actors,
+        comparing.actors,
         f"a replay of interactions: {n_served} served rankings have impressions, {MIN_SERVED_LISTS} are needed",
         fitting.at_s,
-        judging.at_s,
+        comparing.at_s,
     )
 
 
@@ -169,10 +169,10 @@ def _windows(dataset: Dataset) -> tuple[FeedRequests, FeedRequests]:
     recent = with_history.select_period(begin_s, end_s)
     boundary_s = float(recent.at_s[int(FITTED_SHARE * recent.n)])
     fitting = all_requests.select_period(begin_s, np.nextafter(boundary_s, 0.0))
-    return _thinned(fitting), _thinned(recent.select_period(boundary_s, end_s))
+    return _evenly_spaced(fitting), _evenly_spaced(recent.select_period(boundary_s, end_s))
 
 
-def _thinned(requests: FeedRequests) -> FeedRequests:
+def _evenly_spaced(requests: FeedRequests) -> FeedRequests:
     """Return at most `MAX_REQUESTS` of the requests, evenly spaced."""
     return requests.select(np.linspace(0, requests.n - 1, min(requests.n, MAX_REQUESTS)).astype(np.int64))
 

@@ -12,7 +12,7 @@ from db.models import FeedKind, ServedPage, now
 
 
 def note(log: ServedPageLog, snapshot_id: str, age: timedelta = timedelta()) -> None:
-    log.note(
+    log.add(
         snapshot_id=snapshot_id,
         actor_id=None,
         feed_kind=FeedKind.POPULAR.value,
@@ -42,7 +42,7 @@ async def test_noted_pages_are_written_together_and_once(database: Database):
 async def test_pages_that_could_not_be_written_wait_for_the_next_time(database: Database):
     log = ServedPageLog(database)
     note(log, "a")
-    log.note(snapshot_id="b", actor_id=None, feed_kind="no such feed")
+    log.add(snapshot_id="b", actor_id=None, feed_kind="no such feed")
     with pytest.raises(SQLAlchemyError):
         await log.flush()
     assert await snapshots(database) == []
@@ -67,5 +67,5 @@ async def test_old_pages_are_forgotten(database: Database):
 
 
 async def test_a_page_is_new_once_among_the_last_pages(sqlite_database: Database):
-    log = ServedPageLog(sqlite_database, max_noted=2)
+    log = ServedPageLog(sqlite_database, max_recent=2)
     assert [log.is_new(page) for page in ("a", "b", "a", "c", "a")] == [True, True, False, True, True]

@@ -190,7 +190,7 @@ async def test_whoever_is_deleted_is_in_no_row_no_entry_no_vector_and_no_byte(wo
         (late,) = await world.ids(["p0007"])
         await set_state(connection, NewInteraction(actor, late, InteractionType.LIKE, BEGIN))
     await world.feeds.for_you(viewer, 10, None, ANYTHING)
-    served.note(
+    served.add(
         snapshot_id="zebulon", actor_id=actor, feed_kind="for_you", strategy="s", model="m", at=BEGIN, first_rank=1,
         projects=[1],
     )  # fmt: skip
@@ -332,7 +332,7 @@ async def test_pages_of_the_deleted_do_not_keep_others_out_of_the_log(world: Wor
     await finish_erasures(world.stores, at=AFTER)
     page = {"feed_kind": "for_you", "strategy": "s", "model": "m", "at": BEGIN, "first_rank": 1, "projects": [1]}
     for who in (actor, other, None):
-        served.note(snapshot_id="x", actor_id=who, **page)
+        served.add(snapshot_id="x", actor_id=who, **page)
     await world.settle()
     await finish_erasures(world.stores, at=AFTER)
     await served.flush()

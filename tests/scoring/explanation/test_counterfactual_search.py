@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import delete
 
 from db.actors.profiles import EngagedProject, StoredInterest
-from db.actors.users import raise_versions
+from db.actors.users import increment_versions
 from db.models import ActorInterest, Engagement, InteractionType, Like, OutboxKind, TermKind
 from db.outbox import enqueue
 from db.records import InterestRecord
@@ -111,7 +111,7 @@ async def take_away(world: World, user: str, causes: Sequence[Cause]) -> None:
                 for table in (Engagement, Like):
                     mine = table.actor_id == viewer.actor_id
                     await connection.execute(delete(table).where(mine, table.project_id == cause.engagement.project_id))
-        await raise_versions(connection, [viewer.actor_id])
+        await increment_versions(connection, [viewer.actor_id])
         await enqueue(connection, OutboxKind.PROFILE, [str(viewer.actor_id)])
     await world.settle()
 

@@ -15,7 +15,7 @@ MAKER = Caller(user_key="maker")
 async def serve(world: World, snapshot: str, actor_id: int | None, *keys: str) -> None:
     """Note a page as if it had been served."""
     log = ServedPageLog(world.stores.database)
-    log.note(
+    log.add(
         snapshot_id=snapshot,
         actor_id=actor_id,
         feed_kind=FeedKind.TRENDING.value,
