@@ -170,11 +170,12 @@ class ActivityRate(Base):
 class ServedPage(Base):
     """A served page, logged for training, replay and support. Rows are deleted after 7 days.
 
-    `projects` lists project ids by rank from `first_rank`. `contributions` is a (projects, signals) matrix of integer
-    millionths (little-endian int64), `values` the matrix of signal values (float32). `explored` lists the projects
-    placed by exploration as ``[id, propensity]``. `sampled` lists other candidates of the ranking, each drawn with
-    probability `sampled_share`, and `sampled_values` has their signal values. They are logged because a model that is
-    trained only on shown projects learns to repeat the choices of the model that ranked them.
+    `projects` lists project ids in the order of their ranks, which begin at `first_rank`. `contributions` is a
+    (projects, signals) matrix of integer millionths (little-endian int64), `values` the matrix of signal values
+    (float32). `explored` lists the projects placed by exploration as ``[id, propensity]``. `sampled` lists other
+    candidates of the ranking, each drawn with probability `sampled_share`, and `sampled_values` has their signal
+    values. They are logged because a model that is trained only on shown projects learns to repeat the choices of the
+    model that ranked them.
     """
 
     __tablename__ = "served_pages"

@@ -73,7 +73,7 @@ def choose_options(bits: Bits, gain: Gain, max_options: int) -> list[int]:
 def total_gain(bits: Bits, gain: Gain, columns: Sequence[int]) -> float:
     """Return the sum of the gains of options.
 
-    The gain of each is computed with the weights that the options before it leave.
+    The weights of the actors are reduced after each option (`tunables.REACHED_AUDIENCE_WEIGHT`), so the order matters.
     """
     weight, total = np.ones(bits.shape[0]), 0.0
     for column in columns:
