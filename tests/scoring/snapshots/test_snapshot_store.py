@@ -27,7 +27,8 @@ def snapshots(draw: st.DrawFn) -> RankingSnapshot:
     numbers = draw(st.lists(big, min_size=n * (1 + len(signals)), max_size=n * (1 + len(signals))))
     values = draw(st.lists(st.floats(width=32, allow_nan=False), min_size=n * len(signals), max_size=n * len(signals)))
     where = draw(filters)
-    moved = st.builds(Adjustment, st.sampled_from(Rule), big, st.none() | big, st.integers(1, 9), st.integers(1, 9))
+    ranks, propensities = st.integers(1, 9), st.none() | st.floats(0, 1, exclude_min=True)
+    moved = st.builds(Adjustment, st.sampled_from(Rule), big, st.none() | big, ranks, ranks, propensities)
     return RankingSnapshot(
         new_id(),
         draw(st.none() | st.integers(1, 2**40)),
