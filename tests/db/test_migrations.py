@@ -12,10 +12,12 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import CheckConstraint, Connection, MetaData, insert, inspect, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db import schema
 from db.database.column_types import UNKNOWN_TIME
 from db.database.engine import Database
 from db.errors import MigrationPending
@@ -144,6 +146,11 @@ async def test_every_check_constraint_has_the_name_that_the_models_give_it(datab
 
 
 # --- going there ---------------------------------------------------------------------------------------------------
+
+
+def test_the_files_name_the_revisions_in_their_order() -> None:
+    scripts = ScriptDirectory(str(Path(schema.__file__).parent / "migrations"))
+    assert revisions() == [script.revision for script in scripts.walk_revisions()][::-1]
 
 
 @pytest.mark.parametrize("engine", ENGINES)
