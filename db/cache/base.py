@@ -1,7 +1,14 @@
 """The protocol that all caches implement."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
+
+
+class Entry(NamedTuple):
+    """A value, and the seconds for which it is stored."""
+
+    value: bytes
+    ttl_s: float
 
 
 class Cache(Protocol):
@@ -19,8 +26,8 @@ class Cache(Protocol):
     async def put(self, key: str, value: bytes, ttl_s: float) -> None:
         """Store or replace a value for `ttl_s` seconds."""
 
-    async def put_many(self, values: Mapping[str, bytes], ttl_s: float) -> None:
-        """Store or replace values for `ttl_s` seconds, with one call. If it fails, some values may have been stored."""
+    async def put_many(self, values: Mapping[str, Entry]) -> None:
+        """Store or replace values, with one call. If it fails, some values may have been stored."""
 
     async def add(self, key: str, value: bytes, ttl_s: float) -> bool:
         """Store a value if the key has none, and return whether it was stored. Of concurrent calls, one succeeds."""
@@ -39,3 +46,8 @@ class Cache(Protocol):
 
     async def close(self) -> None:
         """Close files and connections."""
+
+
+def entries(values: Mapping[str, bytes], ttl_s: float) -> dict[str, Entry]:
+    """Return values as entries that are stored for the same time."""
+    return {key: Entry(value, ttl_s) for key, value in values.items()}

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from db.cache.base import Cache
+from db.cache.base import Cache, Entry
 from db.errors import Store, StoreUnavailable
 from db.sqlite_file import SqliteFile
 
@@ -99,11 +99,11 @@ class EmbeddedCache(Cache):
         return await self._run(get_many)
 
     async def put(self, key: str, value: bytes, ttl_s: float) -> None:
-        await self.put_many({key: value}, ttl_s)
+        await self.put_many({key: Entry(value, ttl_s)})
 
-    async def put_many(self, values: Mapping[str, bytes], ttl_s: float) -> None:
+    async def put_many(self, values: Mapping[str, Entry]) -> None:
         def put_many(connection: sqlite3.Connection) -> None:
-            for key, value in values.items():
+            for key, (value, ttl_s) in values.items():
                 self._put(connection, key, value, ttl_s)
 
         if values:

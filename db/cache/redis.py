@@ -25,7 +25,7 @@ from redis.exceptions import (
     ResponseError,
 )
 
-from db.cache.base import Cache
+from db.cache.base import Cache, Entry
 from db.errors import Store, StoreMisconfigured, StoreUnavailable
 
 T = TypeVar("T")
@@ -98,13 +98,13 @@ class RedisCache(Cache):
     async def put(self, key: str, value: bytes, ttl_s: float) -> None:
         await self.run(lambda client: client.set(self._name(key), value, px=_milliseconds(ttl_s)))
 
-    async def put_many(self, values: Mapping[str, bytes], ttl_s: float) -> None:
+    async def put_many(self, values: Mapping[str, Entry]) -> None:
         if not values:
             return
 
         async def put_many(client: _Client) -> None:
             pipeline = client.pipeline(transaction=False)
-            for key, value in values.items():
+            for key, (value, ttl_s) in values.items():
                 pipeline.set(self._name(key), value, px=_milliseconds(ttl_s))
             await pipeline.execute()
 

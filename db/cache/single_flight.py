@@ -8,11 +8,11 @@ another process takes over. If the cache is unavailable, each process computes t
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
-from db.cache.base import Cache
+from db.cache.base import Cache, Entry
 from db.errors import StoreUnavailable
 
 log = logging.getLogger(__name__)
@@ -30,6 +30,8 @@ class Computed(Generic[T]):
     value: bytes
     ttl_s: float
     decoded: T | None = None  # None if the value was read from the cache
+    others: Mapping[str, Entry] = field(default_factory=dict)  # entries that are stored with the value, in one call
+    is_stored: bool = True  # False if the cache was unavailable
 
 
 Compute = Callable[[], Awaitable[Computed[T]]]
@@ -48,7 +50,7 @@ _flights: dict[tuple[int, str], _Flight] = {}
 
 
 async def get_or_compute(
-    cache: Cache, key: str, compute: Compute[T], *, lock_s: float, cancel_when_abandoned: bool = False
+    cache: Cache, key: str, compute: Compute[T], *, lock_s: float | None, cancel_when_abandoned: bool = False
 ) -> Computed[T]:
     """Return the value of a key, computed once if the cache does not hold it.
 
@@ -60,7 +62,8 @@ async def get_or_compute(
         Computes the value and its TTL. An exception is raised in all callers of this process; another process then
         computes the value.
     lock_s
-        Maximum wait for another process, in seconds; longer than any computation takes.
+        Maximum wait for another process, in seconds; longer than any computation takes. None: processes do not wait
+        for each other, which saves five calls where two of them rarely compute the same value at once.
     cancel_when_abandoned
         Whether the computation is canceled when all callers of this process have been canceled.
     """
@@ -100,20 +103,32 @@ def _remove_flight(name: tuple[int, str], flight: _Flight) -> None:
         del _flights[name]
 
 
-async def _compute_once(cache: Cache, key: str, compute: Compute[T], lock_s: float) -> Computed[T]:
+async def _compute_once(cache: Cache, key: str, compute: Compute[T], lock_s: float | None) -> Computed[T]:
+    if lock_s is None:
+        return await _compute_and_put(cache, key, compute)
     lock, token = f"{key}:lock", secrets.token_bytes(16)
     try:
         value = await _wait_for_other_process(cache, key, lock, token, lock_s)
         if value is not None:
             return Computed(value, 0.0)
-        computed = await compute()
-        try:
-            await cache.put(key, computed.value, computed.ttl_s)
-        except StoreUnavailable as error:
-            log.debug("%s was computed and not cached: %s", key, error)
-        return computed
+        return await _compute_and_put(cache, key, compute)
     finally:
         await _release_lock(cache, lock, token)
+
+
+async def _compute_and_put(cache: Cache, key: str, compute: Compute[T]) -> Computed[T]:
+    computed = await compute()
+    try:
+        await put_computed(cache, key, computed)
+    except StoreUnavailable as error:
+        log.debug("%s was computed and not cached: %s", key, error)
+        return replace(computed, is_stored=False)
+    return computed
+
+
+async def put_computed(cache: Cache, key: str, computed: Computed[Any]) -> None:
+    """Store a computed value and the entries that belong to it, in one call."""
+    await cache.put_many({**computed.others, key: Entry(computed.value, computed.ttl_s)})
 
 
 async def _wait_for_other_process(cache: Cache, key: str, lock: str, token: bytes, lock_s: float) -> bytes | None:

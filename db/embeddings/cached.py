@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from db.cache.base import Cache
+from db.cache.base import Cache, entries
 from db.cache.single_flight import Computed, get_or_compute
 from db.embeddings.base import Embedder, Vectors
 from db.errors import StoreUnavailable
@@ -102,7 +102,7 @@ class CachedEmbedder:
     async def _embed_and_cache(self, texts: dict[str, str]) -> dict[str, bytes]:
         values = await self._embed(texts)
         try:
-            await self._cache.put_many(values, self._ttl_s)
+            await self._cache.put_many(entries(values, self._ttl_s))
         except StoreUnavailable as error:
             log.debug("%s vectors are not cached: %s", len(values), error)
         return values

@@ -25,8 +25,8 @@ import orjson
 
 from db.actors.users import Viewer
 from db.cache import names
-from db.cache.base import Cache
-from db.cache.single_flight import Computed, get_or_compute
+from db.cache.base import Cache, Entry
+from db.cache.single_flight import Computed, get_or_compute, put_computed
 from db.catalog.project_cards import ProjectFilter
 from db.errors import Store, StoreUnavailable
 from db.models import FeedKind
@@ -165,19 +165,25 @@ class SnapshotStore:
             return snapshot
 
         async def compute() -> Computed[RankingSnapshot]:
-            snapshot = await self._store(key, await make())
-            max_age_s = tunables.DEGRADED_FRESH_S if snapshot.ranking.degraded else key.max_age_s
-            return Computed(snapshot.id.encode(), max_age_s, snapshot)
+            return _computed(key, await make())
 
-        computed = await get_or_compute(
-            self._cache, key.pointer, compute, lock_s=tunables.RANKING_LOCK_S, cancel_when_abandoned=True
-        )
-        if computed.decoded is None:
-            self._keep_pointer(key.pointer, computed.value.decode(), min(POINTER_KEPT_S, key.max_age_s))
-            return await self.by_id(computed.value.decode()) or await self._make_again(key, compute)
-        if Store.CACHE not in computed.decoded.ranking.degraded:
-            self._keep_pointer(key.pointer, computed.decoded.id, computed.ttl_s)
-        return computed.decoded
+        lock_s = tunables.RANKING_LOCK_S if key.actor_id is None else None
+        computed = await get_or_compute(self._cache, key.pointer, compute, lock_s=lock_s, cancel_when_abandoned=True)
+        if computed.decoded is not None:
+            return self._keep(key, computed)
+        self._keep_pointer(key.pointer, computed.value.decode(), min(POINTER_KEPT_S, key.max_age_s))
+        return await self.by_id(computed.value.decode()) or await self._make_again(key, compute)
+
+    def _keep(self, key: RankingKey, computed: Computed[RankingSnapshot]) -> RankingSnapshot:
+        snapshot = computed.decoded
+        assert snapshot is not None  # noqa: S101 (`find_or_make` always sets it; for the type checker)
+        if not computed.is_stored or Store.CACHE in snapshot.ranking.degraded:
+            return _without_cache(snapshot)
+        if computed.others:
+            size = len(computed.others[names.snapshot_key(snapshot.id)].value)
+            self._kept.put(_KeptSnapshot(snapshot, size, self._clock()))
+        self._keep_pointer(key.pointer, snapshot.id, computed.ttl_s)
+        return snapshot
 
     def _keep_pointer(self, pointer: str, id_: str, valid_s: float) -> None:
         self._pointers[pointer] = (id_, self._clock() + valid_s)
@@ -193,26 +199,25 @@ class SnapshotStore:
         This is needed if the cache evicted the body before its pointer, or became unavailable.
         """
         again = await compute()
-        assert again.decoded is not None  # noqa: S101 (`compute` above always sets it; for the type checker)
         try:
-            await self._cache.put(key.pointer, again.value, again.ttl_s)
+            await put_computed(self._cache, key.pointer, again)
         except StoreUnavailable:
-            return _without_cache(again.decoded)
-        return again.decoded
+            again = replace(again, is_stored=False)
+        return self._keep(key, again)
 
-    async def _store(self, key: RankingKey, ranking: Ranking | RankingSnapshot) -> RankingSnapshot:
-        if isinstance(ranking, RankingSnapshot):
-            return ranking
+
+def _computed(key: RankingKey, ranking: Ranking | RankingSnapshot) -> Computed[RankingSnapshot]:
+    """Return the snapshot of a new ranking with the entries to store; another feed's snapshot is stored already."""
+    entries: dict[str, Entry] = {}
+    if isinstance(ranking, RankingSnapshot):
+        snapshot = ranking
+    else:
         snapshot = RankingSnapshot(new_id(), key.actor_id, key.arguments, key.where, ranking)
-        body = encode(snapshot)
-        try:
-            await self._cache.put(names.snapshot_key(snapshot.id), body, tunables.SNAPSHOT_TTL_S)
-            if snapshot.actor_id is not None:
-                await self._cache.put(names.ownership_key(snapshot.actor_id, snapshot.id), b"", names.OWNERSHIP_TTL_S)
-        except StoreUnavailable:
-            return _without_cache(snapshot)
-        self._kept.put(_KeptSnapshot(snapshot, len(body), self._clock()))
-        return snapshot
+        entries[names.snapshot_key(snapshot.id)] = Entry(encode(snapshot), tunables.SNAPSHOT_TTL_S)
+        if snapshot.actor_id is not None:
+            entries[names.ownership_key(snapshot.actor_id, snapshot.id)] = Entry(b"", names.OWNERSHIP_TTL_S)
+    max_age_s = tunables.DEGRADED_FRESH_S if snapshot.ranking.degraded else key.max_age_s
+    return Computed(snapshot.id.encode(), max_age_s, snapshot, entries)
 
 
 def _without_cache(snapshot: RankingSnapshot) -> RankingSnapshot:

@@ -8,6 +8,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
+from db.cache.base import Entry
+
 MAX_BYTES = 64 * 2**20
 """Limit of keys and values: 2,000 ranking snapshots of 32 KB."""
 
@@ -67,9 +69,9 @@ class MemoryCache:
         while self._bytes > self._max_bytes:
             self._forget(next(iter(self._entries)))
 
-    async def put_many(self, values: Mapping[str, bytes], ttl_s: float) -> None:
-        """Store several values for `ttl_s` seconds."""
-        for key, value in values.items():
+    async def put_many(self, values: Mapping[str, Entry]) -> None:
+        """Store several values."""
+        for key, (value, ttl_s) in values.items():
             await self.put(key, value, ttl_s)
 
     async def add(self, key: str, value: bytes, ttl_s: float) -> bool:

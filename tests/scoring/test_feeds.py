@@ -1,7 +1,7 @@
 """The laws of the feeds, on real stores."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from sqlalchemy import update
 
 from db.actors.users import find_viewer
+from db.cache.base import Entry
 from db.catalog.catalog_entries import remove_projects, upsert_projects
 from db.catalog.project_cards import ProjectFilter
 from db.database.column_types import UNKNOWN_TIME
@@ -374,6 +375,9 @@ class Away:
 
 class Forgetful:
     """A cache that keeps nothing."""
+
+    async def put_many(self, values: Mapping[str, Entry]) -> None:
+        return None
 
     async def get(self, key: str, *, extend_s: float | None = None) -> None:
         return None

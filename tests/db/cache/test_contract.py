@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from db.cache.base import Cache
+from db.cache.base import Cache, entries
 from tests.db.cache.conftest import MakeCache
 
 
@@ -65,20 +65,20 @@ class TestCache:
 
     async def test_several_values_come_and_go_together(self, cache: Cache):
         values = {f"key{number}": bytes([number]) * number for number in range(50)}
-        await cache.put_many(values, 60)
+        await cache.put_many(entries(values, 60))
         assert await cache.get_many(["never put", *values]) == values
         assert await cache.get("key7") == bytes([7]) * 7
         await cache.put("key7", b"newer", 60)
         assert await cache.get_many(["key7", "key7"]) == {"key7": b"newer"}
 
     async def test_several_values_expire_together(self, cache: Cache):
-        await cache.put_many({"a": b"1", "b": b"2"}, 0.05)
+        await cache.put_many(entries({"a": b"1", "b": b"2"}, 0.05))
         await cache.put("c", b"3", 60)
         await asyncio.sleep(0.1)
         assert await cache.get_many(["a", "b", "c"]) == {"c": b"3"}
 
     async def test_no_values_are_no_error(self, cache: Cache):
-        await cache.put_many({}, 60)
+        await cache.put_many(entries({}, 60))
         assert await cache.get_many([]) == {}
 
     async def test_adding_keeps_what_is_there(self, cache: Cache):
@@ -105,12 +105,12 @@ class TestCache:
 
     async def test_keys_with_a_tag_are_keys_like_others(self, cache: Cache):
         values = {"{viewer:1}:pointer": b"a", "{viewer:1}:body": b"b", "{viewer:2}:pointer": b"c", "{}": b"d"}
-        await cache.put_many(values, 60)
+        await cache.put_many(entries(values, 60))
         assert await cache.get_many(list(values)) == values
 
     async def test_keys_are_listed_by_what_they_begin_with(self, cache: Cache):
         names = ["actor:1:a", "actor:1:ä", "actor:12:a", "actor:1", "a*", "a[b]", "a-b^c", "other"]
-        await cache.put_many(dict.fromkeys(names, b"x"), 60)
+        await cache.put_many(entries(dict.fromkeys(names, b"x"), 60))
         assert sorted(await cache.keys("actor:1:")) == ["actor:1:a", "actor:1:ä"]
         assert await cache.keys("a*") == ["a*"]
         assert await cache.keys("a[b") == ["a[b]"]

@@ -12,6 +12,7 @@ import pytest
 from redis import Redis
 from redis.asyncio.cluster import RedisCluster
 
+from db.cache.base import entries
 from db.cache.redis import RedisCache
 from db.errors import Store, StoreMisconfigured, StoreUnavailable
 from tests.db.cache.conftest import MakeRedis
@@ -103,7 +104,7 @@ class TestOutages:
         self, behind: RedisCache, proxy: FaultProxy
     ) -> None:
         keys = [f"key{number}" for number in range(20)]
-        await behind.put_many({key: key.encode() for key in keys}, 60)
+        await behind.put_many(entries({key: key.encode() for key in keys}, 60))
         proxy.delay(DEADLINE_S * 4)
         late = await asyncio.gather(*map(behind.get, keys), return_exceptions=True)
         assert all(isinstance(answer, StoreUnavailable) for answer in late)
@@ -136,7 +137,7 @@ class TestOutages:
         with running_redis("--maxmemory", "1mb", "--maxmemory-policy", "noeviction") as server:
             cache = make_redis(server.url)
             with pytest.raises(StoreUnavailable, match="memory"):
-                await cache.put_many({f"key{number}": bytes(200_000) for number in range(9)}, 60)
+                await cache.put_many(entries({f"key{number}": bytes(200_000) for number in range(9)}, 60))
 
 
 class TestWhoMayIn:
@@ -186,7 +187,7 @@ class TestCluster:
         self, redis_cluster: list[RedisServer], make_redis: MakeRedis
     ) -> None:
         cache = make_redis(redis_cluster[0].url)
-        await cache.put_many({f"{{viewer:1}}:{number}": b"value" for number in range(60)}, 60)
+        await cache.put_many(entries({f"{{viewer:1}}:{number}": b"value" for number in range(60)}, 60))
         client: RedisCluster = cache._client
         slots = {client.keyslot(cache._name(f"{{viewer:1}}:{number}")) for number in range(60)}
         assert len(slots) == 1
@@ -213,7 +214,7 @@ class TestCluster:
     ) -> None:
         cache = make_redis(redis_cluster[0].url, DEADLINE_S)
         keys = [f"key{number}" for number in range(30)]
-        await cache.put_many(dict.fromkeys(keys, b"value"), 60)
+        await cache.put_many(entries(dict.fromkeys(keys, b"value"), 60))
         there = {key: cache._client.get_node_from_key(cache._name(key)).port for key in keys}
         hanging = redis_cluster[2]
         hanging.process.send_signal(signal.SIGSTOP)

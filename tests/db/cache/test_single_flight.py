@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from db.cache.base import Cache
+from db.cache.base import Cache, Entry
 from db.cache.embedded import EmbeddedCache
 from db.errors import Store, StoreUnavailable
 from tests.db.cache.conftest import SHARED, compute_once
@@ -92,9 +92,9 @@ class AwayCache(MemoryCache):
         self._check("put")
         await super().put(key, value, ttl_s)
 
-    async def put_many(self, values: Mapping[str, bytes], ttl_s: float) -> None:
+    async def put_many(self, values: Mapping[str, Entry]) -> None:
         self._check("put_many")
-        await super().put_many(values, ttl_s)
+        await super().put_many(values)
 
     async def add(self, key: str, value: bytes, ttl_s: float) -> bool:
         self._check("add")
@@ -223,7 +223,9 @@ async def test_what_another_put_between_our_look_and_our_lock_is_taken() -> None
     assert compute.started == 0
 
 
-@pytest.mark.parametrize("away", [("get",), ("get_many",), ("add",), ("put",), ("get", "put", "add", "get_many")])
+@pytest.mark.parametrize(
+    "away", [("get",), ("get_many",), ("add",), ("put_many",), ("get", "put_many", "add", "get_many")]
+)
 async def test_without_the_cache_the_value_is_computed_all_the_same(away: tuple[str, ...]) -> None:
     compute = Computing(0.02)
     cache = AwayCache(*away)

@@ -87,7 +87,7 @@ class AwayCache(MemoryCache):
     async def put(self, key: str, value: bytes, ttl_s: float) -> None:
         raise StoreUnavailable(Store.CACHE, "away")
 
-    async def put_many(self, values: object, ttl_s: float) -> None:
+    async def put_many(self, values: object) -> None:
         raise StoreUnavailable(Store.CACHE, "away")
 
     async def add(self, key: str, value: bytes, ttl_s: float) -> bool:
