@@ -1,8 +1,9 @@
-"""The four stores of a process: database, vector index, embedding model, cache."""
+"""The stores of a process: database, vector index, embedding model, cache, and the database's columns in memory."""
 
 from dataclasses import dataclass
 
 from db.cache.base import Cache
+from db.columns.column_store import ColumnStore
 from db.database.engine import Database
 from db.embeddings.base import Embedder
 from db.vectors.base import VectorStore
@@ -16,6 +17,7 @@ class Stores:
     vectors: VectorStore
     embedder: Embedder
     cache: Cache
+    columns: ColumnStore | None = None  # None: rankings read the database
 
     async def close(self) -> None:
         """Close the connections of all stores."""

@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 
 import structlog
 
 from db.cache.last_known import LastKnownValues
+from db.columns.column_store import ColumnStore
 from db.errors import StoreMisconfigured, StoreUnavailable
 from db.interactions.served_pages import ServedPageLog
 from db.schema import require_current
@@ -18,12 +19,14 @@ from gateway.background.tasks import Task, pause, run_alongside, worker_tasks
 from gateway.limits.rate_limits import MemoryRateLimitStore, RateLimitStore
 from gateway.settings import Settings
 from gateway.stores import open_feed_change_notifier, open_stores
+from gateway.telemetry import record_columns_read
 from resolvers.common.context import Context
 from resolvers.common.loaders import LoaderFallbacks
 from scoring.feed_changes import FeedChangeWatcher
 from scoring.feeds import Feeds
 from scoring.mathematics.viewer_stages import Thresholds
 from scoring.models.active_model import ActiveModel, ActiveTrendConstants
+from scoring.tunables import RECENT_INTERACTION_DAYS
 from scoring.use_cases.unit_of_work import MAX_REMEMBERED_VIEWERS
 
 FLUSH_EVERY_S = 1.0
@@ -58,12 +61,15 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
     Raises `MigrationPending` if the database schema is older than this code. Raises `StoreMisconfigured` if the vector
     store can never serve these settings.
     """
-    async with open_stores(settings) as stores:
-        await require_current(stores.database)
+    async with open_stores(settings) as opened:
+        await require_current(opened.database)
+        columns = _open_columns(settings, opened)
+        stores = replace(opened, columns=columns)
         served_page_log = ServedPageLog(stores.database)
         tasks: dict[str, Task] = {
             "served page log": lambda stop: _write_served_pages(served_page_log, stop),
             "index loading": lambda stop: _preload(stores, stop),
+            "columns": columns.run,
         }
         if not await _try_prepare(stores):
             tasks["index preparation"] = lambda stop: _prepare(stores, stop)
@@ -109,6 +115,11 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
         )
         async with run_alongside(tasks):
             yield Runtime(stores, open_context, _rate_limits(settings, stores), changes)
+
+
+def _open_columns(settings: Settings, stores: Stores) -> ColumnStore:
+    window = timedelta(days=RECENT_INTERACTION_DAYS)
+    return ColumnStore(stores.database, window, settings.columns_max_mb, on_read=record_columns_read)
 
 
 def _rate_limits(settings: Settings, stores: Stores) -> RateLimitStore:

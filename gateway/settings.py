@@ -69,6 +69,13 @@ class Settings(TokenSettings, LimitSettings):
     database_pool_size: int = number(
         5, 1, 100, "Maximum database connections of each process; on PostgreSQL, pages have as many of their own."
     )
+    columns_max_mb: int = number(
+        1_000,
+        0,
+        1_000_000,
+        "Maximum megabytes of memory in which each server process keeps the projects and recent interactions that "
+        "rankings read. Beyond them, and at 0, rankings read the database, which takes about three times as long.",
+    )
     var_dir: Annotated[Path, AfterValidator(_absolute)] = Field(
         Path("var"),
         description="The data folder: embedded stores and the signing secret, readable by its owner only. A relative "

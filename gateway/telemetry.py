@@ -7,6 +7,7 @@ a scrape adds them up.
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from hmac import compare_digest
 from tempfile import TemporaryDirectory
 
@@ -41,6 +42,11 @@ _circuits = Gauge(
     "1 while the circuit breaker of a store is open",
     ("store",),
     multiprocess_mode="livemax",
+)
+_columns = Gauge(
+    "explore_columns_read_timestamp_seconds",
+    "Time at which a process last read the changes of projects and interactions into memory, the oldest of all",
+    multiprocess_mode="livemin",
 )
 _embedding_tokens = Counter("explore_embedding_tokens_total", "Tokens that a paid model has embedded")
 _embedding_dollars = Counter("explore_embedding_dollars_total", "Cost of these tokens, at the price of the settings")
@@ -90,6 +96,11 @@ def record_circuit_state(store: Store, state: CircuitState, reason: str) -> None
     """Record and log the state of a store's circuit breaker."""
     _circuits.labels(store.value).set(float(state is not CircuitState.CLOSED))
     log_circuit_change(store, state, reason)
+
+
+def record_columns_read(at: datetime) -> None:
+    """Record the time at which the columns in memory were read."""
+    _columns.set(at.timestamp())
 
 
 def count_embedding_cost(tokens: int, dollars: float) -> None:

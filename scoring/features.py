@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,10 +72,10 @@ def incidences(texts: Sequence[str | None]) -> dict[TermKind, Incidence]:
     """Parse the terms of n projects, each ``"too12,cat3"`` or None (`db.catalog.project_cards`), by kind."""
     pairs: dict[TermKind, tuple[list[int], list[int]]] = {kind: ([], []) for kind in TermKind}
     for row, text in enumerate(texts):
-        for term in text.split(",") if text else ():
-            rows, ids = pairs[_KIND_OF_PREFIX[term[:3]]]
+        for kind, id_ in _parsed(text):
+            rows, ids = pairs[kind]
             rows.append(row)
-            ids.append(int(term[3:]))
+            ids.append(id_)
     return {
         kind: Incidence(len(texts), np.array(rows, dtype=np.int64), np.array(ids, dtype=np.int64))
         for kind, (rows, ids) in pairs.items()
@@ -83,5 +84,9 @@ def incidences(texts: Sequence[str | None]) -> dict[TermKind, Incidence]:
 
 def all_terms(texts: Sequence[str | None]) -> list[int]:
     """Return the term ids of every kind of n projects, one entry for each project and term."""
-    term_ids: list[int] = union(incidences(texts).values()).terms.tolist()
-    return term_ids
+    return [id_ for text in texts for _, id_ in _parsed(text)]
+
+
+@lru_cache(maxsize=20_000)
+def _parsed(text: str | None) -> tuple[tuple[TermKind, int], ...]:
+    return tuple((_KIND_OF_PREFIX[term[:3]], int(term[3:])) for term in text.split(",")) if text else ()

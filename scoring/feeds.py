@@ -19,7 +19,6 @@ from db.models import FeedKind, now
 from db.page_projects import NO_NEEDS, PageNeeds, PageProjects
 from db.stores import Stores
 from scoring import tunables
-from scoring.collaborative.evidence_loader import RecentInteractionReader
 from scoring.deadlines import SERVING, Deadlines
 from scoring.errors import ForeignCursor, SnapshotExpired
 from scoring.explanation.counterfactual_search import Cause, find_counterfactuals
@@ -33,11 +32,13 @@ from scoring.mathematics.velocity import Window
 from scoring.models.active_model import ModelProvider, TrendConstantsProvider, default_trend_constants, fixed_model
 from scoring.pipelines import for_you, popular, search, similar, trending
 from scoring.pipelines.search import SearchQuery
+from scoring.profiles.viewer_columns import ViewerColumns, view_columns
 from scoring.profiles.viewer_profile import load_profile, load_profile_without_vector
 from scoring.ranking import Page, Ranking, ScoredProject, distinct_stores
 from scoring.snapshots import feed_pages
 from scoring.snapshots.feed_pages import PageRequest, RequestKey
 from scoring.snapshots.snapshot_store import MakeRanking, RankingKey, RankingSnapshot, SnapshotStore, digest, pointer
+from scoring.tunables import FIRST_PAGE_SIZE
 
 _BASELINE = fixed_model(BASELINE)
 
@@ -66,7 +67,7 @@ class Feeds:
         self._trend_constants = trend_constants
         self._max_boost_places = max_boost_places
         self._stores = stores
-        self._model = model
+        self.model = model  # returns the For You model
         self._served = served
         self._clock = clock
         self._deadlines = deadlines
@@ -74,10 +75,6 @@ class Feeds:
         self._projects = PageProjects(stores.database)
         self._reasons = KeptReasons()
         self._last_pages: LastKnownValues[RequestKey, Page] = LastKnownValues(_REMEMBERED_PAGES)
-
-    async def model(self) -> Model:
-        """Return the For You model."""
-        return await self._model()
 
     # --- pages ------------------------------------------------------------------------------------------------------
 
@@ -180,10 +177,11 @@ class Feeds:
     async def explain(self, viewer: Viewer, ids: Sequence[int]) -> dict[int, ScoredProject]:
         """Score projects outside of a feed as For You would score them for this viewer now."""
         at = self._clock()
-        profile = await load_profile(self._stores, viewer, at, self._deadlines)
+        columns = await view_columns(self._stores, viewer, at)
+        profile = await load_profile(self._stores, viewer, at, self._deadlines, columns=columns)
         if profile.is_empty:
             return await popular.explain(self._stores.database, ids, at)
-        return await for_you.explain(self._stores, profile, ids, await self._model(), at, self._deadlines)
+        return await for_you.explain(self._stores, profile, ids, await self.model(), at, self._deadlines)
 
     async def reasons(self, viewer: Viewer, scored_projects: Sequence[ScoredProject]) -> dict[int, tuple[Reason, ...]]:
         """Return the reasons for the contributions of scored projects, by descending contribution."""
@@ -208,18 +206,17 @@ class Feeds:
         """
         if viewer.actor_id is None:
             return {}
-        at, model = self._clock(), await self._model()
-        reader = RecentInteractionReader(self._stores.database, viewer.actor_id, at)
+        at, model = self._clock(), await self.model()
+        columns = await view_columns(self._stores, viewer, at)
 
         async def first_page(exclusions: ProfileExclusions) -> frozenset[int]:
-            ranking = await self._rank_for_you(viewer, where, model, at, exclusions, reader)
+            ranking = await self._rank_for_you(viewer, where, model, at, exclusions, columns, FIRST_PAGE_SIZE)
             if ranking is None:
                 ranking = await popular.rank_diversified(self._stores.database, where, at)
-            return frozenset(ranking.ids[: tunables.FIRST_PAGE_SIZE].tolist())
+            return frozenset(ranking.ids[:FIRST_PAGE_SIZE].tolist())
 
-        profile = await load_profile_without_vector(self._stores.database, viewer)
-        served_ranking = (await self._for_you(viewer, where)).ranking
-        page = frozenset(served_ranking.ids[: tunables.FIRST_PAGE_SIZE].tolist())
+        profile = await load_profile_without_vector(self._stores.database, viewer, columns=columns)
+        page = frozenset((await self._for_you(viewer, where)).ranking.ids[:FIRST_PAGE_SIZE].tolist())
         within_s = self._deadlines.counterfactual_s
         return await find_counterfactuals(self._stores, profile, scored_projects, page, first_page, at, within_s)
 
@@ -246,7 +243,7 @@ class Feeds:
         shared = partial(self._snapshot, request, popular.DIVERSIFIED, tunables.POPULAR_FRESH_S, rank_popular)
         if viewer.actor_id is None:
             return await shared()
-        model = await self._model()
+        model = await self.model()
 
         async def make() -> Ranking | RankingSnapshot:
             return await self._rank_for_you(viewer, where, model, self._clock()) or await shared()
@@ -260,13 +257,15 @@ class Feeds:
         model: Model,
         at: datetime,
         exclusions: ProfileExclusions = NO_EXCLUSIONS,
-        reader: RecentInteractionReader | None = None,
+        columns: ViewerColumns | None = None,
+        ranks: int = tunables.DIVERSITY_DEPTH,
     ) -> Ranking | None:
-        """Rank for a viewer; None if the profile is empty."""
-        profile = await load_profile(self._stores, viewer, at, self._deadlines, exclusions)
+        """Rank for a viewer; None if the profile is empty. Only the first `ranks` ranks are diversified."""
+        columns = columns or await view_columns(self._stores, viewer, at)
+        profile = await load_profile(self._stores, viewer, at, self._deadlines, exclusions, columns)
         if profile.is_empty:
             return None
-        return await for_you.rank(self._stores, profile, where, model, at, self._deadlines, self._exploration, reader)
+        return await for_you.rank(self._stores, profile, where, model, at, self._deadlines, self._exploration, ranks)
 
     async def _trending(self, window: Window, request: PageRequest) -> RankingSnapshot:
         """Find or make the trending snapshot: personal for a viewer with interests, otherwise shared."""

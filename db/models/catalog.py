@@ -57,6 +57,8 @@ class Project(Base):
     )
 
 
+Index("ix_projects_updated_at", Project.updated_at)
+
 _PUBLIC = ~Project.private & ~Project.archived
 for _name, _first in (
     ("newest", ()),

@@ -4,7 +4,6 @@ A neighbor list is one row of two blobs: 2.4 KB for 200 neighbors.
 """
 
 from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import Any, NamedTuple
@@ -29,8 +28,7 @@ FIRST_ENGAGEMENT_BUCKET_S = 300.0
 """Interval of `first_engagement_counts`: 4,032 intervals in two weeks."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class NeighborList:
+class NeighborList(NamedTuple):
     """Neighbors of a project, the most similar first."""
 
     ids: Ids
@@ -123,12 +121,10 @@ async def item_factors(database: Database, ids: Sequence[int]) -> dict[int, byte
 
 async def project_neighbors(database: Database, ids: Sequence[int]) -> dict[int, NeighborList]:
     """Read the neighbor lists of projects, by project id. Projects without neighbors are left out."""
-    rows = await database.fetch(_LISTS, {"ids": ids})
+    rows = await database.fetch_short(_LISTS, {"ids": ids})
     return {
-        row.project_id: NeighborList(
-            np.frombuffer(row.neighbors, dtype="<i8"), np.frombuffer(row.similarity, dtype="<f4")
-        )
-        for row in rows
+        id_: NeighborList(np.frombuffer(neighbors, dtype="<i8"), np.frombuffer(similarity, dtype="<f4"))
+        for id_, neighbors, similarity in rows
     }
 
 

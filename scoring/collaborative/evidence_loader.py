@@ -16,6 +16,7 @@ from db.stores import Stores
 from db.time_units import DAY_S
 from db.trained_models import collaborative_data as stored
 from scoring import tunables
+from scoring.collaborative.column_evidence import column_evidence
 from scoring.features import FeatureTable
 from scoring.mathematics.behavior_evidence import (
     NO_ACTIVITY,
@@ -29,49 +30,11 @@ from scoring.mathematics.behavior_evidence import (
     NeighborLinks,
     PlatformActivity,
     count_same_owner,
+    neighbor_links,
 )
 from scoring.mathematics.behavior_signals import required_parts
 from scoring.mathematics.signals import Floats, Integers, Signal, look_up
 from scoring.profiles.viewer_profile import Profile
-
-
-class RecentInteractionReader:
-    """Reader of others' interactions in the `tunables.RECENT_INTERACTION_DAYS` before `at`.
-
-    A counterfactual search ranks a page up to seven times with nearly the same candidates. Reading their 9,000
-    interactions is a third of the cost of a ranking. The interactions of `actor_id` are left out; 0 leaves out none.
-    """
-
-    def __init__(self, database: Database, actor_id: int, at: datetime) -> None:
-        self._database = database
-        self._actor_id = actor_id
-        self._since = at - timedelta(days=tunables.RECENT_INTERACTION_DAYS)
-        self._read_ids = np.empty(0, np.int64)
-        self._interactions = stored.NO_INTERACTIONS
-        self._is_truncated = False
-
-    async def read(self, ids: Integers) -> stored.FirstInteractions:
-        """Return the interactions with the given projects, at most the latest `tunables.MAX_RECENT_INTERACTIONS`."""
-        new = np.setdiff1d(ids, self._read_ids)
-        if self._is_truncated:  # the latest interactions depend on all the requested projects
-            return await self._fetch(ids)
-        if new.size:
-            interactions = await self._fetch(new)
-            union = stored.FirstInteractions(
-                *(np.concatenate(pair) for pair in zip(self._interactions, interactions, strict=True))
-            )
-            self._is_truncated = union.projects.size >= tunables.MAX_RECENT_INTERACTIONS
-            if self._is_truncated:
-                return await self._fetch(ids) if self._read_ids.size else interactions
-            self._read_ids, self._interactions = np.union1d(self._read_ids, new), union
-        kept = np.isin(self._interactions.projects, ids)
-        projects, actors, at_s = self._interactions
-        return stored.FirstInteractions(projects[kept], actors[kept], at_s[kept])
-
-    async def _fetch(self, ids: Integers) -> stored.FirstInteractions:
-        limit = tunables.MAX_RECENT_INTERACTIONS
-        return await stored.recent_interactions(self._database, ids.tolist(), self._actor_id, self._since, limit)
-
 
 _NEEDS_FACTORS = (
     EvidencePart.USER_FACTORS | EvidencePart.CLUSTERS | EvidencePart.ITEM_FACTORS | EvidencePart.OWNER_FACTORS
@@ -86,12 +49,12 @@ async def load_evidence(
     table: FeatureTable,
     at: datetime,
     signals: Iterable[Signal],
-    reader: RecentInteractionReader | None = None,
 ) -> BehaviorEvidence:
     """Load the parts of the evidence that these signals read. The other parts stay empty."""
+    if profile.columns is not None and profile.columns.hold(table.ids):
+        return await column_evidence(profile.columns, profile, table, at)
     database, parts, ids = stores.database, required_parts(signals), table.ids.tolist()
     actor_id = profile.viewer.actor_id or 0
-    reader = reader or RecentInteractionReader(database, actor_id, at)
     viewer_factors = await stored.factors_of(database, actor_id) if parts & _NEEDS_FACTORS else stored.NO_FACTORS
     request = _Request(database, profile, table, at, parts, viewer_factors)
     zeros = np.zeros(table.n)
@@ -107,9 +70,7 @@ async def load_evidence(
             _platform_activity(stores, at) if EvidencePart.ACTIVITY in parts else _constant(NO_ACTIVITY),
         ),
         asyncio.gather(
-            _recent_interactions(request, reader)
-            if EvidencePart.INTERACTIONS in parts
-            else _constant((NO_INTERACTIONS,) * 3),
+            _recent_interactions(request) if EvidencePart.INTERACTIONS in parts else _constant((NO_INTERACTIONS,) * 3),
             _item_similarity(request) if EvidencePart.ITEM_FACTORS in parts else _constant(zeros),
             _owner_similarity(request) if EvidencePart.OWNER_FACTORS in parts else _constant(zeros),
             _same_owner_count(request) if EvidencePart.OWNERS in parts else _constant(zeros),
@@ -150,20 +111,9 @@ async def _constant(value: _T) -> _T:
 
 async def _neighbor_links(request: _Request) -> NeighborLinks:
     """Load the neighbor lists of the viewer's history and keep the neighbors that are candidates."""
-    ids, history = request.table.ids, request.profile.engaged
+    history = request.profile.engaged
     lists = await stored.project_neighbors(request.database, history) if history else {}
-    if not ids.size or not lists:
-        return NO_LINKS
-    index_of = {id_: index for index, id_ in enumerate(history)}
-    neighbor_ids = np.concatenate([neighbors.ids for neighbors in lists.values()])
-    history_index = np.repeat(
-        [index_of[project] for project in lists], [neighbors.ids.size for neighbors in lists.values()]
-    )
-    similarity = np.concatenate([neighbors.similarity for neighbors in lists.values()]).astype(np.float64)
-    order = np.argsort(ids)
-    row = order[np.minimum(np.searchsorted(ids[order], neighbor_ids), ids.size - 1)]
-    is_candidate = ids[row] == neighbor_ids
-    return NeighborLinks(row[is_candidate], history_index[is_candidate].astype(np.int64), similarity[is_candidate])
+    return neighbor_links(request.table.ids, history, lists)
 
 
 async def _platform_activity(stores: Stores, at: datetime) -> PlatformActivity:
@@ -181,12 +131,12 @@ async def _platform_activity(stores: Stores, at: datetime) -> PlatformActivity:
     return PlatformActivity(at_s, counts)
 
 
-async def _recent_interactions(
-    request: _Request, reader: RecentInteractionReader
-) -> tuple[FirstInteractions, FirstInteractions, FirstInteractions]:
+async def _recent_interactions(request: _Request) -> tuple[FirstInteractions, FirstInteractions, FirstInteractions]:
     """Load others' recent interactions, with each of three similarities (see `BehaviorEvidence`)."""
     ids, parts = request.table.ids, request.parts
-    recent = await reader.read(ids)
+    since, limit = request.at - timedelta(days=tunables.RECENT_INTERACTION_DAYS), tunables.MAX_RECENT_INTERACTIONS
+    actor_id = request.profile.viewer.actor_id or 0
+    recent = await stored.recent_interactions(request.database, ids.tolist(), actor_id, since, limit)
     by_actor, by_cluster = await _similarities_to(request, recent.actors)
     order = np.argsort(ids)
     rows = order[np.searchsorted(ids[order], recent.projects)]

@@ -5,7 +5,7 @@ strictly before the moment. When a feed is served, `scoring.collaborative.eviden
 the database, so evaluation measures the served signals.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Flag, StrEnum, auto
 from typing import NamedTuple
@@ -303,6 +303,22 @@ def count_same_owner(owners: Integers, history_owners: Integers) -> Floats:
     """Return the (n,) numbers of projects of each candidate's owner (−1 for none) in the viewer's history."""
     ids, counts = np.unique(history_owners[history_owners >= 0], return_counts=True)
     return look_up(owners, ids, counts.astype(np.float64))
+
+
+def neighbor_links(
+    candidates: Integers, history: Sequence[int], lists: Mapping[int, tuple[Integers, NDArray[np.float32]]]
+) -> NeighborLinks:
+    """Return the candidates in the neighbor lists (ids, similarities) of a history's projects."""
+    if not candidates.size or not lists:
+        return NO_LINKS
+    index_of = {id_: index for index, id_ in enumerate(history)}
+    neighbor_ids = np.concatenate([ids for ids, _ in lists.values()])
+    history_index = np.repeat([index_of[project] for project in lists], [ids.size for ids, _ in lists.values()])
+    similarity = np.concatenate([similarities for _, similarities in lists.values()]).astype(np.float64)
+    order = np.argsort(candidates)
+    row = order[np.minimum(np.searchsorted(candidates[order], neighbor_ids), candidates.size - 1)]
+    is_candidate = candidates[row] == neighbor_ids
+    return NeighborLinks(row[is_candidate], history_index[is_candidate].astype(np.int64), similarity[is_candidate])
 
 
 def history_weights(ages_days: Floats) -> Floats:

@@ -53,6 +53,7 @@ def diversify(
     attributes: DiversityAttributes,
     strength: float = tunables.DIVERSITY_STRENGTH,
     reserved: Mapping[int, int] = _NO_RESERVATIONS,
+    ranks: int = tunables.DIVERSITY_DEPTH,
 ) -> tuple[list[int], dict[int, RankChange]]:
     """Re-rank so that neighboring projects differ.
 
@@ -60,7 +61,8 @@ def diversify(
     similarity to the last `tunables.DIVERSITY_WINDOW` − 1 projects. A project whose owner or category has reached its
     limit on the page is blocked while other projects are left. `score` are (n,) millionths, descending. `reserved`
     holds the project of each reserved rank (0 for the first). The project gets this rank, or the next rank that the
-    limits of its owner and category allow.
+    limits of its owner and category allow. Only the first `ranks` ranks are filled so; the other projects follow by
+    score.
 
     Returns
     -------
@@ -74,12 +76,15 @@ def diversify(
     pair_penalties = similarity(first)
     pair_penalties *= np.float32(strength * MILLIONTHS)
     np.rint(pair_penalties, out=pair_penalties)
-    order, penalties, explored_projects = _place_greedily(score[:depth], first, pair_penalties, reserved)
+    order, penalties, explored_projects = _place_greedily(
+        score[:depth], first, pair_penalties, reserved, min(depth, ranks)
+    )
     changes = _changes(order, penalties, pair_penalties)
     changes |= {
         index: RankChange(index + 1, order.index(index) + 1, 0, -1, explored=True) for index in explored_projects
     }
-    return order + list(range(depth, score.size)), changes
+    placed = set(order)
+    return order + [index for index in range(score.size) if index not in placed], changes
 
 
 def similarity(attributes: DiversityAttributes) -> Matrix:
@@ -95,7 +100,7 @@ def similarity(attributes: DiversityAttributes) -> Matrix:
 
 
 def _place_greedily(
-    score: Integers, attributes: DiversityAttributes, pair_penalties: Matrix, reserved: Mapping[int, int]
+    score: Integers, attributes: DiversityAttributes, pair_penalties: Matrix, reserved: Mapping[int, int], ranks: int
 ) -> tuple[list[int], list[float], list[int]]:
     """Return the order, the penalty at each rank, and the projects that got a reserved rank.
 
@@ -111,7 +116,7 @@ def _place_greedily(
     penalties: list[float] = []
     reserved_projects: list[int] = []
     explored_projects: list[int] = []
-    for rank in range(n):
+    for rank in range(ranks):
         if rank >= window:
             left_page = order[rank - window]
             marginal += pair_penalties[left_page]

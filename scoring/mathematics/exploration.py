@@ -69,6 +69,7 @@ def diversify_and_explore(
     attributes: DiversityAttributes,
     exploration_draw: ExplorationDraw,
     strength: float = tunables.DIVERSITY_STRENGTH,
+    ranks: int = tunables.DIVERSITY_DEPTH,
 ) -> tuple[list[int], dict[int, RankChange]]:
     """Diversify a ranking (see `diversify`) and put the drawn projects at their reserved ranks.
 
@@ -79,12 +80,19 @@ def diversify_and_explore(
     input_order = _within_depth(score.size, list(exploration_draw.reserved.values()))
     input_position = {index: position for position, index in enumerate(input_order)}
     reserved = {rank: input_position[index] for rank, index in exploration_draw.reserved.items()}
-    positions, position_changes = diversify(score[input_order], attributes.take(input_order), strength, reserved)
-    order = [int(input_order[position]) for position in positions]
+    positions, position_changes = diversify(score[input_order], attributes.take(input_order), strength, reserved, ranks)
+    index_at = input_order.tolist()
     changes = {
-        int(input_order[position]): _in_score_order(change, input_order)
+        index_at[position]: RankChange(
+            index_at[change.from_rank - 1] + 1,
+            change.to_rank,
+            change.penalty,
+            index_at[change.blocker] if change.blocker >= 0 else -1,
+            change.explored,
+        )
         for position, change in position_changes.items()
     }
+    order = [index_at[position] for position in positions]
     return order, _with_displaced(order, changes)
 
 
@@ -94,11 +102,6 @@ def _within_depth(n: int, drawn_projects: Sequence[int]) -> Integers:
     is_within[list(drawn_projects)] = True
     is_within[np.flatnonzero(~is_within)[: max(min(n, tunables.DIVERSITY_DEPTH) - len(drawn_projects), 0)]] = True
     return np.concatenate([np.flatnonzero(is_within), np.flatnonzero(~is_within)])
-
-
-def _in_score_order(change: RankChange, input_order: Integers) -> RankChange:
-    blocker = int(input_order[change.blocker]) if change.blocker >= 0 else -1
-    return change._replace(from_rank=int(input_order[change.from_rank - 1]) + 1, blocker=blocker)
 
 
 def _with_displaced(order: Sequence[int], changes: Mapping[int, RankChange]) -> dict[int, RankChange]:

@@ -28,7 +28,9 @@ from scoring import tunables
 from scoring.deadlines import Deadlines, within
 from scoring.mathematics.behavior_evidence import history_weights
 from scoring.mathematics.signals import Floats, Integers
+from scoring.pipelines.column_sources import ColumnSources
 from scoring.pipelines.feed_filters import TermGroups, vector_filter
+from scoring.profiles.viewer_columns import ViewerColumns
 from scoring.profiles.viewer_profile import Profile
 
 _T = TypeVar("_T")
@@ -62,7 +64,7 @@ class Candidates:
 async def gather_candidates(
     stores: Stores, profile: Profile, where: ProjectFilter, terms: TermGroups, at: datetime, deadlines: Deadlines
 ) -> Candidates:
-    """Query all sources concurrently: at most five statements and one call to the vector store."""
+    """Query all sources concurrently: at most five statements, with columns two, and one call to the vector store."""
     degraded: list[Store] = []
 
     async def query(store: Store, source: Awaitable[_T], default: _T, seconds: float = deadlines.source_s) -> _T:
@@ -72,6 +74,16 @@ async def gather_candidates(
             degraded.append(error.store)
             return default
 
+    if profile.columns is not None:
+        local_sources = _column_sources(profile.columns, profile, where, terms, at)
+        nearest_hits, neighbor_likes, neighbors = await asyncio.gather(
+            query(Store.VECTORS, _nearest_vectors(stores, profile, where, terms), Hits(), deadlines.vectors_s),
+            query(Store.DATABASE, likes_by_neighbors(stores, profile), {}),
+            query(Store.DATABASE, _item_neighbors(stores, profile, at), []),
+        )
+        return _merged(
+            nearest_hits, neighbor_likes, {CandidateSource.ITEM_NEIGHBORS: neighbors, **local_sources}, degraded
+        )
     shared_sources = shared_candidates(
         stores.database,
         trending=tunables.CANDIDATES_TRENDING,
@@ -90,16 +102,43 @@ async def gather_candidates(
         query(Store.DATABASE, _item_neighbors(stores, profile, at), []),
         query(Store.DATABASE, _co_engaged(stores, profile, where, at), {}),
     )
-    ids_by_source: dict[str, Sequence[int]] = {
-        CandidateSource.NEAR: nearest_hits.ids.tolist(),
+    others = {CandidateSource.TAGS: tagged, CandidateSource.ITEM_NEIGHBORS: neighbors, **co_engaged, **shared}
+    return _merged(nearest_hits, neighbor_likes, others, degraded)
+
+
+def _merged(
+    nearest: Hits, neighbor_likes: dict[int, int], others: Mapping[str, Sequence[int]], degraded: Sequence[Store]
+) -> Candidates:
+    found = {
+        CandidateSource.NEAR: nearest.ids.tolist(),
         CandidateSource.COLLABORATIVE: list(neighbor_likes)[: tunables.CANDIDATES_COLLABORATIVE],
-        CandidateSource.TAGS: tagged,
-        CandidateSource.ITEM_NEIGHBORS: neighbors,
-        **co_engaged,
-        **shared,
+        **others,
     }
-    by_source = {source: ids_by_source.get(source, []) for source in CandidateSource}
+    by_source = {source: found.get(source, []) for source in CandidateSource}
     return Candidates(merge_candidates(by_source), by_source, neighbor_likes, tuple(degraded))
+
+
+def _column_sources(
+    columns: ViewerColumns, profile: Profile, where: ProjectFilter, terms: TermGroups, at: datetime
+) -> dict[str, list[int]]:
+    """Return the candidates of the sources that the columns hold."""
+    sources, history = ColumnSources(columns, where, terms, at), profile.engaged
+    found: dict[str, list[int]] = {
+        CandidateSource.TRENDING: sources.trending(tunables.CANDIDATES_TRENDING),
+        CandidateSource.NEWEST: sources.newest(tunables.CANDIDATES_NEWEST),
+        CandidateSource.POPULAR: sources.popular(tunables.CANDIDATES_POPULAR),
+        CandidateSource.RECENT: sources.recently_active(tunables.CANDIDATES_RECENT, tunables.RECENT_SOURCE_ENGAGEMENTS),
+    }
+    if profile.interests:
+        interests = profile.interest_terms.tolist()
+        found[CandidateSource.TAGS] = sources.with_terms(interests, tunables.CANDIDATES_INTERESTS)
+    if history:
+        actor_id = profile.viewer.actor_id or 0
+        found[CandidateSource.SESSION_NEIGHBORS] = sources.of_session_neighbors(
+            actor_id, history, tunables.CANDIDATES_SESSION_NEIGHBORS
+        )
+        found[CandidateSource.OWNERS] = sources.of_owners(history, tunables.CANDIDATES_OWNERS)
+    return found
 
 
 def merge_candidates(by_source: Mapping[CandidateSource, Sequence[int] | Integers]) -> Integers:
@@ -145,7 +184,15 @@ async def _tagged(stores: Stores, profile: Profile, where: ProjectFilter) -> lis
 
 async def _item_neighbors(stores: Stores, profile: Profile, at: datetime) -> list[int]:
     history = profile.engaged
-    lists = await project_neighbors(stores.database, history[: tunables.NEIGHBOR_SEEDS]) if history else {}
+    if not history:
+        return []
+    seeds = history[: tunables.NEIGHBOR_SEEDS]
+    if profile.columns is not None:
+        # The evidence needs the lists of the whole history.
+        whole = await profile.columns.neighbor_lists(history)
+        lists = {id_: whole[id_] for id_ in seeds if id_ in whole}
+    else:
+        lists = await project_neighbors(stores.database, seeds)
     if not lists:
         return []
     ages_s = {engagement.project_id: (at - engagement.last_at).total_seconds() for engagement in profile.engagements}

@@ -13,7 +13,7 @@ from db.models import FeedKind, TermKind
 from db.stores import Stores
 from db.time_units import DAY_S
 from scoring import tunables
-from scoring.collaborative.evidence_loader import RecentInteractionReader, load_evidence
+from scoring.collaborative.evidence_loader import load_evidence
 from scoring.deadlines import SERVING, Deadlines, within
 from scoring.features import FeatureTable, feature_table
 from scoring.mathematics import signals
@@ -24,7 +24,7 @@ from scoring.mathematics.exploration import diversify_and_explore, draw, explora
 from scoring.mathematics.signals import Floats, Integers, Signal
 from scoring.models.model_presets import ONBOARDING
 from scoring.pipelines.candidate_sources import gather_candidates, likes_by_neighbors
-from scoring.pipelines.feed_filters import removing_filter
+from scoring.pipelines.feed_filters import TermGroups, removing_filter
 from scoring.profiles import negative_feedback
 from scoring.profiles.model_preferences import apply_preferences, learnable_kinds, switched_off
 from scoring.profiles.negative_feedback import NegativeFeedback, load_negative_feedback
@@ -40,26 +40,22 @@ async def rank(
     at: datetime,
     deadlines: Deadlines = SERVING,
     exploration: float = tunables.EXPLORATION_SHARE,
-    reader: RecentInteractionReader | None = None,
+    ranks: int = tunables.DIVERSITY_DEPTH,
 ) -> Ranking:
     """Rank the candidates for a viewer. The number of store calls does not depend on the number of candidates.
 
     A viewer with onboarding answers and no history is ranked by `ONBOARDING` instead of `model`. A share `exploration`
-    of the ranks goes to under-exposed projects. `reader` caches interactions for a page that is ranked several times.
+    of the ranks goes to under-exposed projects. Only the first `ranks` ranks are diversified; fewer cost less.
     """
-    viewer = profile.viewer
     terms = await term_ids(stores.database, where)
     candidates = await gather_candidates(stores, profile, where, terms, at, deadlines)
-    features = await _features(stores, candidates.ids.tolist(), profile)
-    kept = [feature for feature in features if removing_filter(feature, viewer.user_id, where, terms) is None]
-    table, scored = await _score(
-        stores, profile, kept, model, at, deadlines, candidates.neighbor_likes, candidates.degraded, reader
-    )
+    table = await _candidate_table(stores, profile, candidates.ids, where, terms, at)
+    scored = await _score(stores, profile, table, model, at, deadlines, candidates.neighbor_likes, candidates.degraded)
     score = scores(scored.contributions)
     best = order_by_score(score, table.keys)[: tunables.SNAPSHOT_RANKS]
     eligible = under_exposed(table.age_days, table.likes, table.viewed_at, table.liked)[best]
-    drawn = draw(eligible, table.ids[best], exploration_seed(viewer.actor_id or 0, at.date()), exploration)
-    order, changes = diversify_and_explore(score[best], table.diversity_attributes(best), drawn)
+    drawn = draw(eligible, table.ids[best], exploration_seed(profile.viewer.actor_id or 0, at.date()), exploration)
+    order, changes = diversify_and_explore(score[best], table.diversity_attributes(best), drawn, ranks=ranks)
     return replace(scored.take(best[order]), adjustments=adjustments_of(changes, table.ids[best], drawn))
 
 
@@ -72,33 +68,32 @@ async def explain(
     deadlines: Deadlines = SERVING,
 ) -> dict[int, ScoredProject]:
     """Score projects outside of a feed as the feed would score them."""
-    features, likes = await _features(stores, ids, profile), await likes_by_neighbors(stores, profile)
-    return (await _score(stores, profile, features, model, at, deadlines, likes))[1].scored_projects()
+    table = await _table(stores, profile, ids, at)
+    likes = await likes_by_neighbors(stores, profile)
+    return (await _score(stores, profile, table, model, at, deadlines, likes)).scored_projects()
 
 
 async def _score(
     stores: Stores,
     profile: Profile,
-    features: Sequence[ProjectFeatures],
+    table: FeatureTable,
     model: Model,
     at: datetime,
     deadlines: Deadlines,
     neighbor_likes: Mapping[int, int],
     degraded: tuple[Store, ...] = (),
-    reader: RecentInteractionReader | None = None,
-) -> tuple[FeatureTable, Ranking]:
-    """Return the features and the scores of projects, both in the order of `features`."""
+) -> Ranking:
+    """Return the scores of projects in the order of `table`."""
     model = ONBOARDING if profile.has_only_answers else model
     viewer_model = apply_preferences(model.for_stage(profile.stage), profile.preferences)
-    table = feature_table(features, at, learnable_kinds(profile.preferences))
     cosines, degraded = await _cosines(stores, profile, table.ids, degraded, deadlines)
     evidence, feedback = None, negative_feedback.NO_FEEDBACK
     if any(signal in BEHAVIOR_SIGNALS for signal in viewer_model.signals):
-        evidence = await load_evidence(stores, profile, table, at, viewer_model.signals, reader)
+        evidence = await load_evidence(stores, profile, table, at, viewer_model.signals)
     if any(signal in negative_feedback.SIGNALS for signal in viewer_model.signals):
         feedback = await load_negative_feedback(stores.database, profile, at)
     matrix = signal_matrix(viewer_model, profile, table, cosines, neighbor_likes, at, evidence, feedback)
-    ranking = Ranking(
+    return Ranking(
         kind=FeedKind.FOR_YOU,
         strategy=Strategy.ONBOARDING if profile.has_only_answers else Strategy.PERSONALIZED,
         model=model.name,
@@ -107,10 +102,9 @@ async def _score(
         values=matrix.astype(np.float32),
         contributions=viewer_model.contributions(matrix),
         generated_at=at,
-        degraded=distinct_stores([*profile.degraded, *degraded]),
+        degraded=distinct_stores([*profile.degraded, *degraded, *_lagging(profile, at)]),
         switched_off=switched_off(model, profile.preferences),
     )
-    return table, ranking
 
 
 def signal_matrix(
@@ -155,11 +149,36 @@ def signal_matrix(
     return np.column_stack([computed[signal]() for signal in model.signals])
 
 
+async def _candidate_table(
+    stores: Stores, profile: Profile, ids: Integers, where: ProjectFilter, terms: TermGroups, at: datetime
+) -> FeatureTable:
+    """Return the features of the candidates that no filter removes."""
+    kinds = learnable_kinds(profile.preferences)
+    if profile.columns is not None:
+        kept = profile.columns.without_filtered(ids, where, terms)
+        return profile.columns.feature_table(kept, at, kinds, profile.exclusions.projects)
+    features = await _features(stores, ids.tolist(), profile)
+    user_id = profile.viewer.user_id
+    return feature_table([f for f in features if removing_filter(f, user_id, where, terms) is None], at, kinds)
+
+
+async def _table(stores: Stores, profile: Profile, ids: Sequence[int], at: datetime) -> FeatureTable:
+    kinds = learnable_kinds(profile.preferences)
+    if profile.columns is not None and profile.columns.hold(ids):
+        return profile.columns.feature_table(np.array(ids, np.int64), at, kinds, profile.exclusions.projects)
+    return feature_table(await _features(stores, ids, profile), at, kinds)
+
+
 async def _features(stores: Stores, ids: Sequence[int], profile: Profile) -> list[ProjectFeatures]:
     """Read projects, without the viewer's engagement where the profile excludes it."""
     features = await read_features(stores.database, ids, profile.viewer.actor_id)
     excluded = profile.exclusions.projects
     return [replace(feature, kinds=None, last_at=None) if feature.id in excluded else feature for feature in features]
+
+
+def _lagging(profile: Profile, at: datetime) -> tuple[Store, ...]:
+    is_lagging = profile.columns is not None and profile.columns.columns.is_lagging(at)
+    return (Store.DATABASE,) if is_lagging else ()
 
 
 async def _cosines(

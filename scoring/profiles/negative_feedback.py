@@ -34,6 +34,8 @@ async def load_negative_feedback(database: Database, profile: Profile, at: datet
     """Load a viewer's negative feedback, in two statements."""
     if profile.viewer.actor_id is None or not profile.preferences.personalized:
         return NO_FEEDBACK
+    if profile.columns is not None:
+        return NegativeFeedback(profile.columns.state.impressions, profile.columns.dismissed())
     since = at - timedelta(days=tunables.IMPRESSION_FATIGUE_DAYS)
     return NegativeFeedback(
         *await asyncio.gather(

@@ -32,6 +32,7 @@ from scoring.features import all_terms, incidences
 from scoring.mathematics.signals import Floats, Integers
 from scoring.mathematics.viewer_stages import ViewerStage, stage
 from scoring.profiles.model_preferences import learnable_kinds
+from scoring.profiles.viewer_columns import ViewerColumns
 
 MATCH_VALUES = {
     TermKind.TOOL: tunables.TOOL_MATCH,
@@ -51,6 +52,7 @@ class Profile:
     vector: Vector | None = None  # unit vector of interests and history
     degraded: tuple[Store, ...] = ()  # unavailable stores
     exclusions: ProfileExclusions = NO_EXCLUSIONS  # interests and history left out, for counterfactuals
+    columns: ViewerColumns | None = None  # None: rankings for the profile read the database
 
     @property
     def is_empty(self) -> bool:
@@ -80,7 +82,8 @@ class Profile:
     def stage(self) -> ViewerStage:
         """Stage of the viewer."""
         kinds_by_project = [engagement.kinds for engagement in self.engagements if engagement.kinds]
-        liked = sum(bool(kinds & EngagementKind.LIKE) for kinds in kinds_by_project)
+        like = int(EngagementKind.LIKE)  # operators of flags take microseconds
+        liked = sum(bool(kinds & like) for kinds in kinds_by_project)
         return stage(len(self.interests), len(kinds_by_project), liked, self.has_answered)
 
     @property
@@ -118,9 +121,10 @@ async def load_profile(
     at: datetime,
     deadlines: Deadlines = SERVING,
     exclusions: ProfileExclusions = NO_EXCLUSIONS,
+    columns: ViewerColumns | None = None,
 ) -> Profile:
-    """Load a viewer's profile, in two statements and two calls to the vector store."""
-    profile = await load_profile_without_vector(stores.database, viewer, exclusions)
+    """Load a viewer's profile, in two statements (with columns: none) and two calls to the vector store."""
+    profile = await load_profile_without_vector(stores.database, viewer, exclusions, columns)
     if viewer.actor_id is None or profile.is_empty:
         return profile
     try:
@@ -131,26 +135,34 @@ async def load_profile(
 
 
 async def load_profile_without_vector(
-    database: Database, viewer: Viewer, exclusions: ProfileExclusions = NO_EXCLUSIONS
+    database: Database,
+    viewer: Viewer,
+    exclusions: ProfileExclusions = NO_EXCLUSIONS,
+    columns: ViewerColumns | None = None,
 ) -> Profile:
-    """Load a viewer's profile without its vector, as far as the preferences allow: two statements."""
+    """Load a profile without its vector, as far as the preferences allow, by two statements or from columns."""
     preferences = preferences_in(viewer.settings)
     if viewer.actor_id is None or not preferences.personalized:
         return Profile(viewer)
     limit = tunables.PROFILE_ENGAGEMENTS + len(exclusions.projects)
-    all_interests, engagements = await asyncio.gather(
-        interests_of(database, viewer.actor_id), recent_engagements(database, viewer.actor_id, limit)
-    )
+    all_interests: Sequence[StoredInterest]
+    if columns is None:
+        all_interests, engagements = await asyncio.gather(
+            interests_of(database, viewer.actor_id), recent_engagements(database, viewer.actor_id, limit)
+        )
+    else:
+        all_interests, engagements = columns.state.interests, columns.engagements(limit)
     interests = [tag for tag in all_interests if preferences.use_interests and tag.term_id not in exclusions.terms]
     remaining = [engagement for engagement in engagements if engagement.project_id not in exclusions.projects]
     learnable = _learnable(remaining[: tunables.PROFILE_ENGAGEMENTS], learnable_kinds(preferences))
-    return Profile(viewer, tuple(interests), tuple(learnable), exclusions=exclusions)
+    return Profile(viewer, tuple(interests), tuple(learnable), exclusions=exclusions, columns=columns)
 
 
 def _learnable(engagements: Sequence[EngagedProject], kinds: EngagementKind) -> Iterator[EngagedProject]:
     """Restrict engagements to some kinds of interactions. An engagement without any of these kinds is left out."""
+    mask = int(kinds)
     for engagement in engagements:
-        learnable = engagement.kinds & kinds
+        learnable = engagement.kinds & mask
         if learnable == engagement.kinds:
             yield engagement
         elif learnable:

@@ -1,0 +1,140 @@
+"""The columns of a process: loading at the start, deltas every second, and reading all anew from time to time."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import func, select
+
+from db.columns.engagement_columns import EngagementColumns, read_engagement, with_latest
+from db.columns.factor_columns import FactorColumns, read_factors
+from db.columns.project_columns import ProjectColumns, changed_since, microseconds, read_projects, with_projects
+from db.database.column_types import SINCE
+from db.database.engine import Database
+from db.errors import StoreUnavailable
+from db.models import Engagement, Project, now
+
+REFRESH_EVERY_S = 1.0
+RELOAD_EVERY_S = 60.0
+REFRESH_SHARE, RELOAD_SHARE = 0.02, 0.01
+"""Least seconds between two refreshes and two reloads, and the greatest share of the time that each of them takes."""
+
+OVERLAP = timedelta(seconds=10)
+"""Changes are committed this long after their time at most. A later commit is seen at the next reload."""
+
+LAGGING_AFTER = timedelta(seconds=60)
+"""Age from which columns are outdated: rankings that use them are marked as degraded."""
+
+PROJECT_BYTES, ENGAGEMENT_BYTES = 700, 32
+"""Bytes that a project with its terms and factors takes, and a first engagement."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Columns:
+    """Projects, recent first engagements and factors, as of one time."""
+
+    projects: ProjectColumns
+    engagement: EngagementColumns
+    factors: FactorColumns
+    read_at: datetime
+
+    def is_lagging(self, at: datetime) -> bool:
+        """Whether the columns are outdated at a time."""
+        return at - self.read_at > LAGGING_AFTER
+
+
+class ColumnStore:
+    """Keeps the columns of a process. `current` is None until they are loaded, and if they would take too much memory.
+
+    `window` is the age up to which first engagements are kept. `on_read` is called with the time of each reading.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        window: timedelta,
+        max_mb: int,
+        clock: Callable[[], datetime] = now,
+        on_read: Callable[[datetime], None] = lambda _: None,
+    ) -> None:
+        self._database = database
+        self._window = window
+        self._max_mb = max_mb
+        self._clock = clock
+        self._on_read = on_read
+        self.current: Columns | None = None
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Load the columns and keep them fresh until `stop` is set."""
+        reload_at_s = refresh_at_s = 0.0
+        while not stop.is_set():
+            started_s = time.monotonic()
+            with suppress(StoreUnavailable):  # the columns stay as they are; rankings are degraded once they lag
+                if started_s >= reload_at_s:
+                    await self.load()
+                    ended_s = time.monotonic()
+                    reload_at_s = ended_s + max(RELOAD_EVERY_S, (ended_s - started_s) / RELOAD_SHARE)
+                elif started_s >= refresh_at_s:
+                    await self.refresh()
+                    refresh_at_s = time.monotonic() + (time.monotonic() - started_s) / REFRESH_SHARE
+            with suppress(TimeoutError):
+                async with asyncio.timeout(REFRESH_EVERY_S):
+                    await stop.wait()
+
+    async def load(self) -> None:
+        """Read everything anew. Without enough memory there are no columns; rankings then read the database."""
+        try:
+            columns = await self._read() if await self._fits() else None
+        except MemoryError:
+            log.warning("no memory for columns, rankings read the database")
+            columns = None
+        self._set(columns)
+
+    async def refresh(self) -> None:
+        """Read what has changed since the last time."""
+        columns = self.current
+        if columns is None:
+            return
+        at, since = self._clock(), columns.read_at - OVERLAP
+        engagement = await with_latest(columns.engagement, self._database, since)
+        engaged = engagement.since(microseconds(since)).projects.tolist()
+        changed = sorted({*engaged, *await changed_since(self._database, since)})
+        projects = await with_projects(columns.projects, self._database, changed) if changed else columns.projects
+        self._set(replace(columns, projects=projects, engagement=engagement, read_at=at))
+
+    def _set(self, columns: Columns | None) -> None:
+        self.current = columns
+        if columns is not None:
+            self._on_read(columns.read_at)
+
+    async def _read(self) -> Columns:
+        at = self._clock()
+        return Columns(
+            projects=await read_projects(self._database),
+            engagement=await read_engagement(self._database, at - self._window, at),
+            factors=await read_factors(self._database),
+            read_at=at,
+        )
+
+    async def _fits(self) -> bool:
+        if self._max_mb == 0:
+            return False
+        rows = await self._database.fetch(_SIZES, {"since": self._clock() - self._window})
+        needed_mb = (rows[0].projects * PROJECT_BYTES + rows[0].engagement * ENGAGEMENT_BYTES) / 1_000_000
+        fits: bool = needed_mb <= self._max_mb
+        if not fits:
+            needed = max(round(needed_mb), 1)
+            log.warning("columns would exceed COLUMNS_MAX_MB, rankings read the database", needed_mb=needed)
+        return fits
+
+
+_SIZES = select(
+    select(func.count()).select_from(Project).scalar_subquery().label("projects"),
+    select(func.count()).where(Engagement.first_at >= SINCE).scalar_subquery().label("engagement"),
+)
