@@ -8,6 +8,7 @@ import asyncio
 import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +20,9 @@ from db.errors import Store, StoreUnavailable
 
 MAX_STEPS = 100_000
 """Instructions of SQLite's virtual machine after which a read leaves the event loop: about 5 ms, at most twice this."""
+
+CANCEL_TIMEOUT_S = 0.5
+"""Longest wait for PostgreSQL's confirmation that a statement was canceled."""
 
 Parameters = Mapping[str, Any]
 RawRows = Sequence[Sequence[Any]]
@@ -134,8 +138,11 @@ class PostgresqlShortReads(ShortReads):
         try:
             async with asyncio.timeout(self._deadline_s):
                 pool = await self._open()
-                async with pool.acquire() as connection:
+                connection = await pool.acquire()
+                try:
                     return await _fetch(connection, sql, values)
+                finally:
+                    await _give_back(pool, connection)
         except TimeoutError:
             raise StoreUnavailable(Store.DATABASE, f"no answer in {self._deadline_s:g} s") from None
         except _DRIVER_ERRORS as error:
@@ -167,6 +174,12 @@ async def _fetch(connection: Any, sql: str, values: Sequence[Any]) -> RawRows:
         connection.terminate()
         raise
     return rows
+
+
+async def _give_back(pool: "asyncpg.Pool[Any]", connection: Any) -> None:
+    """Return a connection. If its statement was canceled and the server does not confirm that in time, close it."""
+    with suppress(TimeoutError, *_DRIVER_ERRORS):  # the pool has then closed the connection
+        await pool.release(connection, timeout=CANCEL_TIMEOUT_S)
 
 
 async def _keep_state(_connection: Any) -> None:
