@@ -16,6 +16,7 @@ import asyncpg
 from sqlalchemy.engine import URL, Dialect
 from sqlalchemy.sql import Executable
 
+from db.database.pooling import connect_directly
 from db.errors import Store, StoreUnavailable
 
 MAX_STEPS = 100_000
@@ -81,6 +82,17 @@ class ShortReads(ABC):
     @abstractmethod
     async def close(self) -> None:
         """Close the connections."""
+
+
+class NoShortReads(ShortReads):
+    """Short reads of a database whose connections cannot keep prepared statements."""
+
+    async def fetch(self, statement: Executable, parameters: Parameters) -> RawRows:
+        """Raise `NotShort`."""
+        raise NotShort
+
+    async def close(self) -> None:
+        """Do nothing."""
 
 
 class SqliteShortReads(ShortReads):
@@ -156,7 +168,9 @@ class PostgresqlShortReads(ShortReads):
 
     async def _open(self) -> "asyncpg.Pool[Any]":
         if self._pool is None:
-            pool = asyncpg.create_pool(min_size=0, max_size=self._pool_size, reset=_keep_state, **self._arguments)
+            pool = asyncpg.create_pool(
+                min_size=0, max_size=self._pool_size, connect=connect_directly, reset=_keep_state, **self._arguments
+            )
             self._pool = pool  # before it is awaited, so that concurrent first reads share it
         await self._pool
         return self._pool
