@@ -24,12 +24,12 @@ from graphql import (
     validate,
 )
 from strawberry.execution import optimized_is_awaitable
-from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from db.models import base
 from resolvers.common.global_ids import global_id
 from resolvers.execution.executor import Executor
 from resolvers.execution.plans import DocumentPlans
+from resolvers.execution.unstarted_coroutines import ClosesUnstartedCoroutines
 from resolvers.schema import schema
 from scoring.snapshots import feed_pages
 from scoring.use_cases.unit_of_work import Caller
@@ -194,7 +194,7 @@ async def test_both_executors_give_the_same_answers(
         plans = DocumentPlans()
         for is_included in (True, False, True):  # the third answer uses the plan and the contents of the first one
             variables = {**generator.variables, "yes": is_included}
-            expected = await answer(graph, StrawberryGraphQLCoreExecutionContext, document, variables, caller)
+            expected = await answer(graph, ClosesUnstartedCoroutines, document, variables, caller)
             assert await answer(graph, Executor, document, variables, caller, plans) == expected, text
             successes += expected[1] == []
     assert successes > DOCUMENTS  # a third of the answers have no errors
