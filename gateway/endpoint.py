@@ -68,9 +68,11 @@ class Endpoint:
         if authentication.is_anonymous and self._caching.is_shared(request, admitted.document):
             return await self._answer_shared(request, media, authentication, parameters, admitted)
         context = _open_context(request, authentication)
-        result = await self._run(context, authentication, admitted)
-        if context.has_changed_catalog:
-            self._shared_answers.discard()
+        try:
+            result = await self._run(context, authentication, admitted)
+        finally:
+            if context.has_changed_catalog:
+                self._shared_answers.discard()
         response = result_response(result, media, request.state.request_id, {"cost": admitted.cost})
         session_id = self._admission.authenticator.session_id_to_send(authentication, context.caller.session_key)
         return _with_session(response, session_id)
