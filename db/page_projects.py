@@ -156,7 +156,7 @@ _ANY_ACTOR: Mapping[str, Any] = {
     "user": select(Actor.id).join(User, User.id == Actor.user_id).where(User.key == _KEY),
     "session": select(Actor.id).where(Actor.session_key == _KEY),
 }
-"""Subqueries of the actor of a viewer that had none."""
+"""Subqueries of the actor's id, for a viewer who had no actor; null if that is still so."""
 
 
 @cache

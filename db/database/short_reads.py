@@ -102,12 +102,12 @@ class SqliteShortReads(ShortReads):
         super().__init__(dialect)
         self._path = path
         self._connection: sqlite3.Connection | None = None
-        self._long_steps = 0  # multiples of `MAX_STEPS` that the statement has passed; SQLite counts all its runs
+        self._progress_calls = 0  # calls of `_is_too_long` since the statement was started
 
     async def fetch(self, statement: Executable, parameters: Parameters) -> RawRows:
         """Run a statement. Raises `NotShort` if it takes too long, or the file is locked or damaged."""
         sql, values = self.bind(statement, parameters)
-        self._long_steps = 0
+        self._progress_calls = 0
         try:
             return self._open().execute(sql, values).fetchall()
         except sqlite3.Error as error:
@@ -130,8 +130,12 @@ class SqliteShortReads(ShortReads):
         return self._connection
 
     def _is_too_long(self) -> bool:
-        self._long_steps += 1
-        return self._long_steps > 1
+        """Return whether to interrupt the statement; SQLite calls this after each `MAX_STEPS` instructions.
+
+        SQLite does not count from 0 for each statement, so that the first call can come early. The second one decides.
+        """
+        self._progress_calls += 1
+        return self._progress_calls > 1
 
 
 class PostgresqlShortReads(ShortReads):

@@ -156,7 +156,7 @@ class OperationPlan:
     executions: int = 0
 
     def details(self, nodes: list[FieldNode]) -> FieldDetailsList:
-        """Return the collected field with these nodes that graphql-core resolves."""
+        """Return what graphql-core has collected for a field, which it resolves itself, by the nodes of the field."""
         field_sets = [self.root or {}, *(selection.others for _, selection in self.selections.values())]
         return next(
             details
