@@ -4,7 +4,6 @@
 terms, of the name of a term, and of the owner. A change of a counter does not.
 """
 
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from sqlalchemy import String, bindparam, false, func, null, or_, select, tuple_
 from sqlalchemy.sql import ColumnElement, Select
 
 from db.actors.users import IS_ACCEPTED_SESSION, UserCard, Viewer
+from db.cache.lru_cache import LruCache
 from db.catalog.catalog_entries import CatalogTerm
 from db.catalog.project_cards import Keyset, ProjectFilter, conditions
 from db.catalog.visibility import MUTED, PUBLIC
@@ -39,8 +39,14 @@ from db.models import (
     now,
 )
 
-MAX_CONTENTS = 10_000
-"""Maximum number of projects whose content a process keeps, about 2 KB each."""
+MAX_CONTENT_BYTES = 20 * 2**20
+"""Size of the contents that a process keeps: 10,000 projects with short descriptions."""
+
+_SMALL_CONTENT_BYTES = 1_500
+"""Size of a content without title, description and biography, each of which may have up to 100,000 characters."""
+
+MAX_ACTIVITIES = 10_000
+"""Maximum number of projects whose activity a process keeps."""
 
 ACTIVITY_FRESH_S = 60.0
 """Time after which activity is read again although no counter has changed. A visitor of weight 0 changes no counter."""
@@ -65,6 +71,12 @@ class ProjectContent:
     tools: tuple[CatalogTerm, ...]  # by name, as the other terms
     categories: tuple[CatalogTerm, ...]
     topics: tuple[CatalogTerm, ...]
+
+    @property
+    def size(self) -> int:
+        """Approximate size in memory, in bytes."""
+        biography = "" if self.owner is None else self.owner.bio
+        return _SMALL_CONTENT_BYTES + len(self.title) + len(self.description) + len(biography)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +156,7 @@ _ANY_ACTOR: Mapping[str, Any] = {
     "user": select(Actor.id).join(User, User.id == Actor.user_id).where(User.key == _KEY),
     "session": select(Actor.id).where(Actor.session_key == _KEY),
 }
-"""Subqueries of the actor of a viewer that had none."""
+"""Subqueries of the actor's id, for a viewer who had no actor; null if that is still so."""
 
 
 @cache
@@ -238,11 +250,10 @@ _VERSIONS = select(Project.id, type_coerce(Project.updated_at, String)).where(in
 class PageProjects:
     """The projects of pages, with the contents and the activity that this process has read."""
 
-    def __init__(self, database: Database, max_contents: int = MAX_CONTENTS) -> None:
+    def __init__(self, database: Database, max_content_bytes: int = MAX_CONTENT_BYTES) -> None:
         self._database = database
-        self._max_contents = max_contents
-        self._contents: OrderedDict[int, ProjectContent] = OrderedDict()
-        self._activity: OrderedDict[int, tuple[tuple[Any, ...], tuple[int, ...]]] = OrderedDict()
+        self._contents: LruCache[int, ProjectContent] = LruCache(max_content_bytes)
+        self._activity: LruCache[int, tuple[tuple[Any, ...], tuple[int, ...]]] = LruCache(MAX_ACTIVITIES)
 
     async def read_listed(
         self, ids: Sequence[int], viewer: Viewer, *, include_muted: bool = False
@@ -316,12 +327,12 @@ class PageProjects:
             content = self._contents.get(row.id)
             if content is not None and content.version == row.version:
                 contents[row.id] = content
-                self._contents.move_to_end(row.id)
         missing = [row.id for row in rows if row.id not in contents]
         if missing:
             read = _read_contents(await self._database.fetch(_CONTENTS, {"ids": missing}))
             contents |= read
-            _keep(self._contents, read, self._max_contents)
+            for id_, content in read.items():
+                self._contents.put(id_, content, content.size)
         return contents
 
     async def _load_activity(self, rows: Sequence[PageRow], days: int, at: datetime) -> dict[int, tuple[int, ...]]:
@@ -333,19 +344,13 @@ class PageProjects:
             known = self._activity.get(id_)
             if known is not None and known[0] == version:
                 activity[id_] = known[1]
-                self._activity.move_to_end(id_)
         missing = [row.id for row in rows if row.id not in activity]
         if missing:
             counts = await activity_by_day(self._database, missing, days, at)
             activity |= {id_: tuple(by_day) for id_, by_day in counts.items()}
-            _keep(self._activity, {id_: (versions[id_], activity[id_]) for id_ in missing}, self._max_contents)
+            for id_ in missing:
+                self._activity.put(id_, (versions[id_], activity[id_]), 1)
         return activity
-
-
-def _keep(kept: OrderedDict[int, Any], values: Mapping[int, Any], limit: int) -> None:
-    kept.update(values)
-    while len(kept) > limit:
-        kept.popitem(last=False)
 
 
 def _read_contents(rows: Iterable[Any]) -> dict[int, ProjectContent]:

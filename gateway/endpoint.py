@@ -68,7 +68,11 @@ class Endpoint:
         if authentication.is_anonymous and self._caching.is_shared(request, admitted.document):
             return await self._answer_shared(request, media, authentication, parameters, admitted)
         context = _open_context(request, authentication)
-        result = await self._run(context, authentication, admitted)
+        try:
+            result = await self._run(context, authentication, admitted)
+        finally:
+            if context.has_changed_catalog:
+                self._shared_answers.discard()
         response = result_response(result, media, request.state.request_id, {"cost": admitted.cost})
         session_id = self._admission.authenticator.session_id_to_send(authentication, context.caller.session_key)
         return _with_session(response, session_id)
@@ -99,8 +103,10 @@ class Endpoint:
             shared_caller = Authentication(Caller(opted_out=opted_out))
             context = _open_context(request, shared_caller)
             result = await self._run(context, shared_caller, admitted)
-            is_complete = context.is_complete and not result.errors
-            return SharedAnswer(result, orjson.dumps(result.data) if is_complete else None)
+            if result.errors or not context.is_complete:
+                return SharedAnswer(result, None)
+            data = orjson.dumps(result.data)
+            return SharedAnswer(ExecutionResult(orjson.Fragment(data), None), data)  # type: ignore[arg-type]
 
         variables = orjson.dumps(parameters.variables, option=orjson.OPT_SORT_KEYS)
         answer = await self._shared_answers.find(
@@ -110,8 +116,7 @@ class Endpoint:
         if answer.data is not None and is_read:
             return self._caching.response(answer, answer.data, media, request)
         extensions = {} if is_read else {"cost": admitted.cost}
-        result = answer.result if answer.data is None else ExecutionResult(orjson.Fragment(answer.data), None)  # type: ignore[arg-type]
-        response = result_response(result, media, request.state.request_id, extensions)
+        response = result_response(answer.result, media, request.state.request_id, extensions)
         return _with_session(response, None if is_read else authentication.session_id_to_send)
 
     async def _run(

@@ -62,8 +62,8 @@ class Settings(TokenSettings, LimitSettings):
 
     database_url: str = Field(
         "",
-        description="The database: sqlite:///path or postgresql://user:password@host/name. Empty: the file "
-        "explore.sqlite in VAR_DIR.",
+        description="The database: sqlite:///path or postgresql://user:password@host/name, followed by "
+        "?pgbouncer=true if it leads to PgBouncer. Empty: the file explore.sqlite in VAR_DIR.",
         repr=False,  # may hold a password
     )
     database_pool_size: int = number(

@@ -139,7 +139,7 @@ async def running_at_scale(database_url: str, folder: Path, **settings: Any) -> 
         chosen = Settings(
             _env_file=None,  # type: ignore[call-arg]
             var_dir=folder,
-            database_url=f"postgresql://{parts.username}@{at['database']}{parts.path}",
+            database_url=parts._replace(netloc=f"{parts.username}@{at['database']}").geturl(),
             weaviate_url=f"http://{at['weaviate']}",
             weaviate_grpc_url=f"http://{at['weaviate_grpc']}",
             weaviate_api_key="a key of the tests",  # type: ignore[arg-type]

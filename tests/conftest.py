@@ -18,6 +18,7 @@ from sqlalchemy import event
 from db.database.engine import Database
 from tests.leaks import LeakHandler
 from tests.node_packages import NodeMissing, NodePackages, installed
+from tests.pgbouncer import running_pgbouncer
 from tests.running import serving
 from tests.servers import PostgresqlServer, ServerMissing, running_postgresql
 from tests.templates import Template, created, migrated
@@ -121,6 +122,16 @@ def postgresql_server() -> Iterator[PostgresqlServer]:
     try:
         with running_postgresql() as server:
             yield server
+    except ServerMissing as missing:
+        raise pytest.fail.Exception(str(missing), pytrace=False) from None
+
+
+@pytest.fixture(scope="session")
+def pgbouncer(postgresql_server: PostgresqlServer) -> Iterator[int]:
+    """Start PgBouncer in front of PostgreSQL once for the whole run, and give its port."""
+    try:
+        with running_pgbouncer(postgresql_server) as port:
+            yield port
     except ServerMissing as missing:
         raise pytest.fail.Exception(str(missing), pytrace=False) from None
 

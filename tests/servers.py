@@ -92,7 +92,7 @@ def running_postgresql(**settings: str) -> Iterator[PostgresqlServer]:
     `settings` are parameters of postgresql.conf; they win over those of the tests.
     """
     initdb, postgres = postgresql_program("initdb"), postgresql_program("postgres")
-    account = _unprivileged_account()
+    account = unprivileged_account()
     parent = _fast_folder()
     _sweep(parent)
     folder = Path(tempfile.mkdtemp(prefix=f"{FOLDER_PREFIX}{os.getpid()}-", dir=parent))
@@ -144,10 +144,10 @@ def start_redis(folder: Path, *options: str, port: int | None = None) -> RedisSe
     for _ in range(PORTS_TO_TRY):
         chosen = port or free_port()
         command = [program, "--port", str(chosen), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-        process = _spawn([*command, "--dir", str(folder), *options], folder, None)
+        process = spawn([*command, "--dir", str(folder), *options], folder, None)
         if _redis_is_ready(process, chosen):
             return RedisServer(process, chosen)
-    raise RuntimeError(f"Redis did not start:\n{_log(folder)}")
+    raise RuntimeError(f"Redis did not start:\n{log_of(folder)}")
 
 
 def stop_redis(server: RedisServer) -> None:
@@ -171,15 +171,15 @@ def running_nginx(upstream: int, *, tries: int = PORTS_TO_TRY) -> Iterator[int]:
         for _ in range(tries):
             port = free_port()
             (folder / "nginx.conf").write_text(_NGINX.format(port=port, upstream=upstream, folder=folder))
-            process = _spawn([program, "-p", name, "-c", "nginx.conf", "-e", f"{folder}/log"], folder, None)
+            process = spawn([program, "-p", name, "-c", "nginx.conf", "-e", f"{folder}/log"], folder, None)
             try:
-                if _listens(process, port):
+                if listens(process, port):
                     yield port
                     return
             finally:
                 process.terminate()
                 process.wait(10)
-        raise RuntimeError(f"nginx did not start:\n{_log(folder)}")
+        raise RuntimeError(f"nginx did not start:\n{log_of(folder)}")
 
 
 _NGINX = """
@@ -212,7 +212,7 @@ http {{
 """
 
 
-def _listens(process: subprocess.Popen[bytes], port: int) -> bool:
+def listens(process: subprocess.Popen[bytes], port: int) -> bool:
     deadline = time.monotonic() + START_TIMEOUT_S
     while process.poll() is None and time.monotonic() < deadline:
         with socket.socket() as probe:
@@ -298,7 +298,7 @@ def _is_alive(process: int) -> bool:
     return True
 
 
-def _unprivileged_account() -> pwd.struct_passwd | None:
+def unprivileged_account() -> pwd.struct_passwd | None:
     """Give the account to run under: PostgreSQL refuses root."""
     if os.geteuid() != 0:
         return None
@@ -310,7 +310,7 @@ def _unprivileged_account() -> pwd.struct_passwd | None:
     raise ServerMissing("PostgreSQL refuses to run as root, and there is neither an account postgres nor nobody")
 
 
-def _spawn(command: list[str], folder: Path, account: pwd.struct_passwd | None) -> subprocess.Popen[bytes]:
+def spawn(command: list[str], folder: Path, account: pwd.struct_passwd | None) -> subprocess.Popen[bytes]:
     with (folder / "log").open("ab") as log:
         return subprocess.Popen(
             command,
@@ -338,9 +338,9 @@ def _die_with_parent() -> Callable[[], object] | None:
 
 def _initialise(initdb: str, folder: Path, account: pwd.struct_passwd | None) -> None:
     command = [initdb, "--pgdata", str(folder / "data"), "--username=postgres", "--auth=trust"]
-    process = _spawn([*command, "--encoding=UTF8", "--no-locale", "--no-sync"], folder, account)
+    process = spawn([*command, "--encoding=UTF8", "--no-locale", "--no-sync"], folder, account)
     if process.wait(START_TIMEOUT_S) != 0:
-        raise RuntimeError(f"initdb failed:\n{_log(folder)}")
+        raise RuntimeError(f"initdb failed:\n{log_of(folder)}")
 
 
 def _start(
@@ -364,10 +364,10 @@ def _start(
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     for _ in range(PORTS_TO_TRY):
         port = free_port()
-        process = _spawn([postgres, "-D", str(folder / "data"), "-p", str(port), *options], folder, account)
+        process = spawn([postgres, "-D", str(folder / "data"), "-p", str(port), *options], folder, account)
         if _is_ready(process, folder):
             return process, port
-    raise RuntimeError(f"PostgreSQL did not start:\n{_log(folder)}")
+    raise RuntimeError(f"PostgreSQL did not start:\n{log_of(folder)}")
 
 
 def _is_ready(process: subprocess.Popen[bytes], folder: Path) -> bool:
@@ -392,5 +392,5 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.wait(10)
 
 
-def _log(folder: Path) -> str:
+def log_of(folder: Path) -> str:
     return (folder / "log").read_text(errors="replace")[-2_000:]

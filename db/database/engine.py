@@ -16,7 +16,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.sql import Executable
 
 from db.database.driver_errors import hide_values_in_errors
-from db.database.short_reads import NotShort, PostgresqlShortReads, RawRows, ShortReads, SqliteShortReads
+from db.database.pooling import connect_arguments, split_pooling
+from db.database.short_reads import (
+    NoShortReads,
+    NotShort,
+    PostgresqlShortReads,
+    RawRows,
+    ShortReads,
+    SqliteShortReads,
+)
 from db.errors import InvalidRecord, Store, StoreUnavailable
 from db.private_files import make_private_file, make_private_folder
 from db.redaction import display_url
@@ -51,12 +59,14 @@ class Database:
     threads for each driver call). Writes use one connection, whose transactions start with ``BEGIN IMMEDIATE``: a
     transaction that starts with a read would fail at its first write if another process has written meanwhile, despite
     ``busy_timeout``. On PostgreSQL, reads and writes share up to `pool_size` connections, and short reads have as many
-    of their own. A read that takes longer than `read_deadline_s` raises `StoreUnavailable`.
+    of their own. Through a pooler (`db.database.pooling`), reads run in transactions, and there are no short reads. A
+    read that takes longer than `read_deadline_s` raises `StoreUnavailable`.
     """
 
     def __init__(self, url: str, pool_size: int = 5, read_deadline_s: float = READ_DEADLINE_S) -> None:
         self._read_deadline_s = read_deadline_s
         self.url = parse_url(url)
+        server_url, is_pooled = split_pooling(self.url)
         self._threads: ThreadPoolExecutor | None = None
         if self.is_sqlite:
             self._reader = create_engine(self.url, pool_size=pool_size, max_overflow=0, hide_parameters=True)
@@ -68,23 +78,29 @@ class Database:
             _prepare_sqlite(self._writer.sync_engine, begin="BEGIN IMMEDIATE")
         else:
             self._writer = create_async_engine(
-                self.url.set(drivername="postgresql+asyncpg"),
+                server_url.set(drivername="postgresql+asyncpg"),
                 # Without overflow: a connection beyond `pool_size` would be closed after use and opened again.
                 pool_size=pool_size,
                 max_overflow=0,
                 hide_parameters=True,
+                connect_args=connect_arguments(is_pooled=is_pooled),
             )
-            # Reads need no transaction: BEGIN and ROLLBACK would add two round trips per statement.
-            self._autocommit = self._writer.execution_options(isolation_level="AUTOCOMMIT")
-            self._reader = self._autocommit.sync_engine
+            # Reads need no transaction: BEGIN and ROLLBACK would add two round trips per statement. A pooler needs it.
+            self._read_engine = (
+                self._writer if is_pooled else self._writer.execution_options(isolation_level="AUTOCOMMIT")
+            )
+            self._reader = self._read_engine.sync_engine
         for engine in self.engines:
             hide_values_in_errors(engine)
+        self.short_reads = self._make_short_reads(server_url, pool_size, is_pooled=is_pooled)
+
+    def _make_short_reads(self, server_url: URL, pool_size: int, *, is_pooled: bool) -> ShortReads:
         dialect = self._reader.dialect
-        self.short_reads: ShortReads = (
-            SqliteShortReads(dialect, Path(str(self.url.database)))
-            if self.is_sqlite
-            else PostgresqlShortReads(dialect, self.url, pool_size, read_deadline_s)
-        )
+        if self.is_sqlite:
+            return SqliteShortReads(dialect, Path(str(self.url.database)))
+        if is_pooled:
+            return NoShortReads(dialect)
+        return PostgresqlShortReads(dialect, server_url, pool_size, self._read_deadline_s)
 
     @property
     def where(self) -> str:
@@ -128,13 +144,13 @@ class Database:
 
     async def _fetch_async(self, statement: Executable, parameters: Parameters | None) -> Rows:
         try:
-            async with self._autocommit.connect() as connection:
+            async with self._read_engine.connect() as connection:
                 return (await connection.execute(statement, parameters)).all()
         except DBAPIError as error:
             if not error.connection_invalidated:
                 raise
         # The server closed an idle connection, whereupon the pool discarded all its connections.
-        async with self._autocommit.connect() as connection:
+        async with self._read_engine.connect() as connection:
             return (await connection.execute(statement, parameters)).all()
 
     async def _fetch_in_thread(

@@ -8,6 +8,7 @@ import asyncio
 import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,11 +16,15 @@ import asyncpg
 from sqlalchemy.engine import URL, Dialect
 from sqlalchemy.sql import Executable
 
+from db.database.pooling import connect_directly
 from db.errors import Store, StoreUnavailable
 
 MAX_STEPS = 100_000
 """Instructions of SQLite's virtual machine after which a read on the event loop is interrupted: after about 5 to 10
 ms."""
+
+CANCEL_TIMEOUT_S = 0.5
+"""Longest wait for PostgreSQL's confirmation that a statement was canceled."""
 
 Parameters = Mapping[str, Any]
 RawRows = Sequence[Sequence[Any]]
@@ -80,6 +85,17 @@ class ShortReads(ABC):
         """Close the connections."""
 
 
+class NoShortReads(ShortReads):
+    """Short reads of a database whose connections cannot keep prepared statements."""
+
+    async def fetch(self, statement: Executable, parameters: Parameters) -> RawRows:
+        """Raise `NotShort`."""
+        raise NotShort
+
+    async def close(self) -> None:
+        """Do nothing."""
+
+
 class SqliteShortReads(ShortReads):
     """Short reads on the event loop, which save two thread switches. A read that is slow or waits is interrupted."""
 
@@ -87,12 +103,12 @@ class SqliteShortReads(ShortReads):
         super().__init__(dialect)
         self._path = path
         self._connection: sqlite3.Connection | None = None
-        self._long_steps = 0  # multiples of `MAX_STEPS` that the statement has passed; SQLite counts all its runs
+        self._progress_calls = 0  # calls of `_is_too_long` since the statement was started
 
     async def fetch(self, statement: Executable, parameters: Parameters) -> RawRows:
         """Run a statement. Raises `NotShort` if it takes too long, or the file is locked or damaged."""
         sql, values = self.bind(statement, parameters)
-        self._long_steps = 0
+        self._progress_calls = 0
         try:
             return self._open().execute(sql, values).fetchall()
         except sqlite3.Error as error:
@@ -115,8 +131,12 @@ class SqliteShortReads(ShortReads):
         return self._connection
 
     def _is_too_long(self) -> bool:
-        self._long_steps += 1
-        return self._long_steps > 1
+        """Return whether to interrupt the statement; SQLite calls this after each `MAX_STEPS` instructions.
+
+        SQLite does not count from 0 for each statement, so that the first call can come early. The second one decides.
+        """
+        self._progress_calls += 1
+        return self._progress_calls > 1
 
 
 class PostgresqlShortReads(ShortReads):
@@ -135,8 +155,11 @@ class PostgresqlShortReads(ShortReads):
         try:
             async with asyncio.timeout(self._deadline_s):
                 pool = await self._open()
-                async with pool.acquire() as connection:
+                connection = await pool.acquire()
+                try:
                     return await _fetch(connection, sql, values)
+                finally:
+                    await _give_back(pool, connection)
         except TimeoutError:
             raise StoreUnavailable(Store.DATABASE, f"no answer in {self._deadline_s:g} s") from None
         except _DRIVER_ERRORS as error:
@@ -150,7 +173,9 @@ class PostgresqlShortReads(ShortReads):
 
     async def _open(self) -> "asyncpg.Pool[Any]":
         if self._pool is None:
-            pool = asyncpg.create_pool(min_size=0, max_size=self._pool_size, reset=_keep_state, **self._arguments)
+            pool = asyncpg.create_pool(
+                min_size=0, max_size=self._pool_size, connect=connect_directly, reset=_keep_state, **self._arguments
+            )
             self._pool = pool  # before it is awaited, so that concurrent first reads share it
         await self._pool
         return self._pool
@@ -168,6 +193,12 @@ async def _fetch(connection: Any, sql: str, values: Sequence[Any]) -> RawRows:
         connection.terminate()
         raise
     return rows
+
+
+async def _give_back(pool: "asyncpg.Pool[Any]", connection: Any) -> None:
+    """Return a connection. If its statement was canceled and the server does not confirm that in time, close it."""
+    with suppress(TimeoutError, *_DRIVER_ERRORS):  # the pool has then closed the connection
+        await pool.release(connection, timeout=CANCEL_TIMEOUT_S)
 
 
 async def _keep_state(_connection: Any) -> None:

@@ -1,7 +1,7 @@
 """Answers that all anonymous callers share, kept in this process for a second.
 
 Concurrent requests for one answer run its operation once. Only complete answers are kept, without an error and with
-every store available.
+every store available. An answer can be a second older than a change that another process has made.
 """
 
 import asyncio
@@ -27,7 +27,10 @@ AnswerKey = tuple[str, str | None, bytes, bool]
 
 @dataclass(frozen=True, slots=True)
 class SharedAnswer:
-    """The result of an operation. `data` is its JSON if the answer is complete, else None."""
+    """The result of an operation. `data` is its JSON if the answer is complete, else None.
+
+    The result of a complete answer should hold the JSON only (`orjson.Fragment`), because answers are counted by it.
+    """
 
     result: ExecutionResult
     data: bytes | None
@@ -58,22 +61,36 @@ class SharedAnswers:
         # A slow operation is added behind faster ones that started later, so it can be too old here.
         if kept is not None and kept[1] >= started - FRESH_S:
             return kept[0]
-        running = self._running.get(key)
-        if running is None:
-            return await self._run(key, run, started)
-        return await asyncio.shield(running) or await run()
+        while (running := self._running.get(key)) is not None:
+            await asyncio.wait([running])
+            if not running.cancelled():
+                return running.result() or await run()
+        return await self._run(key, run, started)
+
+    def discard(self) -> None:
+        """Forget all answers, also those that are still being made, after a change that must be visible at once."""
+        self._answers.clear()
+        self._running.clear()
+        self._bytes = 0
 
     async def _run(self, key: AnswerKey, run: RunOperation, started: float) -> SharedAnswer:
         running = self._running[key] = asyncio.get_running_loop().create_future()
         answer = None
         try:
             answer = await run()
+        except asyncio.CancelledError:
+            running.cancel()  # another request runs the operation for all that wait
+            raise
+        else:
             return answer
         finally:
-            del self._running[key]
+            is_current = self._running.get(key) is running
+            if is_current:
+                del self._running[key]
             is_complete = answer is not None and answer.data is not None
-            running.set_result(answer if is_complete else None)
-            if answer is not None and answer.data is not None:
+            if not running.done():
+                running.set_result(answer if is_complete else None)
+            if is_current and answer is not None and answer.data is not None:
                 self._remove(key)
                 self._answers[key] = (answer, started)
                 self._bytes += len(answer.data)

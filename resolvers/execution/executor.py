@@ -12,16 +12,19 @@ from typing import Any
 
 from graphql import GraphQLObjectType, GraphQLResolveInfo
 
-from resolvers.common.compat import ExecutionContext, GroupedFieldSet, Path
+from resolvers.common.compat import GroupedFieldSet, Path
 from resolvers.common.context import Context
 from resolvers.execution.compiler import Compiler
-from resolvers.execution.content_cache import ContentCache
-from resolvers.execution.plans import DocumentPlans, OperationPlan, Run, Selection
+from resolvers.execution.plans import Contents, DocumentPlans, OperationPlan, Run, Selection
+from resolvers.execution.unstarted_coroutines import ClosesUnstartedCoroutines
 
-_CONTENTS = ContentCache()
+MAX_CONTENT_BYTES = 12 * 2**20
+"""Size of all kept contents as JSON: 15,000 cards of 0.8 KB. In memory, a card with owner and terms takes 3 KB."""
+
+_CONTENTS = Contents(MAX_CONTENT_BYTES)
 
 
-class Executor(ExecutionContext):
+class Executor(ClosesUnstartedCoroutines):
     """The execution of one operation."""
 
     def __init__(self, *arguments: Any, **keyword_arguments: Any) -> None:
@@ -80,7 +83,7 @@ class Executor(ExecutionContext):
         rest = super().execute_fields(parent_type, source_value, path, others, position_context)
         if isinstance(rest, dict):
             return _merged(results, rest, others)
-        return _merged_later(results, rest, others)
+        return self.note(_merged_later(results, rest, others))
 
     def _selection(self, plan: OperationPlan, type_: GraphQLObjectType, fields: GroupedFieldSet) -> Selection:
         cached = plan.selections.get((type_.name, id(fields)))

@@ -5,11 +5,12 @@ A field is read directly if its value is an attribute, or its declaration says h
 document, operation and values of the variables in `@skip` and `@include`, and it is part of the cached document.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, NamedTuple
 
+import orjson
 from graphql import (
     FieldNode,
     FragmentDefinitionNode,
@@ -23,13 +24,19 @@ from graphql import (
 from graphql.execution.values import VariableValues, get_argument_values
 from graphql.pyutils import Undefined
 
+from db.cache.lru_cache import LruCache
 from resolvers.common.compat import (
     CollectedFields,
     FieldDetailsList,
     GroupedFieldSet,
 )
 from resolvers.common.views import View
-from resolvers.execution.content_cache import ContentCache
+
+Contents = LruCache[Hashable, dict[str, Any]]
+"""Serialized contents of objects, by selection and `View.content_key`, sized by their JSON.
+
+Responses share each dictionary, so none may be changed.
+"""
 
 MAX_PLANS = 8
 """Maximum number of plans of a document: an operation with three variables in `@skip` or `@include`."""
@@ -38,7 +45,7 @@ MAX_PLANS = 8
 class Run:
     """The state of one execution: the arguments of its fields, and the cache of contents."""
 
-    def __init__(self, variables: VariableValues, contents: ContentCache | None) -> None:
+    def __init__(self, variables: VariableValues, contents: Contents | None) -> None:
         self._variables = variables
         self._arguments: dict[int, dict[str, Any]] = {}
         self.contents = contents
@@ -125,7 +132,7 @@ class Selection:
         content = run.contents.get((self.number, key))
         if content is None:
             content = self._read_content(row, run)
-            run.contents.put((self.number, key), content, len(self.content))
+            run.contents.put((self.number, key), content, len(orjson.dumps(content)))
         return content
 
     def _read_content(self, row: Any, run: Run) -> dict[str, Any]:
@@ -149,7 +156,7 @@ class OperationPlan:
     executions: int = 0
 
     def details(self, nodes: list[FieldNode]) -> FieldDetailsList:
-        """Return the collected field with these nodes that graphql-core resolves."""
+        """Return what graphql-core has collected for a field, which it resolves itself, by the nodes of the field."""
         field_sets = [self.root or {}, *(selection.others for _, selection in self.selections.values())]
         return next(
             details

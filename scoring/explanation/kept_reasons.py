@@ -6,16 +6,16 @@ statement of the page also reads the current versions of these projects. If a ve
 again.
 """
 
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from db.actors.users import Viewer
+from db.cache.lru_cache import LruCache
 from scoring.explanation.reasons import Reason, SimilarToProject
 from scoring.ranking import Page
 
-MAX_RANKINGS = 500
-"""Maximum number of rankings whose reasons a process keeps: about 50 KB each for a page of 30."""
+MAX_PROJECTS = 15_000
+"""Maximum number of ranked projects whose reasons a process keeps, about 1.7 KB each: 500 rankings with one page."""
 
 _Key = tuple[str, int | None, int]  # id of the snapshot, actor, and version of the actor
 
@@ -29,13 +29,12 @@ class _Kept(NamedTuple):
 class KeptReasons:
     """The reasons of the rankings that were requested last from this process, by viewer."""
 
-    def __init__(self, max_rankings: int = MAX_RANKINGS) -> None:
-        self._max_rankings = max_rankings
-        self._rankings: OrderedDict[_Key, dict[int, _Kept]] = OrderedDict()
+    def __init__(self, max_projects: int = MAX_PROJECTS) -> None:
+        self._rankings: LruCache[_Key, dict[int, _Kept]] = LruCache(max_projects)
 
     def referenced_projects(self, snapshot_id: str, viewer: Viewer) -> list[int]:
         """Return the ids of the projects that the kept reasons of a ranking refer to."""
-        kept = self._rankings.get(_key(snapshot_id, viewer), {})
+        kept = self._rankings.get(_key(snapshot_id, viewer)) or {}
         return list(dict.fromkeys(id_ for reasons in kept.values() for id_ in reasons.referenced))
 
     def of_page(self, page: Page, viewer: Viewer) -> dict[int, tuple[Reason, ...]]:
@@ -43,7 +42,6 @@ class KeptReasons:
         kept = self._rankings.get(_key(page.snapshot_id, viewer))
         if kept is None:
             return {}
-        self._rankings.move_to_end(_key(page.snapshot_id, viewer))
         return {
             id_: kept[id_].reasons
             for id_, project in page.projects.items()
@@ -59,13 +57,12 @@ class KeptReasons:
 
         Reasons that refer to a project without a version are not kept.
         """
-        kept = self._rankings.setdefault(_key(page.snapshot_id, viewer), {})
+        kept = self._rankings.get(_key(page.snapshot_id, viewer)) or {}
         for id_, found in reasons.items():
             ids = referenced_ids([found])
             if versions.keys() >= set(ids):
                 kept[id_] = _Kept(page.projects[id_].content.version, {other: versions[other] for other in ids}, found)
-        while len(self._rankings) > self._max_rankings:
-            self._rankings.popitem(last=False)
+        self._rankings.put(_key(page.snapshot_id, viewer), kept, len(kept))
 
 
 def referenced_ids(reasons: Iterable[tuple[Reason, ...]]) -> list[int]:

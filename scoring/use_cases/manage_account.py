@@ -57,7 +57,7 @@ async def delete_viewer(work: UnitOfWork, projects: OwnedProjects) -> ErasureRec
     """Delete the viewer's personal data; return the receipt, None if there was nothing to delete."""
     viewer = await _account_holder(work)
     receipt: ErasureReceipt | None = None
-    async with work.write() as connection:
+    async with work.write(changes_catalog=True) as connection:
         if work.caller.user_key is not None:
             _, receipt = await erase_users(connection, [work.caller.user_key], projects)
         elif viewer.actor_id is not None:
@@ -80,7 +80,7 @@ async def remove_users(
         raise refusal(UserErrorCode.UNKNOWN_REFERENCE, "There is no user with this key.", "new_owner")
     protected = await work.role() is not Role.ADMINISTRATOR
     try:
-        async with work.write() as connection:
+        async with work.write(changes_catalog=True) as connection:
             removed, receipt = await erase_users(connection, valid_keys, projects, new_owner, protected=protected)
     except ProtectedUser:
         message = (

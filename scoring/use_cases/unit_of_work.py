@@ -71,6 +71,7 @@ class UnitOfWork:
     remembered_viewers: LastKnownValues[tuple[str, str], Viewer] = field(
         default_factory=lambda: LastKnownValues(MAX_REMEMBERED_VIEWERS)
     )
+    has_changed_catalog: bool = field(default=False, init=False)  # so that answers kept for all callers are outdated
     _viewer: "asyncio.Task[Viewer] | None" = field(default=None, init=False)
     _tasks: "set[asyncio.Task[Any]]" = field(default_factory=set, init=False)
 
@@ -147,12 +148,16 @@ class UnitOfWork:
             self.remembered_viewers.forget(self.caller.identity)
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncConnection]:
-        """Open one transaction; after its commit, discard the viewer and wake the synchronizer."""
+    async def write(self, *, changes_catalog: bool = False) -> AsyncIterator[AsyncConnection]:
+        """Open one transaction; after its commit, discard the viewer and wake the synchronizer.
+
+        `changes_catalog` tells that it changes or deletes projects, terms or users, which all callers see.
+        """
         try:
             async with self.stores.database.write() as connection:
                 yield connection
         finally:
             self.discard_loaded()
+            self.has_changed_catalog |= changes_catalog
         if self.wake is not None:
             self.wake()

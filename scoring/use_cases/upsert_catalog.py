@@ -119,7 +119,7 @@ async def _upsert(
             errors[index] += validation_errors(error, name, index)
     result = UpsertResult()
     if records or write_if_empty:
-        async with work.write() as connection:
+        async with work.write(changes_catalog=True) as connection:
             result = await upsert(connection, list(records.values()))
     record_indexes = list(records)
     for refused_record in result.refused:
@@ -152,5 +152,5 @@ async def remove_projects(work: UnitOfWork, keys: Sequence[str]) -> int:
     valid_keys = distinct_valid_keys(keys)
     if not valid_keys:
         return 0
-    async with work.write() as connection:
+    async with work.write(changes_catalog=True) as connection:
         return await catalog_entries.remove_projects(connection, valid_keys)

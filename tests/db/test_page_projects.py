@@ -88,3 +88,11 @@ async def test_a_first_visit_is_in_the_activity(world: World, projects: PageProj
     async with world.stores.database.write() as connection:
         await record_interactions(connection, [visit])
     assert (await page_of(projects, world, days, later_s)).activity == (0, 0, 1)
+
+
+async def test_kept_contents_are_limited_by_their_size(world: World):
+    projects = PageProjects(world.stores.database, max_content_bytes=50_000)
+    keys = await world.add_projects(10, start=100, description="long " * 2_000)
+    rows = await projects.read_listed(await world.ids(keys), ANONYMOUS_VIEWER)
+    assert len(await projects.load(rows.values(), NO_NEEDS, MOMENT)) == 10
+    assert len(projects._contents) == 4

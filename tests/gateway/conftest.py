@@ -130,6 +130,7 @@ class FakeStore:
 class FakeContext:
     caller: Caller
     is_complete: bool = True
+    has_changed_catalog: bool = False
 
     def stop(self) -> None:
         pass

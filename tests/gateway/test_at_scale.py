@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from db.database.engine import Database
+from db.models import Role
 from tests.at_scale import FOR_YOU, SEARCH, AtScale, running_at_scale
 
 
@@ -172,3 +173,14 @@ async def test_without_the_truth_the_metrics_go_on_without_the_outbox(at_scale: 
         found = await scraped(at_scale)
     assert "explore_outbox_rows" not in found
     assert any(name.startswith("explore_request_seconds") for name in found)
+
+
+async def test_a_removed_project_is_at_once_in_no_shared_answer(at_scale: AtScale):
+    newest = "{ newest(first: 3) { nodes { key } } }"
+    for _ in range(2):  # the second answer is shared
+        keys = [node["key"] for node in (await at_scale.ask_as_nobody(newest))["data"]["newest"]["nodes"]]
+    remove = "mutation ($keys: [String!]!) { removeProjects(keys: $keys) { removed } }"
+    removed = await at_scale.ask(remove, "platform", Role.SERVICE, keys=keys[:1])
+    assert removed["data"]["removeProjects"]["removed"] == 1
+    later = (await at_scale.ask_as_nobody(newest))["data"]["newest"]["nodes"]
+    assert keys[0] not in [node["key"] for node in later]

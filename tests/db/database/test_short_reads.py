@@ -13,11 +13,15 @@ from db.database.engine import Database
 from db.database.short_reads import MAX_STEPS, NotShort, SqliteShortReads
 from db.errors import StoreUnavailable
 from db.models import Project, now
+from tests.doubles.proxy import FaultProxy
+from tests.servers import PostgresqlServer
+from tests.waiting import WAIT_AT_MOST_S
 
 LISTED = select(Project.id, Project.key, literal("always").label("constant")).where(in_list(Project.id, IDS))
 LISTED = LISTED.order_by(Project.id)
 COUNTED = text("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :limit) SELECT max(i) FROM n")
 COUNTED = COUNTED.bindparams(bindparam("limit"))
+SLEEPING = text("SELECT pg_sleep(:seconds)").bindparams(bindparam("seconds"))
 
 
 async def add_projects(database: Database, count: int) -> list[int]:
@@ -75,6 +79,40 @@ async def test_a_server_that_does_not_answer_is_waited_for_once() -> None:
     for writer in connections:
         writer.close()
     server.close()
+
+
+async def test_connections_that_stop_answering_are_replaced(postgresql_server: PostgresqlServer) -> None:
+    async with FaultProxy("127.0.0.1", postgresql_server.port) as proxy:
+        database = Database(f"postgresql://postgres@127.0.0.1:{proxy.port}/postgres", pool_size=3, read_deadline_s=0.3)
+        await asyncio.gather(*(database.fetch_short(SLEEPING, {"seconds": 0.1}) for _ in range(3)))
+        proxy.black_hole()
+        reads = [asyncio.create_task(database.fetch_short(SLEEPING, {"seconds": 0.0})) for _ in range(4)]
+        await asyncio.wait(reads, timeout=10)
+        assert [str(read.exception()) for read in reads if read.done()] == ["database: no answer in 0.3 s"] * 4
+        await proxy.forward()
+        assert len(await database.short_reads.fetch(SLEEPING, {"seconds": 0.0})) == 1
+        await database.close()
+
+
+async def test_a_canceled_read_leaves_no_statement_and_no_occupied_connection(
+    postgresql_server: PostgresqlServer,
+) -> None:
+    database = Database(postgresql_server.url("postgres"), pool_size=1)
+    read = asyncio.create_task(database.fetch_short(SLEEPING, {"seconds": 60.0}))
+    await until_sleepers(database, 1)
+    read.cancel()
+    await asyncio.wait([read])
+    assert len(await database.short_reads.fetch(SLEEPING, {"seconds": 0.0})) == 1
+    await until_sleepers(database, 0)
+    await database.close()
+
+
+async def until_sleepers(database: Database, count: int) -> None:
+    """Wait until the server runs this number of `SLEEPING` statements."""
+    running = text("SELECT pid FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'SELECT pg_sleep%'")
+    async with asyncio.timeout(WAIT_AT_MOST_S):
+        while len(await database.fetch(running)) != count:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
 
 
 async def test_a_long_statement_leaves_the_event_loop(sqlite_database: Database) -> None:

@@ -115,3 +115,34 @@ async def test_a_slow_answer_behind_a_faster_one_is_not_kept_for_longer() -> Non
     time += 0.2
     assert await answers.find(KEY, slow) is not await first
     assert slow.count == 2
+
+
+async def test_another_request_runs_the_operation_for_all_if_the_first_one_is_canceled() -> None:
+    answers, run = SharedAnswers(), Runs()
+    run.may_end.clear()
+    requests = [asyncio.create_task(answers.find(KEY, run)) for _ in range(10)]
+    await asyncio.sleep(0)
+    requests[0].cancel()
+    await asyncio.wait(requests[:1])
+    run.may_end.set()
+    found = await asyncio.gather(*requests[1:])
+    assert run.count == 2
+    assert {id(answer) for answer in found} == {id(found[0])}
+
+
+async def test_a_discarded_answer_is_not_given_even_if_it_was_being_made() -> None:
+    answers, run = SharedAnswers(), Runs()
+    before = await answers.find(KEY, run)
+    answers.discard()
+    run.may_end.clear()
+    running = asyncio.create_task(answers.find(KEY, run))
+    await asyncio.sleep(0)
+    answers.discard()
+    later = asyncio.create_task(answers.find(KEY, run))
+    await asyncio.sleep(0)
+    run.may_end.set()
+    found = [before, await running, await later]
+    assert run.count == 3
+    assert len({id(answer) for answer in found}) == 3
+    assert await answers.find(KEY, run) is found[2]
+    assert answers._bytes == len(found[2].data or b"")

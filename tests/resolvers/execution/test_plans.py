@@ -7,8 +7,7 @@ import pytest
 from graphql import OperationDefinitionNode, parse
 
 from resolvers.execution import executor
-from resolvers.execution.content_cache import ContentCache
-from resolvers.execution.plans import MAX_PLANS, DocumentPlans
+from resolvers.execution.plans import MAX_PLANS, Contents, DocumentPlans
 from tests.resolvers.conftest import Graph, user
 
 DOCUMENT = """query ($a: Boolean!, $b: Boolean!, $c: Boolean!, $d: Boolean!, $n: Int) {
@@ -40,20 +39,10 @@ def test_a_document_keeps_few_plans() -> None:
     assert len(plans._plans) <= MAX_PLANS
 
 
-def test_the_least_recent_contents_are_evicted() -> None:
-    cache = ContentCache(max_values=10)
-    for number in range(4):
-        cache.put(number, {"number": number}, 3)
-        cache.get(0)
-    assert [cache.get(number) for number in range(4)] == [{"number": 0}, None, {"number": 2}, {"number": 3}]
-    cache.put("large", {}, 11)
-    assert len(cache) == 0
-
-
 async def test_a_document_that_is_executed_once_leaves_nothing_behind(
     graph: Graph, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    contents: Any = ContentCache()
+    contents: Any = Contents(1_000)
     monkeypatch.setattr(executor, "_CONTENTS", contents)
     for number in range(3):
         await graph.data(f"{{ p{number}: popular(first: 3) {{ nodes {{ key title }} }} }}", user("ada"))

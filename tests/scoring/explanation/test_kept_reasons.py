@@ -7,6 +7,7 @@ import pytest
 from db.catalog.catalog_entries import upsert_projects
 from db.models import InteractionType
 from db.page_projects import PageNeeds
+from scoring.explanation.kept_reasons import KeptReasons
 from scoring.explanation.reasons import Reason, SimilarToProject
 from scoring.ranking import Page
 from tests.conftest import CountStatements
@@ -24,6 +25,10 @@ async def page_of(world: World, user: str = "ada", first: int = 30) -> Page:
 
 def similar(page: Page) -> set[int]:
     return {one.project.id for one in all_reasons(page) if isinstance(one, SimilarToProject)}
+
+
+def ids_of_reasons(page: Page) -> dict[int, list[str]]:
+    return {id_: [one.id for one in reasons] for id_, reasons in page.reasons.items() if reasons}
 
 
 def all_reasons(page: Page) -> Iterable[Reason]:
@@ -50,6 +55,16 @@ async def test_only_new_entries_are_explained(world: World, statements: CountSta
     with statements(world.stores.database) as issued:
         await world.feeds.for_you(viewer, 30, None, ANYTHING, WITH_REASONS)
     assert len(issued) == 1, issued
+
+
+async def test_reasons_are_limited_by_the_number_of_projects(world: World) -> None:
+    expected = ids_of_reasons(await page_of(world))
+    kept = world.feeds._reasons = KeptReasons(max_projects=12)
+    for first in (5, 10):  # the second page adds to the ranking of the first one
+        await page_of(world, first=first)
+        assert len(kept._rankings) == 1
+    assert ids_of_reasons(await page_of(world)) == expected
+    assert len(kept._rankings) == 0
 
 
 async def test_a_project_that_was_hidden_is_no_reason_any_more(world: World) -> None:
