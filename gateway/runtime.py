@@ -14,7 +14,7 @@ from db.errors import StoreMisconfigured, StoreUnavailable
 from db.interactions.served_pages import ServedPageLog
 from db.schema import require_current
 from db.stores import Stores
-from gateway.background.tasks import Task, pause, run_alongside, worker_tasks
+from gateway.background.tasks import Task, pause, run_alongside
 from gateway.limits.rate_limits import MemoryRateLimitStore, RateLimitStore
 from gateway.settings import Settings
 from gateway.stores import open_feed_change_notifier, open_stores
@@ -67,23 +67,13 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
         }
         if not await _try_prepare(stores):
             tasks["index preparation"] = lambda stop: _prepare(stores, stop)
-        listeners: list[Callable[[], None]] = []
-        if settings.worker_in_server:
-            synchronizer, synchronizing = worker_tasks(stores, settings)
-            tasks |= synchronizing
-            listeners.append(synchronizer.wake)
         model = ActiveModel(stores.database)
-        changes = None
+        changes = notify = None
         if settings.subscriptions:
             notifier = open_feed_change_notifier(settings)
             changes = FeedChangeWatcher(stores.database, Feeds(stores, model), notifier)
             tasks |= {"feed changes": changes.run, "notifications": notifier.run}
-            listeners.append(notifier.notify)
-
-        def wake() -> None:
-            for notify in listeners:
-                notify()
-
+            notify = notifier.notify
         open_context = partial(
             Context,
             stores=stores,
@@ -95,7 +85,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
                 max_boost_places=settings.trending_max_shift,
                 exploration=settings.exploration_share,
             ),
-            wake=wake,
+            notify=notify,
             loader_fallbacks=LoaderFallbacks(),
             remembered_viewers=LastKnownValues(MAX_REMEMBERED_VIEWERS),
             thresholds=Thresholds(

@@ -2,6 +2,7 @@
 
 import errno
 import resource
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,7 +18,6 @@ from gateway.connections.connection_limits import DEFAULT_CONNECTION_LIMITS, Con
 from gateway.connections.http_protocol import LimitedHttpProtocol, LimitedWebSocketProtocol
 from gateway.errors import CannotStart, os_reason
 from gateway.settings import Settings
-from gateway.telemetry import share_between_processes
 
 BACKLOG = 2048
 """Connections that may wait to be accepted: uvicorn's default."""
@@ -99,11 +99,12 @@ def run_server(settings: Settings, listening: socket.socket) -> None:
     """Serve until a signal stops the process."""
     raise_file_limit(settings.max_connections)
     config = server_config(settings, "gateway.app:create", factory=True)
-    # uvicorn stops cleanly at Ctrl-C and then raises the signal once more.
+    # uvicorn stops cleanly at a signal and then raises it once more. SIGTERM must not end the process before the worker
+    # process has been stopped.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with suppress(KeyboardInterrupt):
         if settings.workers > 1:
-            with share_between_processes():
-                Multiprocess(config, sockets=[listening]).run()
+            Multiprocess(config, sockets=[listening]).run()
         else:
             uvicorn.Server(config).run(sockets=[listening])
 

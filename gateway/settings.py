@@ -30,6 +30,7 @@ NEW_NAMES = {
     "TOKEN_ROLE_WORDS": "TOKEN_ROLE_NAMES",
     "TRENDING_MOST_PLACES": "TRENDING_MAX_SHIFT",
     "VOUCHED_EVENTS_ONLY": "TRENDING_REQUIRES_IMPRESSION",
+    "WORKER_IN_SERVER": "START_WORKER",
 }
 """New names of settings by their old names. Setting an old name is an error, because it would have no effect."""
 
@@ -78,10 +79,10 @@ class Settings(TokenSettings, LimitSettings):
     host: str = Field("127.0.0.1", description="The address to listen on; 0.0.0.0 or :: for all of this machine.")
     port: int = number(8000, 0, 65535, "The TCP port to listen on; 0 takes any free one.")
     workers: int = number(1, 1, 64, "Server processes. Each holds the vectors in memory.")
-    worker_in_server: bool = Field(
+    start_worker: bool = Field(
         True,
-        description="Whether each server process also drains the outbox and runs the periodic jobs: on or off. Off "
-        "requires a separate `explore worker`.",
+        description="Whether `explore serve` starts one worker process, which drains the outbox and runs the periodic "
+        "jobs: on or off. Off requires a separate `explore worker`.",
     )
     metrics: bool = Field(
         True,

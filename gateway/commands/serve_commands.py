@@ -3,18 +3,21 @@
 import asyncio
 import os
 import socket
+from contextlib import ExitStack
 from typing import Annotated
 
 import typer
 
 from gateway.assets import FRONTEND
 from gateway.background.worker import run_worker
+from gateway.background.worker_process import worker_process
 from gateway.commands import prepare
 from gateway.commands.console import program_name
 from gateway.commands.shared import output, read_settings, say, settings_of_data
 from gateway.errors import CannotStart
 from gateway.server import browser_url, listen, run_server
 from gateway.settings import Settings
+from gateway.telemetry import share_between_processes
 
 
 def serve(
@@ -36,7 +39,12 @@ def serve(
                 "or DATABASE_URL to an empty store"
             )
         _print_welcome(settings, listening, demo=has_viewers)
-        run_server(settings, listening)
+        with ExitStack() as stack:
+            if settings.workers > 1 or settings.start_worker:
+                stack.enter_context(share_between_processes())
+            if settings.start_worker:
+                stack.enter_context(worker_process())
+            run_server(settings, listening)
 
 
 def migrate() -> None:
