@@ -175,7 +175,16 @@ async def test_a_change_is_soon_in_the_index_of_a_running_server(demo):
     async with asyncio.timeout(30):
         while [key for key, _ in await index.listing("Project", "just-no", 1)] != ["just-now"]:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
+        # The worker has written it, and the server finds it.
+        while "just-now" not in _found(address, "telescope for pigeons"):
+            await asyncio.sleep(0.05)
     await index.close()
+
+
+def _found(address, text):
+    query = "query Q($text: String!) { search(query: $text, first: 5) { edges { node { key } } } }"
+    answer = httpx.post(f"{address}/graphql", json={"query": query, "variables": {"text": text}}, timeout=30).json()
+    return [edge["node"]["key"] for edge in answer["data"]["search"]["edges"]]
 
 
 def test_a_port_in_use_is_one_sentence_before_any_work_is_done(tmp_path):
