@@ -15,7 +15,8 @@ from db.interactions.served_pages import ServedPageLog
 from db.schema import require_current
 from db.stores import Stores
 from gateway.background.tasks import Task, pause, run_alongside
-from gateway.limits.rate_limits import MemoryRateLimitStore, RateLimitStore
+from gateway.limits.rate_limits import RateLimitStore
+from gateway.limits.shared_rate_limits import local_rate_limits
 from gateway.settings import Settings
 from gateway.stores import open_feed_change_notifier, open_stores
 from resolvers.common.context import Context
@@ -103,7 +104,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
 
 def _rate_limits(settings: Settings, stores: Stores) -> RateLimitStore:
     if not settings.redis_url.get_secret_value():
-        return MemoryRateLimitStore()
+        return local_rate_limits()
     from gateway.limits.redis_rate_limits import RedisRateLimitStore  # noqa: PLC0415 (0.2 s, only with Redis)
 
     return RedisRateLimitStore(stores.cache)  # type: ignore[arg-type]  # a Redis cache, by the settings

@@ -1,6 +1,6 @@
 """Prometheus metrics: requests, store calls, circuits, the cost of embeddings, the outbox's lag and the last jobs.
 
-Several server processes and the worker process keep their metrics in files of one folder (`share_between_processes`).
+Several server processes and the worker process keep their metrics in files of one folder (`share_metrics`).
 The process that answers a scrape adds them up. A server process without others of its kind keeps its own in memory.
 """
 
@@ -26,7 +26,7 @@ from db.outbox import Backlog, backlog
 from db.resilience import CallOutcome, CircuitState, log_circuit_change
 from gateway.client_addresses import is_local
 from gateway.json_responses import error_response
-from gateway.processes import is_running
+from gateway.sharing.processes import is_running
 
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 """prometheus_client's environment variable for the folder."""
@@ -58,7 +58,7 @@ _operations = Counter(
     ("execution",),
 )
 local_charges = Counter(
-    "explore_local_charges_total", "Charges that one process counted on its own while Redis was unavailable"
+    "explore_local_charges_total", "Charges that one server counted on its own while Redis was unavailable"
 )
 _untrusted_headers = Counter(
     "explore_untrusted_forwarding_total",
@@ -138,7 +138,7 @@ class Metrics:
 
 
 @contextmanager
-def share_between_processes() -> Iterator[None]:
+def share_metrics() -> Iterator[None]:
     """Share metrics between this process and those that start within the block."""
     with TemporaryDirectory(prefix="explore-metrics-") as folder:
         os.environ[FOLDER_VARIABLE] = folder

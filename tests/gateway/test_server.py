@@ -176,7 +176,7 @@ async def test_a_change_is_soon_in_the_index_of_a_running_server(demo):
         while [key for key, _ in await index.listing("Project", "just-no", 1)] != ["just-now"]:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         # The worker has written it, and the server finds it.
-        while "just-now" not in _found(address, "telescope for pigeons"):
+        while "just-now" not in _found(address, "telescope for pigeons"):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     await index.close()
 

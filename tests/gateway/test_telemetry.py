@@ -15,7 +15,7 @@ from gateway.telemetry import (
     observe_request,
     observe_store_call,
     record_circuit_state,
-    share_between_processes,
+    share_metrics,
 )
 
 
@@ -99,7 +99,7 @@ def test_what_another_process_counted_stays_and_its_circuit_ends_with_it():
         return sum(sample.value for sample in samples if sample.labels == labels)
 
     before = read("explore_embedding_tokens_total")
-    with share_between_processes():
+    with share_metrics():
         done = subprocess.run([sys.executable, "-c", OTHER_PROCESS], capture_output=True, text=True, check=True)
         assert done.stdout.splitlines()[-1] == "True"
         assert read("explore_embedding_tokens_total") == before + 1_000
