@@ -19,8 +19,9 @@ import structlog
 COMMAND = (sys.executable, "-P", "-m", "gateway.background.worker_process")
 """The worker process. `-P` keeps files of the current folder from replacing modules."""
 
-NICENESS = 10
-"""Lowers the priority: on a busy machine, a process that serves gets nine times the CPU of the worker."""
+NICENESS = 5
+"""Lowers the priority: on a busy machine a server process gets three times the CPU of the worker, which must still keep
+the index current. (At 10 it would get nine times as much.)"""
 
 FIRST_PAUSE_S, MAX_PAUSE_S = 1.0, 60.0
 """Seconds before a failed worker is started again. They double from one failure to the next."""
