@@ -128,7 +128,6 @@ async def measure(folder: Path, *, stock: bool) -> None:
     settings = Settings(
         _env_file=None,
         var_dir=folder,
-        worker_in_server=False,
         log_level="error",
         rate_limit=0,  # off
     )

@@ -40,6 +40,8 @@ from gateway.pages import answer_alive, answer_http_exception, answer_ready, ans
 from gateway.request_log import REQUEST_ID_HEADER, RequestLog
 from gateway.runtime import OpenRuntime, open_runtime
 from gateway.settings import Settings, load_settings
+from gateway.sharing.open_counts import OpenCounts
+from gateway.sharing.shared_folder import open_counts
 from gateway.subscriptions.allowed_origins import AllowedOrigins
 from gateway.subscriptions.event_streams import EventStreams
 from gateway.subscriptions.shutdown import set_on_shutdown_signal
@@ -97,7 +99,10 @@ def build(
     admission = Admission(graph, authenticator, resolver, documents, limits, Budgets(settings, secret))
 
     shutting_down = asyncio.Event()
-    stream_limits = StreamLimits(settings.max_streams, settings.max_streams_viewer, settings.max_streams_address)
+    counts = open_counts()
+    stream_limits = StreamLimits(
+        settings.max_streams, settings.max_streams_viewer, settings.max_streams_address, counts
+    )
     streams = EventStreams(authenticator, stream_limits, shutting_down, clock) if settings.subscriptions else None
     origins = AllowedOrigins(settings.allow_origins)
     websockets = WebSocketEndpoint(admission, stream_limits, origins, settings.stream_idle_s, clock)
@@ -130,7 +135,7 @@ def build(
             Route("/demo/viewers", DemoViewers(authority, enabled=settings.demo_viewers).answer),
             *([Route("/metrics", Metrics(settings.metrics_token).answer)] if settings.metrics else []),
         ],
-        middleware=_middleware(settings, addresses),
+        middleware=_middleware(settings, addresses, counts),
         exception_handlers={HTTPException: answer_http_exception},
         lifespan=lifespan,
     )
@@ -139,11 +144,11 @@ def build(
     return app
 
 
-def _middleware(settings: Settings, addresses: ClientAddresses) -> list[Middleware]:
+def _middleware(settings: Settings, addresses: ClientAddresses, counts: OpenCounts) -> list[Middleware]:
     middleware = [Middleware(RequestLog)]
     if settings.trusted_proxies:  # the server itself caps the connections of all other clients
         limit = settings.max_connections_address
-        middleware.append(Middleware(ClientLimit, addresses=addresses, limit=limit))
+        middleware.append(Middleware(ClientLimit, addresses=addresses, limit=limit, counts=counts))
     if settings.allow_origins:  # without credentials: the gateway authenticates by headers, never by cookies
         middleware.append(
             Middleware(

@@ -70,14 +70,14 @@ class LimitSettings(BaseSettings):
         2_000,
         10,
         1_000_000,
-        "Maximum open connections of each server process. Requests on further connections are answered 503, except to "
+        "Maximum open connections of each server. Requests on further connections are answered 503, except to "
         "/healthz and /readyz.",
     )
     max_connections_address: int = number(
         500,
         1,
         1_000_000,
-        "Maximum open connections of one IPv4 address or IPv6 /64 network in each server process. Requests on further "
+        "Maximum open connections of one IPv4 address or IPv6 /64 network in each server. Requests on further "
         "connections are answered 429, except to /healthz and /readyz. Behind a proxy in TRUSTED_PROXIES it limits the "
         "concurrent requests and WebSockets of one client; any other proxy counts as one client. A browser holds up to "
         "7 connections: the default suffices for 70 people behind one address who load a page in the same second. For "

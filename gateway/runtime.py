@@ -15,8 +15,9 @@ from db.errors import StoreMisconfigured, StoreUnavailable
 from db.interactions.served_pages import ServedPageLog
 from db.schema import require_current
 from db.stores import Stores
-from gateway.background.tasks import Task, pause, run_alongside, worker_tasks
-from gateway.limits.rate_limits import MemoryRateLimitStore, RateLimitStore
+from gateway.background.tasks import Task, pause, run_alongside
+from gateway.limits.rate_limits import RateLimitStore
+from gateway.limits.shared_rate_limits import local_rate_limits
 from gateway.settings import Settings
 from gateway.stores import open_feed_change_notifier, open_stores
 from gateway.telemetry import record_columns_read
@@ -73,23 +74,13 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
         }
         if not await _try_prepare(stores):
             tasks["index preparation"] = lambda stop: _prepare(stores, stop)
-        listeners: list[Callable[[], None]] = []
-        if settings.worker_in_server:
-            synchronizer, synchronizing = worker_tasks(stores, settings)
-            tasks |= synchronizing
-            listeners.append(synchronizer.wake)
         model = ActiveModel(stores.database)
-        changes = None
+        changes = notify = None
         if settings.subscriptions:
             notifier = open_feed_change_notifier(settings)
             changes = FeedChangeWatcher(stores.database, Feeds(stores, model), notifier)
             tasks |= {"feed changes": changes.run, "notifications": notifier.run}
-            listeners.append(notifier.notify)
-
-        def wake() -> None:
-            for notify in listeners:
-                notify()
-
+            notify = notifier.notify
         open_context = partial(
             Context,
             stores=stores,
@@ -101,7 +92,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
                 max_boost_places=settings.trending_max_shift,
                 exploration=settings.exploration_share,
             ),
-            wake=wake,
+            notify=notify,
             loader_fallbacks=LoaderFallbacks(),
             remembered_viewers=LastKnownValues(MAX_REMEMBERED_VIEWERS),
             thresholds=Thresholds(
@@ -124,7 +115,7 @@ def _open_columns(settings: Settings, stores: Stores) -> ColumnStore:
 
 def _rate_limits(settings: Settings, stores: Stores) -> RateLimitStore:
     if not settings.redis_url.get_secret_value():
-        return MemoryRateLimitStore()
+        return local_rate_limits()
     from gateway.limits.redis_rate_limits import RedisRateLimitStore  # noqa: PLC0415 (0.2 s, only with Redis)
 
     return RedisRateLimitStore(stores.cache)  # type: ignore[arg-type]  # a Redis cache, by the settings

@@ -2,8 +2,9 @@
 
 import errno
 import resource
+import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 
@@ -17,7 +18,7 @@ from gateway.connections.connection_limits import DEFAULT_CONNECTION_LIMITS, Con
 from gateway.connections.http_protocol import LimitedHttpProtocol, LimitedWebSocketProtocol
 from gateway.errors import CannotStart, os_reason
 from gateway.settings import Settings
-from gateway.telemetry import share_between_processes
+from gateway.sharing.shared_folder import open_counts
 
 BACKLOG = 2048
 """Connections that may wait to be accepted: uvicorn's default."""
@@ -64,7 +65,9 @@ def server_config(
     limits: ConnectionLimits = DEFAULT_CONNECTION_LIMITS,
 ) -> uvicorn.Config:
     """Return uvicorn's configuration for an application."""
-    caps = ConnectionCaps(settings.max_connections, settings.max_connections_address, settings.trusted_proxies)
+    caps = ConnectionCaps(
+        settings.max_connections, settings.max_connections_address, settings.trusted_proxies, open_counts()
+    )
     return uvicorn.Config(
         app,
         factory=factory,
@@ -95,15 +98,29 @@ def raise_file_limit(connections: int) -> None:
         log.warning("limit of open files too low for MAX_CONNECTIONS", files=allowed, needed=needed)
 
 
-def run_server(settings: Settings, listening: socket.socket) -> None:
-    """Serve until a signal stops the process."""
+class ServerProcesses(Multiprocess):
+    """Several server processes. SIGHUP replaces one after the other, then calls `on_restart`, and loses no request."""
+
+    def __init__(self, config: uvicorn.Config, listening: socket.socket, on_restart: Callable[[], None]) -> None:
+        super().__init__(config, sockets=[listening])
+        self._on_restart = on_restart
+
+    def handle_hup(self) -> None:
+        """Replace all processes."""
+        super().handle_hup()
+        self._on_restart()
+
+
+def run_server(settings: Settings, listening: socket.socket, on_restart: Callable[[], None]) -> None:
+    """Serve until a signal stops the process. `on_restart` is called after all processes have been replaced."""
     raise_file_limit(settings.max_connections)
     config = server_config(settings, "gateway.app:create", factory=True)
-    # uvicorn stops cleanly at Ctrl-C and then raises the signal once more.
+    # uvicorn stops cleanly at a signal and then raises it once more. SIGTERM must not end the process before the worker
+    # process has been stopped.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     with suppress(KeyboardInterrupt):
         if settings.workers > 1:
-            with share_between_processes():
-                Multiprocess(config, sockets=[listening]).run()
+            ServerProcesses(config, listening, on_restart).run()
         else:
             uvicorn.Server(config).run(sockets=[listening])
 

@@ -30,6 +30,7 @@ NEW_NAMES = {
     "TOKEN_ROLE_WORDS": "TOKEN_ROLE_NAMES",
     "TRENDING_MOST_PLACES": "TRENDING_MAX_SHIFT",
     "VOUCHED_EVENTS_ONLY": "TRENDING_REQUIRES_IMPRESSION",
+    "WORKER_IN_SERVER": "START_WORKER",
 }
 """New names of settings by their old names. Setting an old name is an error, because it would have no effect."""
 
@@ -84,11 +85,11 @@ class Settings(TokenSettings, LimitSettings):
     )
     host: str = Field("127.0.0.1", description="The address to listen on; 0.0.0.0 or :: for all of this machine.")
     port: int = number(8000, 0, 65535, "The TCP port to listen on; 0 takes any free one.")
-    workers: int = number(1, 1, 64, "Server processes. Each holds the vectors in memory.")
-    worker_in_server: bool = Field(
+    workers: int = number(1, 1, 64, "Server processes. Each holds the vectors in memory. They share every limit.")
+    start_worker: bool = Field(
         True,
-        description="Whether each server process also drains the outbox and runs the periodic jobs: on or off. Off "
-        "requires a separate `explore worker`.",
+        description="Whether `explore serve` starts one worker process, which drains the outbox and runs the periodic "
+        "jobs: on or off. Off requires a separate `explore worker`.",
     )
     metrics: bool = Field(
         True,
@@ -211,16 +212,14 @@ class Settings(TokenSettings, LimitSettings):
         1_000,
         1,
         100_000,
-        "Maximum open WebSockets and event streams of each server process; one takes about 20 KB (bench/README.md).",
+        "Maximum open WebSockets and event streams of each server; one takes about 20 KB (bench/README.md).",
     )
-    max_streams_viewer: int = number(
-        10, 1, 1_000, "Maximum open streams of one caller in each server process; a tab uses one."
-    )
+    max_streams_viewer: int = number(10, 1, 1_000, "Maximum open streams of one caller in each server; a tab uses one.")
     max_streams_address: int = number(
         200,
         1,
         100_000,
-        "Maximum open streams of one address in each server process. Behind a proxy set TRUSTED_PROXIES; otherwise all "
+        "Maximum open streams of one address in each server. Behind a proxy set TRUSTED_PROXIES; otherwise all "
         "callers share the proxy's limit.",
     )
     stream_idle_s: float = number(60.0, 1, 3_600, "Seconds for which a WebSocket without subscriptions stays open.")

@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from db import schema
 from db.cache.base import Cache
 from db.cache.embedded import MAX_BYTES, EmbeddedCache
-from db.database.engine import Database
+from db.database.engine import READ_DEADLINE_S, Database
 from db.embeddings.base import Embedder
 from db.embeddings.cached import CachedEmbedder
 from db.embeddings.wordllama import WordLlamaEmbedder
@@ -53,12 +53,15 @@ _VECTOR_WRITES = ("upsert", "remove", "listing", "counts")
 _WITHOUT_DEADLINE = ("prepare", "stage", "staged", "publish", "discard", "scrub")
 """Operations on whole collections, which have no deadline here: the engines limit each of their calls."""
 
+BATCH_READ_DEADLINE_S = 600.0
+"""Deadline of a database read of jobs and commands, which read whole tables, in seconds."""
+
 _PING = text("SELECT 1")
 
 
-def _create_database(settings: Settings) -> Database:
+def _create_database(settings: Settings, read_deadline_s: float) -> Database:
     try:
-        return Database(settings.effective_database_url, settings.database_pool_size)
+        return Database(settings.effective_database_url, settings.database_pool_size, read_deadline_s)
     except OSError as error:
         message = f"the folder that DATABASE_URL names cannot be made ({os_reason(error)}); name another"
         raise CannotStart(message) from None
@@ -67,7 +70,7 @@ def _create_database(settings: Settings) -> Database:
 @asynccontextmanager
 async def open_database(settings: Settings) -> AsyncIterator[Database]:
     """Open only the database. Raises `CannotStart` if it does not answer, and `InvalidRecord` for a malformed URL."""
-    database = _create_database(settings)
+    database = _create_database(settings, READ_DEADLINE_S)
     try:
         await require_reachable(database)
         yield database
@@ -76,12 +79,12 @@ async def open_database(settings: Settings) -> AsyncIterator[Database]:
 
 
 @asynccontextmanager
-async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
+async def open_stores(settings: Settings, *, read_deadline_s: float = READ_DEADLINE_S) -> AsyncIterator[Stores]:
     """Open the four stores that the settings name, and close them at the end."""
     if settings.uses_data_folder:
         make_var_dir(settings)
     stores = Stores(
-        database=_create_database(settings),
+        database=_create_database(settings, read_deadline_s),
         vectors=_create_vectors(settings),
         embedder=_create_embedder(settings),
         cache=_create_cache(settings, DataFile.CACHE),
@@ -94,8 +97,8 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
 
 @asynccontextmanager
 async def open_migrated(settings: Settings) -> AsyncIterator[Stores]:
-    """Open the stores with the database schema up to date and the collections of the index in place."""
-    async with open_stores(settings) as stores:
+    """Open the stores for a command: with the database schema up to date and the collections of the index in place."""
+    async with open_stores(settings, read_deadline_s=BATCH_READ_DEADLINE_S) as stores:
         await require_reachable(stores.database)
         await schema.migrate(stores.database)
         await stores.vectors.prepare(stores.embedder.model, stores.embedder.dimension)

@@ -1,32 +1,39 @@
-"""Prometheus metrics: requests, store calls, circuits, the cost of embeddings, and the outbox's lag.
+"""Prometheus metrics: requests, store calls, circuits, the cost of embeddings, the outbox's lag and the last jobs.
 
-Several server processes keep their metrics in files of one folder (`share_between_processes`). The process that answers
-a scrape adds them up.
+Several server processes and the worker process keep their metrics in files of one folder (`share_metrics`).
+The process that answers a scrape adds them up. A server process without others of its kind keeps its own in memory.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from hmac import compare_digest
+from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import generate_latest
-from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from pydantic import SecretStr
 from starlette.requests import Request
 from starlette.responses import Response
 
 from db.errors import Store, StoreUnavailable
+from db.jobs import JobStatus, job_statuses
 from db.outbox import Backlog, backlog
 from db.resilience import CallOutcome, CircuitState, log_circuit_change
 from gateway.client_addresses import is_local
 from gateway.json_responses import error_response
+from gateway.sharing.processes import is_running
 
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 """prometheus_client's environment variable for the folder."""
+
+_WRITES_FILES = FOLDER_VARIABLE in os.environ
+"""Whether this process keeps its metrics in files: prometheus_client decides this when the metrics are created."""
 
 BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
@@ -57,7 +64,7 @@ _operations = Counter(
     ("execution",),
 )
 local_charges = Counter(
-    "explore_local_charges_total", "Charges that one process counted on its own while Redis was unavailable"
+    "explore_local_charges_total", "Charges that one server counted on its own while Redis was unavailable"
 )
 _untrusted_headers = Counter(
     "explore_untrusted_forwarding_total",
@@ -116,15 +123,16 @@ class Metrics:
         self._token = None if token is None else token.get_secret_value().encode()
 
     async def answer(self, request: Request) -> Response:
-        """Answer a scrape, without the outbox's metrics while the database is unavailable."""
+        """Answer a scrape, without the metrics of outbox and jobs while the database is unavailable."""
         if (refusal := self._refusal(request)) is not None:
             return refusal
-        registry = CollectorRegistry()
+        metrics = _process_metrics()
+        database = request.app.state.runtime.stores.database
         try:
-            _add_backlog(registry, await backlog(request.app.state.runtime.stores.database))
+            metrics += [*_describe_backlog(await backlog(database)), *_describe_jobs(await job_statuses(database))]
         except StoreUnavailable as unavailable:
-            log.warning("outbox metrics unavailable", reason=unavailable.reason)
-        return Response(_process_metrics() + generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+            log.warning("metrics of outbox and jobs unavailable", reason=unavailable.reason)
+        return Response(generate_latest(_Collected(metrics)), media_type=CONTENT_TYPE_LATEST)
 
     def _refusal(self, request: Request) -> Response | None:
         if self._token is not None:
@@ -141,8 +149,8 @@ class Metrics:
 
 
 @contextmanager
-def share_between_processes() -> Iterator[None]:
-    """Share metrics between the server processes that start within the block."""
+def share_metrics() -> Iterator[None]:
+    """Share metrics between this process and those that start within the block."""
     with TemporaryDirectory(prefix="explore-metrics-") as folder:
         os.environ[FOLDER_VARIABLE] = folder
         try:
@@ -151,18 +159,72 @@ def share_between_processes() -> Iterator[None]:
             del os.environ[FOLDER_VARIABLE]
 
 
-def _process_metrics() -> bytes:
-    if FOLDER_VARIABLE not in os.environ:
-        return generate_latest(REGISTRY)
-    registry = CollectorRegistry()
-    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return generate_latest(registry)
+class _Collected(CollectorRegistry):
+    """Metrics that have been read already, for `generate_latest`."""
+
+    def __init__(self, metrics: Sequence[Metric]) -> None:
+        super().__init__()
+        self._metrics = metrics
+
+    def collect(self) -> Sequence[Metric]:
+        """Return the metrics."""
+        return self._metrics
 
 
-def _add_backlog(registry: CollectorRegistry, waiting: Backlog) -> None:
-    for name, description, value in (
-        ("explore_outbox_rows", "Changes that wait for the vector index", waiting.rows),
-        ("explore_outbox_lag_seconds", "Age of the oldest waiting change", waiting.lag_s),
-        ("explore_outbox_dead_rows", "Changes that the vector index has rejected too often", waiting.dead),
-    ):
-        Gauge(name, description, registry=registry).set(value)
+def _process_metrics() -> list[Metric]:
+    """Read the metrics of this process and of those that share theirs with it."""
+    folder = os.environ.get(FOLDER_VARIABLE)
+    own = [] if _WRITES_FILES else list(REGISTRY.collect())
+    if folder is None:
+        return own
+    _forget_ended_processes(Path(folder))
+    shared = MultiProcessCollector(None, folder).collect()  # type: ignore[no-untyped-call]
+    return _add_up([*own, *shared])
+
+
+def _forget_ended_processes(folder: Path) -> None:
+    """Remove the gauges of processes that have ended: the circuit of a worker that was killed would stay open."""
+    for file in folder.glob("gauge_live*.db"):
+        process = int(file.stem.rpartition("_")[2])
+        if not is_running(process):
+            mark_process_dead(process, str(folder))  # type: ignore[no-untyped-call]
+
+
+def _add_up(metrics: Iterable[Metric]) -> list[Metric]:
+    """Merge metrics of the same name: the sum of each sample, or for a gauge the maximum."""
+    merged: dict[str, Metric] = {}
+    for metric in metrics:
+        if (earlier := merged.get(metric.name)) is None:
+            merged[metric.name] = metric
+            continue
+        values = {(sample.name, *sorted(sample.labels.items())): sample for sample in earlier.samples}
+        for sample in metric.samples:
+            key = (sample.name, *sorted(sample.labels.items()))
+            if (other := values.get(key)) is not None:
+                total = max(other.value, sample.value) if metric.type == "gauge" else other.value + sample.value
+                values[key] = sample._replace(value=total)
+            else:
+                values[key] = sample
+        earlier.samples = list(values.values())
+    return list(merged.values())
+
+
+def _describe_backlog(waiting: Backlog) -> list[Metric]:
+    return [
+        GaugeMetricFamily(name, description, value)
+        for name, description, value in (
+            ("explore_outbox_rows", "Changes that wait for the vector index", waiting.rows),
+            ("explore_outbox_lag_seconds", "Age of the oldest waiting change", waiting.lag_s),
+            ("explore_outbox_dead_rows", "Changes that the vector index has rejected too often", waiting.dead),
+        )
+    ]
+
+
+def _describe_jobs(statuses: Mapping[str, JobStatus]) -> list[Metric]:
+    ended = GaugeMetricFamily("explore_job_end_seconds", "Time of a job's last end, since 1970 UTC", labels=["job"])
+    failed = GaugeMetricFamily("explore_job_failed", "1 if the last run of a job failed", labels=["job"])
+    for status in statuses.values():
+        if status.finished_at is not None:
+            ended.add_metric([status.name], status.finished_at.timestamp())
+            failed.add_metric([status.name], float(status.error is not None))
+    return [ended, failed]

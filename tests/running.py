@@ -47,10 +47,11 @@ def serving(folder, *arguments, program=None, **settings):
     """Start a server on a free port, and give its process and what it printed until it was ready.
 
     It is the preloaded program, or one that is given as a command: `program=EXPLORE` starts the installed one.
+    Unless `START_WORKER` is on, it has no worker process, whose imports take 4 s of CPU.
     At the end its log must hold nothing of `tests.leaks`: every test with a server is a test of the log.
     """
     arguments = ["serve", "--port", "0", *arguments]
-    environs = environment(folder, **settings)
+    environs = environment(folder, **{"START_WORKER": "off", **settings})
     reading, writing = os.pipe()
     with (folder / "stderr").open("w+") as errors, open(reading, "rb") as output:
         with open(writing, "wb") as printed:

@@ -20,7 +20,7 @@ SETTINGS = {
     "LOG_LEVEL": "error",
     "BODY_TIMEOUT_S": "1",
     "TOKEN_SECRET": SECRET,
-    "WORKER_IN_SERVER": "false",  # its jobs are no cost of a request
+    "START_WORKER": "false",  # its jobs are no cost of a request
 }
 
 CALM_MS, CALM_S = 5.0, 0.5

@@ -38,7 +38,7 @@ LIFTED = {
     "MAX_FIELDS": "100000",
     "OPERATION_TIMEOUT_S": "60",
     "LOG_LEVEL": "warning",
-    "WORKER_IN_SERVER": "off",
+    "START_WORKER": "off",
 }
 """Settings of the gateway: limits that a bench would reach, no line in the log per request (the peers write none
 either), and no batch jobs beside the requests."""

@@ -133,7 +133,8 @@ async def import_directory(
 
     Each batch is one transaction. If an import is interrupted, complete batches remain, and the next run leaves their
     records unchanged. `on_refusal` is called for each invalid line; all other lines are imported. A `strict` import
-    first checks all files, and writes nothing if any line is invalid. `progress` is called after each batch.
+    first checks all files, and writes nothing if any line is invalid. `progress` is called at the start
+    of each file and after each batch.
 
     Raises `InvalidRecord` if the folder is missing, contains no import file, or contains a file in both formats.
     """
@@ -194,6 +195,7 @@ async def _consume_files(
         counts = FileReport(path.name)
         report.files.append(counts)
         size = _file_size(path)
+        progress(FileProgress(path.name, checking, 0, 0.0))
         batches = read_batches(path, kind)
         # Reading and validating run in a thread, so that a server that imports can process requests.
         while (batch := await asyncio.to_thread(next, batches, None)) is not None:

@@ -38,8 +38,9 @@ MAX_REJECTED_SHARE = 0.01
 MAX_REJECTED = 10
 """Limits of rejected documents, as a number and as a share. A generation that exceeds both limits is not activated."""
 
-Progress = Callable[[str, float, int], None]
-"""Callback of the progress: name of the step, completed share (0 to 1), and number of documents written by the step."""
+Progress = Callable[[str, float | None, int | None], None]
+"""Callback of the progress: name of the step, completed share (0 to 1; None if unknown), and number of documents that
+the step has written (None if it writes none)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ class Reindex:
         Parameters
         ----------
         progress
-            Called after each batch of documents and of outbox rows.
+            Called at the start of each step, and after each batch of documents and of outbox rows.
         assert_still_leader
             Called before the activation; raises if another process has taken over the rebuild.
 
@@ -96,7 +97,10 @@ class Reindex:
             entries = [] if unfinished is None else [entry async for entry in listing(self._vectors, kind, unfinished)]
             await self._fill(kind, generation, dict(entries), progress)
         await self._drain(progress)
-        if reason := await self._incompleteness(generation):
+        progress("comparison with the database", None, None)
+        reason = await self._incompleteness(generation)
+        progress("comparison with the database", 1.0, None)
+        if reason is not None:
             await self._vectors.discard(generation)
             raise IndexIncomplete(f"the new index is not activated, the old one stays: {reason}")
         if assert_still_leader is not None:
@@ -131,6 +135,8 @@ class Reindex:
         `fingerprints` holds the fingerprints in the generation by key. All keys of the database are removed from it.
         """
         step, total, written_before, keys_read = f"{kind.value}s", await self._documents.total(kind), self.written, 0
+        if total:
+            progress(step, 0.0, 0)
         async for keys in pages(self._documents, kind, BATCH):
             outdated = await self._outdated_keys(kind, keys, fingerprints) if fingerprints else keys
             leases = await outbox.claim(self._database, kind, outdated, LEASE_S)

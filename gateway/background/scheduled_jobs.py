@@ -1,4 +1,7 @@
-"""Periodic jobs: every minute, every hour, and at night (UTC)."""
+"""Periodic jobs: every minute, every hour, and at night (UTC).
+
+The trainings and SciPy are imported when a training runs: a worker that waits does not hold them in memory.
+"""
 
 from datetime import timedelta
 
@@ -15,14 +18,10 @@ from db.privacy.projection_erasure import finish_erasures
 from db.stores import Stores
 from db.synchronization.reindex import Reindex
 from gateway.background.scheduler import PeriodicJob
-from scoring.collaborative.collaborative_training import train_collaborative_model
 from scoring.errors import InsufficientData
 from scoring.mathematics.velocity import Window
 from scoring.models.active_model import ActiveTrendConstants
-from scoring.onboarding.generated_questions import refresh_questions
 from scoring.profiles.interest_learning import learn_interests
-from scoring.training.model_training import train_model
-from scoring.training.trend_training import train_trends
 
 COLLABORATIVE = "collaborative models"
 TRAINING = "ranking model"
@@ -55,7 +54,7 @@ def scheduled_jobs(stores: Stores, event_retention: timedelta = EVENT_RETENTION)
         ),
         PeriodicJob("create partitions", DAY, lambda _: create_upcoming_partitions(stores.database), catches_up=True),
         PeriodicJob("expire served pages", HOUR, lambda _: ServedPageLog(stores.database).expire(), catches_up=True),
-        PeriodicJob("finish deletions", MINUTE, lambda _: _finish_deletions(stores), catches_up=True),
+        PeriodicJob("finish deletions", MINUTE, lambda _: _finish_deletions(stores), catches_up=True, is_quick=True),
         PeriodicJob(VELOCITY, HOUR, lambda lease: _refresh_velocities(stores, lease), catches_up=True),
     ]
 
@@ -68,11 +67,15 @@ async def rebuild_index(stores: Stores, lease: JobLease) -> None:
 
 
 async def _train_collaborative(stores: Stores) -> None:
+    from scoring.collaborative.collaborative_training import train_collaborative_model  # noqa: PLC0415 (see above)
+
     model = await train_collaborative_model(stores.database)
     log.info("collaborative models trained", actors=len(model.factors.actors))
 
 
 async def _train_model(stores: Stores) -> None:
+    from scoring.training.model_training import train_model  # noqa: PLC0415 (see above)
+
     try:
         verdict = await train_model(stores.database)
     except InsufficientData as error:
@@ -83,6 +86,8 @@ async def _train_model(stores: Stores) -> None:
 
 
 async def _train_trends(stores: Stores) -> None:
+    from scoring.training.trend_training import train_trends  # noqa: PLC0415 (see above)
+
     try:
         verdict = await train_trends(stores.database)
     except InsufficientData as error:
@@ -92,6 +97,8 @@ async def _train_trends(stores: Stores) -> None:
 
 
 async def _refresh_questions(stores: Stores) -> None:
+    from scoring.onboarding.generated_questions import refresh_questions  # noqa: PLC0415 (see above)
+
     log.info("onboarding questions refreshed", changed=await refresh_questions(stores.database))
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -32,6 +33,7 @@ class PeriodicJob:
     work: Callable[[JobLease], Awaitable[Any]]
     offset: timedelta = timedelta()
     catches_up: bool = False  # whether a starting worker runs an occurrence that no worker has run
+    is_quick: bool = False  # whether the job starts at once; any other one waits until the others have ended
 
     def due_at(self, moment: datetime) -> datetime:
         """Return the last time at which the job was due, which is the same for workers whose clocks differ a little."""
@@ -40,12 +42,17 @@ class PeriodicJob:
 
 
 class Scheduler:
-    """Starts each job when it is due, unless another worker runs or has run the same occurrence."""
+    """Starts each job when it is due, unless another worker runs or has run the same occurrence.
+
+    Jobs that are due at the same time run one after another, in the order in which they became due; quick jobs run
+    beside them.
+    """
 
     def __init__(self, database: Database, periodic_jobs: list[PeriodicJob], *, lease_s: float = jobs.LEASE_S) -> None:
         self._database = database
         self._jobs = periodic_jobs
         self._lease_s = lease_s
+        self._turn = asyncio.Lock()  # first come, first served
         self._running_tasks: set[asyncio.Task[None]] = set()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -65,19 +72,21 @@ class Scheduler:
             await self._stop()
 
     async def catch_up(self) -> None:
-        """Run, one after another, the jobs that catch up and whose last occurrence no worker has run."""
-        for job in self._jobs:
-            if job.catches_up:
-                await self._run_occurrence(job)
+        """Run the jobs that catch up and whose last occurrence no worker has run."""
+        await asyncio.gather(*(self._run_in_turn(job) for job in self._jobs if job.catches_up))
 
     async def _start_job(self, job: PeriodicJob) -> None:
         # A coroutine, so that APScheduler calls it in the event loop. `run` cancels the task that it starts.
-        self._start(self._run_occurrence(job))
+        self._start(self._run_in_turn(job))
 
     def _start(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
         self._running_tasks.add(task)
         task.add_done_callback(self._running_tasks.discard)
+
+    async def _run_in_turn(self, job: PeriodicJob) -> None:
+        async with nullcontext() if job.is_quick else self._turn:
+            await self._run_occurrence(job)
 
     async def _run_occurrence(self, job: PeriodicJob) -> None:
         """Run an occurrence unless another worker runs it. A failure is logged and stored; later ones still run."""

@@ -37,15 +37,13 @@ def build_scheduler(stores: Stores, settings: Settings) -> Scheduler:
     return Scheduler(stores.database, scheduled_jobs(stores, timedelta(days=settings.event_retention_days)))
 
 
-def worker_tasks(stores: Stores, settings: Settings) -> tuple[IndexSynchronizer, dict[str, Task]]:
+def worker_tasks(stores: Stores, settings: Settings) -> dict[str, Task]:
     """Return the tasks of a worker: draining the outbox, periodic jobs, and filling an empty index."""
-    synchronizer = IndexSynchronizer(stores.database, stores.vectors, stores.embedder)
-    tasks: dict[str, Task] = {
-        "synchronizer": synchronizer.run,
+    return {
+        "synchronizer": IndexSynchronizer(stores.database, stores.vectors, stores.embedder).run,
         "scheduler": build_scheduler(stores, settings).run,
         "index filling": lambda stop: fill_if_empty(stores, stop),
     }
-    return synchronizer, tasks
 
 
 async def fill_if_empty(stores: Stores, stop: asyncio.Event) -> None:

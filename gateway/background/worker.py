@@ -11,7 +11,7 @@ from db import schema
 from db.private_files import DataFile, make_private_file
 from gateway.background.tasks import pause, run_alongside, worker_tasks
 from gateway.settings import Settings
-from gateway.stores import open_stores, prepare_index, require_reachable
+from gateway.stores import BATCH_READ_DEADLINE_S, open_stores, prepare_index, require_reachable
 
 HEARTBEAT_S = 5.0
 """Interval at which a worker updates its file for the health check of its container."""
@@ -28,12 +28,12 @@ async def run_worker(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    async with open_stores(settings) as stores:
+    async with open_stores(settings, read_deadline_s=BATCH_READ_DEADLINE_S) as stores:
         await require_reachable(stores.database)
         await schema.migrate(stores.database)
         if unavailable := await prepare_index(stores):
             log.warning("store unavailable, waiting", store=unavailable.store.value, reason=unavailable.reason)
-        _, tasks = worker_tasks(stores, settings)
+        tasks = worker_tasks(stores, settings)
         if settings.var_dir.is_dir():  # missing if all stores are servers: then nothing reads the file
             tasks["heartbeat"] = partial(_update_heartbeat, settings.data_file(DataFile.WORKER_ALIVE))
         async with run_alongside(tasks):

@@ -5,6 +5,7 @@ Refused lines are grouped by kind of error: one mistake in every line of a file 
 
 import asyncio
 import re
+import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ from db.imports.importer import FileProgress, ImportReport, RefusedLine, find_fi
 from db.private_files import open_private
 from gateway.commands.console import print_plain
 from gateway.commands.prepare import make_data_folder
-from gateway.commands.progress import progress
+from gateway.commands.progress import format_duration, progress
 from gateway.commands.shared import errors, output, output_file, read_settings, say
 from gateway.settings import Settings
 from gateway.stores import open_migrated
@@ -92,6 +93,7 @@ async def run_import(
     With `strict` nothing is written if any line is wrong. `refused` is the file for the errors of refused lines, each
     as ``file:line: message``.
     """
+    began_at = time.monotonic()
     try:
         report = await _import(database, directory, strict, refused, errors)
     except InvalidRecord as error:
@@ -106,6 +108,7 @@ async def run_import(
         print_plain(errors, "complete batches are stored; run the import again to continue")
         return NOTHING_READ
     output.print(_table(report))
+    print_plain(errors, f"read {report.read:,} lines in {format_duration(time.monotonic() - began_at)}")
     for line in await _next_steps(database, report):
         print_plain(errors, line)
     return _exit_code(report)

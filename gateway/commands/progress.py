@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
+from rich.text import Text
 
 from gateway.commands.console import print_plain
 
@@ -29,14 +30,28 @@ class _Step:
     began_at: float
     share: float | None = 0.0
     count: int | None = None
+    ended_at: float | None = None
 
-    def format_count(self, unit: str, now: float) -> str:
-        """Format the count and its rate since the step began."""
-        if self.count is None:
-            return ""
-        duration_s = now - self.began_at
-        rate = f", {self.count / duration_s:,.0f}/s" if self.count and duration_s > 0 else ""
-        return f"{self.count:,} {unit}{rate}"
+    def format_state(self, unit: str, now: float) -> str:
+        """Format the count, its rate since the step began, the duration, and an estimate of the remaining time."""
+        duration_s = (self.ended_at or now) - self.began_at
+        parts = [f"{self.count:,} {unit}"] if self.count is not None else []
+        if self.count and duration_s > 0:
+            parts.append(f"{self.count / duration_s:,.0f}/s")
+        parts.append(format_duration(duration_s))
+        if self.share and self.ended_at is None:
+            parts.append(f"about {format_duration(duration_s * (1 - self.share) / self.share)} left")
+        return ", ".join(parts)
+
+
+def format_duration(seconds: float) -> str:
+    """Format a duration: "82 s", "3 min 20 s" or "2 h 5 min"."""
+    rounded = round(seconds)
+    if rounded < 120:
+        return f"{rounded} s"
+    if rounded < 2 * 3_600:
+        return f"{rounded // 60} min {rounded % 60} s"
+    return f"{rounded // 3_600} h {rounded % 3_600 // 60} min"
 
 
 @contextmanager
@@ -63,26 +78,37 @@ class _Steps:
         step = self.steps.setdefault(name, _Step(name, self._last_report))
         step.share, step.count = share, count
         self._last_report = self._clock()
+        if share == 1.0 and step.ended_at is None:
+            step.ended_at = self._last_report
         return step
+
+
+class _StateColumn(ProgressColumn):
+    """The state of a step, written anew at each refresh of the terminal."""
+
+    def __init__(self, unit: str, clock: Callable[[], float]) -> None:
+        super().__init__()
+        self._unit = unit
+        self._clock = clock
+
+    def render(self, task: Task) -> Text:
+        """Return the text of one step."""
+        step: _Step = task.fields["step"]
+        return Text(step.format_state(self._unit, self._clock()))
 
 
 @contextmanager
 def _bars(output: Console, unit: str, clock: Callable[[], float]) -> Iterator[ReportProgress]:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=20),
-        TextColumn("{task.fields[counted]}"),
-        TimeElapsedColumn(),
-    )
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), _StateColumn(unit, clock))
     steps, tasks = _Steps(clock), dict[str, TaskID]()
     with Progress(*columns, console=output) as bars:
 
         def report_progress(step: str, share: float | None, count: int | None = None) -> None:
             state = steps.note(step, share, count)
             if step not in tasks:
-                tasks[step] = bars.add_task(step, total=None, counted="")
+                tasks[step] = bars.add_task(step, total=None, step=state)
             total = None if share is None else 1.0
-            bars.update(tasks[step], total=total, completed=share or 0.0, counted=state.format_count(unit, clock()))
+            bars.update(tasks[step], total=total, completed=share or 0.0)
 
         yield report_progress
 
@@ -93,8 +119,7 @@ def _lines(output: Console, unit: str, every_s: float, clock: Callable[[], float
     current: list[_Step] = []
 
     def print_line(step: _Step, state: str) -> None:
-        now = clock()
-        parts = (state, step.format_count(unit, now), f"{now - step.began_at:.0f} s")
+        parts = (state, step.format_state(unit, clock()))
         print_plain(output, f"{step.name}: {', '.join(part for part in parts if part)}")
 
     def repeat() -> None:

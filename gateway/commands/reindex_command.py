@@ -1,6 +1,7 @@
 """`explore reindex`: a rebuild of the index, or its comparison with the database."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated
@@ -16,7 +17,7 @@ from db.models import OutboxKind
 from db.synchronization.index_comparison import Differences
 from db.synchronization.reindex import Reindex
 from gateway.background.scheduled_jobs import REINDEX
-from gateway.commands.progress import progress
+from gateway.commands.progress import format_duration, progress
 from gateway.commands.shared import errors, say, settings_of_data
 from gateway.errors import CannotStart
 from gateway.settings import Settings
@@ -53,6 +54,7 @@ async def rebuild(settings: Settings, errors: Console) -> list[str]:
     progress. Raises `IndexIncomplete` if the new index differs from the database; the old one stays active.
     """
     report: list[str] = []
+    began_at = time.monotonic()
     async with open_migrated(settings) as stores:
 
         async def work(lease: JobLease) -> None:
@@ -67,7 +69,12 @@ async def rebuild(settings: Settings, errors: Console) -> list[str]:
                     f"{index.written:,} objects are written; the active index has not changed. "
                     "To continue: explore reindex"
                 ) from None
-            report.append(f"index complete: {done.written:,} written, {done.kept:,} kept, {done.rejected:,} rejected")
+            others = sum(done.counts.values()) - done.written - done.kept
+            report.append(
+                f"index complete: {done.written:,} written, {done.kept:,} kept, {done.rejected:,} rejected"
+                + (f", {others:,} written by a worker" if others > 0 else "")
+                + f", in {format_duration(time.monotonic() - began_at)}"
+            )
             report.append(f"it holds {describe_counts(done.counts, actor_count)}")
 
         await _run_exclusively(stores.database, work)

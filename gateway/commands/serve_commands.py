@@ -3,18 +3,23 @@
 import asyncio
 import os
 import socket
+from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Annotated
 
 import typer
 
 from gateway.assets import FRONTEND
 from gateway.background.worker import run_worker
+from gateway.background.worker_process import worker_process
 from gateway.commands import prepare
 from gateway.commands.console import program_name
 from gateway.commands.shared import output, read_settings, say, settings_of_data
 from gateway.errors import CannotStart
 from gateway.server import browser_url, listen, run_server
 from gateway.settings import Settings
+from gateway.sharing.shared_folder import share_counts
+from gateway.telemetry import share_metrics
 
 
 def serve(
@@ -36,7 +41,24 @@ def serve(
                 "or DATABASE_URL to an empty store"
             )
         _print_welcome(settings, listening, demo=has_viewers)
-        run_server(settings, listening)
+        _run(settings, listening)
+
+
+def _run(settings: Settings, listening: socket.socket) -> None:
+    """Run the server processes and the worker process."""
+    with ExitStack() as stack:
+        on_restart: Callable[[], None] = _do_nothing
+        if settings.workers > 1:
+            stack.enter_context(share_counts(2 * (settings.max_connections + settings.max_streams)))
+        if settings.workers > 1 or settings.start_worker:
+            stack.enter_context(share_metrics())
+        if settings.start_worker:
+            on_restart = stack.enter_context(worker_process()).replace
+        run_server(settings, listening, on_restart)
+
+
+def _do_nothing() -> None:
+    """Restart no worker process, because there is none."""
 
 
 def migrate() -> None:

@@ -1,6 +1,5 @@
-"""Caps on the concurrent connections and requests of one client, and of one server process."""
+"""Caps on the concurrent connections and requests of one client, and of one server."""
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 
 from starlette.requests import HTTPConnection
@@ -8,49 +7,36 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.client_addresses import ClientAddresses, Network, client_network, is_in_networks, read_address
 from gateway.json_responses import JsonResponse, error_response
+from gateway.sharing.open_counts import LocalCounts, OpenCounts
 from gateway.telemetry import count_refused_request
 
 HEALTH_PATHS = frozenset({"/healthz", "/readyz"})
 """Paths of health checks, which are answered on connections over a cap too."""
 
 RESERVED_CONNECTIONS = 128
-"""Maximum open connections over a cap, for requests to `HEALTH_PATHS`. A further one closes the oldest of them."""
+"""Open connections over a cap of one process, for requests to `HEALTH_PATHS`. A further one closes the oldest."""
 
 REFUSAL_CODE = "TOO_MANY_CONNECTIONS"
 
 
-class ClientCap:
-    """Counts of the connections or requests of each client, with a limit."""
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self._counts: Counter[str] = Counter()
-
-    def try_acquire(self, client: str) -> bool:
-        """Add one to the count of a client and return True, or return False if the count is at the limit."""
-        if self._counts[client] >= self.limit:
-            return False
-        self._counts[client] += 1
-        return True
-
-    def release(self, client: str) -> None:
-        """Subtract one from the count of a client."""
-        self._counts[client] -= 1
-        if not self._counts[client]:
-            del self._counts[client]
+_ALL = "connections of all"
 
 
 class ConnectionCaps:
-    """Counts of the open connections of one server process, and of each client that connects directly.
+    """Counts of the open connections of one server, and of each client that connects directly.
 
     Trusted proxies are exempt: `ClientLimit` counts the clients behind them.
     """
 
-    def __init__(self, limit: int, max_per_client: int, proxies: Sequence[Network] = ()) -> None:
+    def __init__(
+        self, limit: int, max_per_client: int, proxies: Sequence[Network] = (), counts: OpenCounts | None = None
+    ) -> None:
         self._limit = limit
-        self._clients = ClientCap(max_per_client)
+        self._max_per_client = max_per_client
         self._proxies = proxies
-        self._admitted_connections: dict[object, str | None] = {}
+        self._counts = LocalCounts() if counts is None else counts
+        self.is_draining = False  # whether the process stops, and answers only the next request of each connection
+        self._admitted_connections: dict[object, list[str]] = {}  # the names under which each is counted
         self._excess_connections: dict[object, Callable[[], None]] = {}
 
     def enter(self, connection: object, host: str | None, close: Callable[[], None]) -> JsonResponse | None:
@@ -58,20 +44,22 @@ class ConnectionCaps:
 
         A Unix socket has no host and no cap per client.
         """
-        if len(self._admitted_connections) >= self._limit:
+        if not self._counts.try_acquire(_ALL, self._limit):
             return self._refuse(connection, close, _server_cap_response())
-        client = self._client(host)
-        if client is not None and not self._clients.try_acquire(client):
-            return self._refuse(connection, close, _client_cap_response(self._clients.limit))
-        self._admitted_connections[connection] = client
+        names = [_ALL]
+        if (client := self._client(host)) is not None:
+            name = f"connections of {client}"
+            if not self._counts.try_acquire(name, self._max_per_client):
+                self._counts.release(_ALL)
+                return self._refuse(connection, close, _client_cap_response(self._max_per_client))
+            names.append(name)
+        self._admitted_connections[connection] = names
         return None
 
     def leave(self, connection: object) -> None:
         """Stop counting a connection."""
-        if connection in self._admitted_connections:
-            client = self._admitted_connections.pop(connection)
-            if client is not None:
-                self._clients.release(client)
+        for name in self._admitted_connections.pop(connection, ()):
+            self._counts.release(name)
         self._excess_connections.pop(connection, None)
 
     def _client(self, host: str | None) -> str | None:
@@ -101,25 +89,26 @@ class HealthOnly:
 class ClientLimit:
     """Middleware that caps the concurrent requests and WebSockets of each client behind a trusted proxy."""
 
-    def __init__(self, app: ASGIApp, addresses: ClientAddresses, limit: int) -> None:
+    def __init__(self, app: ASGIApp, addresses: ClientAddresses, limit: int, counts: OpenCounts) -> None:
         self._app = app
         self._addresses = addresses
-        self._clients = ClientCap(limit)
+        self._limit = limit
+        self._counts = counts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request or WebSocket."""
         if scope["type"] not in ("http", "websocket") or scope["path"] in HEALTH_PATHS:
             await self._app(scope, receive, send)
             return
-        client = client_network(self._addresses.find(HTTPConnection(scope)))
-        if not self._clients.try_acquire(client):
+        name = f"requests of {client_network(self._addresses.find(HTTPConnection(scope)))}"
+        if not self._counts.try_acquire(name, self._limit):
             count_refused_request(REFUSAL_CODE)
-            await _client_cap_response(self._clients.limit)(scope, receive, send)
+            await _client_cap_response(self._limit)(scope, receive, send)
             return
         try:
             await self._app(scope, receive, send)
         finally:
-            self._clients.release(client)
+            self._counts.release(name)
 
 
 def _client_cap_response(limit: int) -> JsonResponse:

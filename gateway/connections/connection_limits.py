@@ -26,6 +26,7 @@ class ConnectionLimits:
     head_timeout_s: float = 10.0
     over_cap_head_timeout_s: float = 2.0  # `head_timeout_s` of a connection over a cap
     keep_alive_timeout_s: float = 5.0  # seconds from an answer to the first byte of the next request
+    drain_timeout_s: float = 1.0  # `keep_alive_timeout_s` of a process that stops
     # Interval in seconds in which a slow reader must read `min_read_bytes`. A client that reads nothing is disconnected
     # after one to two intervals.
     stall_interval_s: float = 15.0

@@ -122,6 +122,8 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             self._is_over_cap = True
             self.app = HealthOnly(self.app, excess)
         self._await_head()
+        if self._caps.is_draining:  # accepted just before the process stopped
+            self.shutdown()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Notify every unanswered request: uvicorn notifies only the last one."""
@@ -146,6 +148,22 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._is_reading, self._is_half_closed = False, True
         self.cycle.keep_alive = False
         return True
+
+    def shutdown(self) -> None:
+        """Prepare for the end of the process: answer the next request with `Connection: close`.
+
+        uvicorn closes idle connections at once, and so loses a request that is on its way.
+        """
+        self._caps.is_draining = True
+        self.timeout_keep_alive = self._limits.drain_timeout_s  # type: ignore[assignment]  # passed to `call_later`
+        if self.cycle is None or self.cycle.response_complete:
+            self._unset_keepalive_if_required()
+            if not self._is_in_head:
+                self.timeout_keep_alive_task = self.loop.call_later(
+                    self.timeout_keep_alive, self.timeout_keep_alive_handler
+                )
+        elif not self.cycle.response_started:
+            self.cycle.keep_alive = False
 
     def end(self) -> None:
         """Close the connection. While the client may still be sending, wait for at most `linger_timeout_s`."""
@@ -223,7 +241,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self.cycle.transport = self._answer_transport
         self._is_in_body = True
         self._framing_bytes = self._body_bytes = self._pieces = 0
-        if self._is_over_cap or self.expect_100_continue:
+        if self._is_over_cap or self.expect_100_continue or self._caps.is_draining:
             # With `Expect: 100-continue`, a client that gets the final answer first may omit the body. The next bytes
             # could then be the body or another request.
             self.cycle.keep_alive = False

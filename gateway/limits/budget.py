@@ -13,7 +13,8 @@ from gateway.callers.authentication import Authentication
 from gateway.client_addresses import Address, client_network
 from gateway.errors import RequestRefused
 from gateway.limit_settings import LimitSettings
-from gateway.limits.rate_limits import MemoryRateLimitStore, RateLimitStore
+from gateway.limits.rate_limits import RateLimitStore
+from gateway.limits.shared_rate_limits import local_rate_limits
 from gateway.telemetry import local_charges
 
 REQUEST_POINTS = 10
@@ -74,12 +75,12 @@ class Budgets:
     def __init__(self, settings: LimitSettings, secret: bytes) -> None:
         self._settings = settings
         self._key = blake2b(secret, person=b"explore budgets").digest()
-        self._local_store = MemoryRateLimitStore()
+        self._local_store = local_rate_limits()
 
     async def charge(self, authentication: Authentication, points: int, store: RateLimitStore) -> Budget | None:
         """Charge a request to its caller, and return the budget, or None if this caller has no limit.
 
-        While the shared store is unavailable, this process counts in its memory.
+        While Redis is unavailable, this server counts on its own.
 
         Raises `OverBudget` if too few points are left. Then nothing is charged, except that the session is charged if
         only the address lacks points.

@@ -1,4 +1,6 @@
-"""Points that callers have spent within the last minute: in this process, or in Redis for all processes.
+"""Points that callers have spent within the last minute, in the memory of this process.
+
+`shared_rate_limits` counts for all processes of a server, `redis_rate_limits` for all servers.
 
 A sliding window counter: two counters per caller, for this minute and for the previous one, whose weight falls as
 this minute passes. The library `limits` implements it in Redis. The memory store of that library is not used: each hit
@@ -9,7 +11,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 WINDOW_S = 60
 
@@ -46,6 +48,31 @@ class PointsSpent:
         return self.current_left_s if self.current else self.previous_left_s if self.previous else 0.0
 
 
+class WindowCounters(NamedTuple):
+    """The number of a window since the clock's start, the points spent in it, and those spent in the window before."""
+
+    window: int = 0
+    current: int = 0
+    previous: int = 0
+
+    def advance(self, now_s: float) -> "WindowCounters":
+        """Return the counters at a later time."""
+        window = int(now_s // WINDOW_S)
+        if window == self.window:
+            return self
+        return WindowCounters(window, 0, self.current if window == self.window + 1 else 0)
+
+    def spent(self, now_s: float) -> PointsSpent:
+        """Return the points that count now; the counters are those of this window."""
+        left_s = WINDOW_S - now_s % WINDOW_S
+        return PointsSpent(
+            self.previous,
+            left_s if self.previous else 0.0,
+            self.current,
+            left_s + WINDOW_S if self.current else 0.0,
+        )
+
+
 class RateLimitStore(Protocol):
     """Store of spent points."""
 
@@ -64,16 +91,15 @@ class MemoryRateLimitStore:
     def __init__(self, callers: int = MAX_CALLERS, clock: Callable[[], float] = time.monotonic) -> None:
         self._max_callers = callers
         self._clock = clock
-        self._counters: OrderedDict[str, tuple[int, int, int]] = (
-            OrderedDict()
-        )  # window, points in it, points in the previous window
+        self._counters: OrderedDict[str, WindowCounters] = OrderedDict()
 
     async def spend(self, caller: str, points: int, limit: int) -> bool:
         """As in the protocol."""
-        spent = self._spent(caller)
-        if spent.points + points > limit:
+        now_s = self._clock()
+        counters = self._counters.get(caller, WindowCounters()).advance(now_s)
+        if counters.spent(now_s).points + points > limit:
             return False
-        self._counters[caller] = (self._window(), int(spent.current) + points, int(spent.previous))
+        self._counters[caller] = counters._replace(current=counters.current + points)
         self._counters.move_to_end(caller)
         if len(self._counters) > self._max_callers:
             self._counters.popitem(last=False)
@@ -81,15 +107,5 @@ class MemoryRateLimitStore:
 
     async def spent(self, caller: str) -> PointsSpent:
         """As in the protocol."""
-        return self._spent(caller)
-
-    def _window(self) -> int:
-        return int(self._clock() // WINDOW_S)
-
-    def _spent(self, caller: str) -> PointsSpent:
-        window, current, previous = self._counters.get(caller, (0, 0, 0))
-        windows_passed = self._window() - window
-        if windows_passed:
-            current, previous = 0, current if windows_passed == 1 else 0
-        left_s = WINDOW_S - self._clock() % WINDOW_S
-        return PointsSpent(previous, left_s if previous else 0.0, current, left_s + WINDOW_S if current else 0.0)
+        now_s = self._clock()
+        return self._counters.get(caller, WindowCounters()).advance(now_s).spent(now_s)

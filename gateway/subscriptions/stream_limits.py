@@ -1,10 +1,10 @@
-"""Limits on open WebSockets and event streams: of the process, of one caller, and of one address."""
+"""Limits on open WebSockets and event streams: of the server, of one caller, and of one address."""
 
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from gateway.errors import RequestRefused
+from gateway.sharing.open_counts import OpenCounts
 from scoring.use_cases.unit_of_work import Caller
 
 
@@ -16,13 +16,13 @@ class TooManyStreams(RequestRefused):
 
 
 class StreamLimits:
-    """Counts of the open streams of this process. Each method raises `TooManyStreams` at its limit."""
+    """Counts of the open streams. Each method raises `TooManyStreams` at its limit."""
 
-    def __init__(self, max_total: int, max_per_caller: int, max_per_address: int) -> None:
+    def __init__(self, max_total: int, max_per_caller: int, max_per_address: int, counts: OpenCounts) -> None:
         self._max_total = max_total
         self._max_per_caller = max_per_caller
         self._max_per_address = max_per_address
-        self._counts: Counter[str] = Counter()
+        self._counts = counts
 
     @contextmanager
     def for_address(self, address: str) -> Iterator[None]:
@@ -30,7 +30,7 @@ class StreamLimits:
         full = TooManyStreams(503, "The server has reached its maximum number of streams. Try again in half a minute.")
         message = f"Your address has {self._max_per_address} streams open, which is the maximum."
         with (
-            self._count("all streams", self._max_total, full),
+            self._count("all", self._max_total, full),
             self._count(f"address {address}", self._max_per_address, TooManyStreams(429, message)),
         ):
             yield
@@ -45,12 +45,10 @@ class StreamLimits:
 
     @contextmanager
     def _count(self, name: str, limit: int, refusal: TooManyStreams) -> Iterator[None]:
-        if self._counts[name] >= limit:
+        name = f"streams of {name}"
+        if not self._counts.try_acquire(name, limit):
             raise refusal
-        self._counts[name] += 1
         try:
             yield
         finally:
-            self._counts[name] -= 1
-            if not self._counts[name]:
-                del self._counts[name]
+            self._counts.release(name)

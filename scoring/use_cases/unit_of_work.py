@@ -63,7 +63,7 @@ class UnitOfWork:
 
     stores: Stores
     caller: Caller
-    wake: Callable[[], None] | None = None  # called after each commit; wakes the synchronizer before its next poll
+    notify: Callable[[], None] | None = None  # called after each commit; tells subscriptions of the change
     # Whether an interaction counts in trending only if a served page has shown the project to the actor.
     trending_requires_impression: bool = False
     claimed_session_lifetime: timedelta = CLAIM_DURATION  # how long a session id acts as the account
@@ -149,7 +149,7 @@ class UnitOfWork:
 
     @asynccontextmanager
     async def write(self, *, changes_catalog: bool = False) -> AsyncIterator[AsyncConnection]:
-        """Open one transaction; after its commit, discard the viewer and wake the synchronizer.
+        """Open one transaction; after its commit, discard the viewer and notify subscriptions.
 
         `changes_catalog` tells that it changes or deletes projects, terms or users, which all callers see.
         """
@@ -159,5 +159,5 @@ class UnitOfWork:
         finally:
             self.discard_loaded()
             self.has_changed_catalog |= changes_catalog
-        if self.wake is not None:
-            self.wake()
+        if self.notify is not None:
+            self.notify()

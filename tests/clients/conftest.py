@@ -85,7 +85,7 @@ def gateway(
     shutil.copytree(demo_data, folder / "var")
     manifest = folder / "manifest.json"
     manifest.write_text(json.dumps(written(relay_page / "manifest.json") | written(persisted(typed_page))))
-    settings = {"TRUSTED_DOCUMENTS": str(manifest), "WORKER_IN_SERVER": "off"}
+    settings = {"TRUSTED_DOCUMENTS": str(manifest), "START_WORKER": "off"}
     with serving(folder, **settings) as (_, welcome):
         yield Gateway(f"{address_in(welcome)}/graphql", folder)
 

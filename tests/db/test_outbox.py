@@ -87,6 +87,21 @@ async def test_a_row_in_somebodys_hands_is_free_again_when_the_lease_ends(databa
     assert len(await outbox.take(database, 9, LEASE_S)) == 1
 
 
+async def test_a_check_for_rows_sees_those_that_can_be_taken_and_takes_no_lock(database: Database):
+    assert not await outbox.has_available(database)
+    await enqueue(database, "p1")
+    async with database.write() as connection:
+        await connection.execute(select(OutboxRow.key).with_for_update())
+        assert await outbox.has_available(database)
+    (lease,) = await outbox.take(database, 10, 60)
+    assert not await outbox.has_available(database)
+    await outbox.release(database, [lease])
+    assert await outbox.has_available(database)
+    async with database.write() as connection:
+        await connection.execute(update(OutboxRow).values(dead=True))
+    assert not await outbox.has_available(database)
+
+
 async def test_a_settled_row_is_gone(database: Database):
     await enqueue(database, "a", "b")
     await enqueue(database, "a", kind=TOOL)

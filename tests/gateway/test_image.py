@@ -90,7 +90,10 @@ def image(tmp_path_factory):
 
 
 def test_the_command_of_the_image_serves_with_two_workers(image, tmp_path):
-    with serving(tmp_path, program=[str(image / "bin" / "explore")], WORKERS="2") as (process, welcome):
+    with serving(tmp_path, program=[str(image / "bin" / "explore")], WORKERS="2", START_WORKER="on") as (
+        process,
+        welcome,
+    ):
         address = address_in(welcome)
         query = {"query": "{ popular(first: 5) { edges { node { title } } } }"}
         answer = httpx.post(f"{address}/graphql", json=query, timeout=START_WITHIN_S).json()

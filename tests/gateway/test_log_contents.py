@@ -81,7 +81,7 @@ async def test_no_key_title_token_or_password_is_logged_whatever_happens(
         if engine == "postgresql":
             with_password = read_url(url).update_query_dict({"password": f"{MARK}-password"})
             secret["DATABASE_URL"] = with_password.render_as_string(hide_password=False)
-        with serving(tmp_path, **secret) as (process, welcome):
+        with serving(tmp_path, **secret, START_WORKER="on") as (process, welcome):
             service = {"Authorization": f"Bearer {authority.issue(f'{MARK}-service', Role.SERVICE)}"}
             user = {"Authorization": f"Bearer {authority.issue(f'{MARK}-reader')}"}
             async with httpx.AsyncClient(base_url=address_in(welcome), timeout=60) as client:

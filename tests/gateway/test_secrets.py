@@ -164,7 +164,7 @@ def requests(address: str) -> list[httpx.Response]:
 
 
 def test_a_gateway_whose_stores_are_away_tells_no_secret_to_anybody(tmp_path: Path) -> None:
-    with serving(tmp_path, **everything_is_away()) as (process, welcome):
+    with serving(tmp_path, **everything_is_away(), START_WORKER="on") as (process, welcome):
         answers = requests(address_in(welcome))
         process.send_signal(signal.SIGTERM)
         process.wait(STOP_WITHIN_S)

@@ -36,10 +36,10 @@ def user(key: str) -> Caller:
 
 @dataclass
 class Graph:
-    """The schema over a world; `wakes` counts how often the synchronizer was woken."""
+    """The schema over a world; `notifications` counts how often subscriptions were notified."""
 
     world: World
-    wakes: list[None] = field(default_factory=list)
+    notifications: list[None] = field(default_factory=list)
     remembered_viewers: LastKnownValues[tuple[str, str], Viewer] = field(default_factory=lambda: LastKnownValues(1_000))
 
     @property
@@ -55,7 +55,7 @@ class Graph:
         return Context(
             self.world.stores,
             caller,
-            lambda: self.wakes.append(None),
+            lambda: self.notifications.append(None),
             feeds=self.world.feeds,
             remembered_viewers=self.remembered_viewers,
         )

@@ -85,7 +85,7 @@ async def test_a_mutation_of_nobody_has_one_error_and_no_payload(graph: Graph) -
     for name, (_, document) in RULES.items():
         assert await graph.refusal(f"mutation {{ {document} }}", ANONYMOUS_VIEWER) == ("UNAUTHENTICATED", [name])
     assert await graph.database.fetch(select(func.count()).select_from(Actor)) == before
-    assert graph.wakes == []
+    assert graph.notifications == []
 
 
 async def _refusals(graph: Graph, document: str, name: str, caller: Caller) -> set[str]:

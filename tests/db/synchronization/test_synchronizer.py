@@ -408,12 +408,11 @@ async def test_a_refused_object_dies_alone_after_three_tries(database: Database,
     assert await indexed(vectors) == [1, 2, 3]
 
 
-async def test_a_running_synchroniser_works_when_woken_and_ends_when_told(database: Database, synchronizer, vectors):
+async def test_a_running_synchroniser_sees_new_rows_and_ends_when_told(database: Database, synchronizer, vectors):
     stop = asyncio.Event()
     running = asyncio.create_task(synchronizer.run(stop))
     try:
         await add_projects(database, 1)
-        synchronizer.wake()
         async with asyncio.timeout(20):
             await until_indexed(vectors, [1])
     finally:
@@ -466,7 +465,6 @@ async def test_a_running_synchroniser_removes_while_it_waits_for_the_embedder(
             async with database.write() as connection:
                 await connection.execute(update(Project).where(Project.key == "p1").values(private=True))
                 await outbox.enqueue(connection, PROJECT, ["p1"], urgent=True)
-            synchronizer.wake()
             await until_indexed(vectors, [2])
     finally:
         stop.set()

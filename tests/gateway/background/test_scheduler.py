@@ -70,6 +70,7 @@ def test_the_index_is_rebuilt_at_three_in_the_morning_and_velocity_every_hour():
     assert listed[REINDEX].due_at(MOMENT + 2 * SECOND) == datetime(2026, 3, 4, 3, tzinfo=UTC)
     assert not listed[REINDEX].catches_up
     assert listed[VELOCITY].every == HOUR
+    assert [job.name for job in listed.values() if job.is_quick] == ["finish deletions"]
 
 
 async def test_two_schedulers_do_each_occurrence_once_and_never_at_the_same_time(database: Database):
@@ -124,6 +125,30 @@ async def test_missed_jobs_are_caught_up_one_after_another_in_their_order(databa
     await scheduler.catch_up()
     await scheduler.catch_up()
     assert steps == ["a begins", "a ends", "b begins", "b ends"]
+
+
+async def test_jobs_that_are_due_together_run_one_after_another_and_a_quick_one_beside_them(database: Database):
+    running: set[str] = set()
+    together: set[frozenset[str]] = set()
+    quick_done = asyncio.Event()
+
+    def job(name: str, *, is_quick: bool = False) -> PeriodicJob:
+        async def work(_: JobLease) -> None:
+            running.add(name)
+            together.add(frozenset(running))
+            if is_quick:
+                quick_done.set()
+            await quick_done.wait()  # a quick job that waited for these would wait for ever
+            running.remove(name)
+            if not is_quick:
+                done.append(name)
+
+        return PeriodicJob(name, SECOND, work, is_quick=is_quick)
+
+    done: list[str] = []
+    listed = [job("a"), job("b"), job("c"), job("quick", is_quick=True)]
+    await run([Scheduler(database, listed)], lambda: {"a", "b", "c"} <= set(done))
+    assert max(len(names - {"quick"}) for names in together) == 1
 
 
 async def test_a_job_that_fails_is_noted_and_done_again_when_it_is_due(database: Database):

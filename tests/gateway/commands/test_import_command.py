@@ -75,8 +75,9 @@ async def test_without_a_terminal_the_errors_hold_a_line_for_each_file_and_the_n
 ) -> None:
     terminal = Terminal()
     await terminal.run(sqlite_database, fill(tmp_path, *USERS))
-    read, following = terminal.err.splitlines()
+    read, total, following = terminal.err.splitlines()
     assert re.fullmatch(r"reading users\.jsonl: done, 3 lines, [\d,]+/s, \d+ s", read)
+    assert re.fullmatch(r"read 3 lines in \d+ s", total)
     assert following.startswith("next: explore serve ")
 
 
@@ -87,7 +88,7 @@ async def test_a_fault_is_told_once_with_its_first_line_its_number_of_lines_and_
     strange = [{"key": f"v{n}", "username": "U", "karma": n} for n in range(500)]
     wrong = {"key": "[red]x[/nonsense]" + "y" * 150, "username": "U", "role": "k"}
     assert await terminal.run(sqlite_database, fill(tmp_path, *USERS, *strange, wrong)) == SOME_REFUSED == 1
-    reading, karma, advice, role, refused, mend, following = terminal.err.splitlines()
+    reading, karma, advice, role, refused, total, mend, following = terminal.err.splitlines()
     assert reading.startswith("reading users.jsonl: done, 504 lines")
     assert karma == (
         "users.jsonl:4: karma: is not a field of this record (500 lines have this error; line 4 is the first)"
@@ -95,6 +96,7 @@ async def test_a_fault_is_told_once_with_its_first_line_its_number_of_lines_and_
     assert "docs/import.md" in advice
     assert role == "users.jsonl:504: role: must be 'viewer', 'service' or 'administrator'"
     assert refused.startswith("--refused FILE ")
+    assert total.startswith("read 504 lines in ")
     assert mend.startswith("fix the refused lines and run the import again")
     assert following.startswith("next: ")
     assert row(terminal.out, "users.jsonl") == ["504", "3", "0", "0", "501"]

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -294,3 +295,43 @@ def _until_answered(edge: Edge, request: bytes, status: int) -> None:
             if wire.answer().status == status:
                 return
     pytest.fail(f"never answered {status}")
+
+
+# The end of a process.
+
+
+def stop(edge: Edge) -> None:
+    """Let a gateway stop, and wait until it accepts no connection any more."""
+
+    def refuses() -> bool:
+        try:
+            edge.wire().__exit__()
+        except ConnectionRefusedError:
+            return True
+        return False
+
+    edge.server.should_exit = True
+    edge.wait_until(refuses)
+
+
+def test_a_gateway_that_stops_answers_one_more_request_of_each_connection(tmp_path: Path) -> None:
+    with (
+        running_edge(tmp_path, ConnectionLimits(drain_timeout_s=20, keep_alive_timeout_s=20)) as edge,
+        edge.wire(HEALTH) as used,
+        edge.wire() as unused,
+        edge.wire(HEALTH[:-2]) as begun,
+    ):
+        assert "connection" not in used.answer().headers
+        edge.wait_for_connections(3)
+        stop(edge)
+        for wire, rest in ((used, HEALTH), (unused, HEALTH), (begun, HEALTH[-2:])):
+            answer = wire.send(rest).answer()
+            assert (answer.status, answer.headers["connection"]) == (200, "close")
+            assert wire.is_closed
+
+
+def test_a_gateway_that_stops_closes_connections_without_a_request(tmp_path: Path) -> None:
+    with running_edge(tmp_path, ConnectionLimits(drain_timeout_s=0.2)) as edge, edge.wire(HEALTH) as wire:
+        assert wire.answer().status == 200
+        stop(edge)
+        assert wire.is_closed

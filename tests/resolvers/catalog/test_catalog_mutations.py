@@ -51,7 +51,7 @@ async def test_only_the_service_role_writes_the_catalogue(graph: Graph) -> None:
     for name, query, given in queries:
         for caller, code in refused:
             assert await graph.refusal(query, caller, given=given) == (code, [name])
-    assert graph.wakes == []
+    assert graph.notifications == []
     assert (await graph.data('{ project(key: "p0001") { key } }'))["project"] is not None
     for caller in (SERVICE, ADMINISTRATOR):
         for _, query, given in queries:
@@ -80,7 +80,7 @@ async def test_records_are_added_changed_and_left_alone(graph: Graph) -> None:
         assert counts(await write(graph, name, record)) == (0, 0, 1, 0)
         described = "bio" if name == "upsertUsers" else "description"
         assert counts(await write(graph, name, record | {described: "More."})) == (0, 1, 0, 0)
-    assert len(graph.wakes) == 12
+    assert len(graph.notifications) == 12
 
 
 async def test_a_project_is_written_with_all_it_has_and_put_into_the_outbox(graph: Graph) -> None:
@@ -193,7 +193,7 @@ async def test_more_than_a_thousand_records_are_refused_and_none_is_written(grap
     for name in REMOVALS:
         data = await graph.data(remove(name), SERVICE, given=["p0001"] * 1_001)
         assert data[name] == {"removed": 0, "userErrors": [{"code": "TOO_MANY", "path": ["keys"]}]}
-    assert graph.wakes == []
+    assert graph.notifications == []
 
 
 async def test_what_is_removed_is_gone(graph: Graph) -> None:

@@ -74,12 +74,12 @@ async def test_a_write_makes_what_was_loaded_out_of_date(graph: Graph) -> None:
     async with context.write():
         assert context.loaders is before
     assert context.loaders is not before
-    assert len(graph.wakes) == 1
+    assert len(graph.notifications) == 1
 
 
-async def test_a_write_that_fails_wakes_nobody(graph: Graph) -> None:
+async def test_a_write_that_fails_notifies_nobody(graph: Graph) -> None:
     context = graph.context(user("ada"))
     with pytest.raises(DBAPIError):
         async with context.write() as connection:
             await connection.execute(text("SELEKT"))
-    assert graph.wakes == []
+    assert graph.notifications == []

@@ -38,7 +38,7 @@ async def test_an_act_counts_once_and_can_be_taken_back_once(graph: Graph, do: s
     marks = [(one["project"]["viewerHasLiked"], one["project"]["viewerHasSaved"]) for one in answers]
     made = {"likeProject": (True, False), "saveProject": (False, True), "dismissProject": (False, False)}[do]
     assert marks == [made, made, (False, False), (False, False), made]
-    assert len(graph.wakes) == 5
+    assert len(graph.notifications) == 5
 
 
 async def test_a_like_comes_back_with_the_fresh_counter(graph: Graph) -> None:

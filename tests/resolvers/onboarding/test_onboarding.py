@@ -277,7 +277,7 @@ async def test_every_fault_is_named_with_its_path_and_nothing_is_stored(quiz: Gr
             assert_plain(error["message"])
     assert await rows(quiz, OnboardingResponse) == 0
     assert await rows(quiz, ActorInterest) == 2  # of the tests' painter
-    assert quiz.wakes == []
+    assert quiz.notifications == []
 
 
 async def test_a_fault_of_one_answer_has_the_path_of_that_argument(quiz: Graph) -> None:

@@ -27,12 +27,12 @@ VIEW = SentInteraction("p0001", InteractionType.VIEW)
 
 
 @pytest.mark.parametrize(("do", "undo"), [(like_project, unlike_project), (save_project, unsave_project)])
-async def test_a_change_counts_once_and_wakes_the_outbox(world: World, do, undo) -> None:  # type: ignore[no-untyped-def]
-    wakes: list[None] = []
+async def test_a_change_counts_once_and_is_told_once(world: World, do, undo) -> None:  # type: ignore[no-untyped-def]
+    notifications: list[None] = []
     work = work_of(world)
-    work.wake = lambda: wakes.append(None)
+    work.notify = lambda: notifications.append(None)
     assert [await use_case(work, "p0001") for use_case in (do, do, undo, undo)] == [True, False, True, False]
-    assert len(wakes) == 4
+    assert len(notifications) == 4
     viewer = await work.viewer()
     assert viewer.version == 2
     rows = await world.stores.database.fetch(select(OutboxRow.key).where(OutboxRow.kind == OutboxKind.PROFILE.value))

@@ -1,0 +1,119 @@
+"""The worker process that a server starts: it is there, it comes back, and it never outlives its server."""
+
+import os
+import re
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from gateway.background import worker_process
+from gateway.background.worker_process import WorkerProcess
+from tests.running import START_WITHIN_S, address_in, serving
+
+pytestmark = pytest.mark.servers
+
+WORKER = "gateway.background.worker_process"
+
+
+def until(condition: Callable[[], bool]) -> None:
+    give_up = time.monotonic() + START_WITHIN_S
+    while not condition():
+        assert time.monotonic() < give_up
+        time.sleep(0.02)
+
+
+def workers_of(server: int) -> list[int]:
+    """Find the running workers of a server by the command line, in /proc."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int(re.search(r"^PPid:\s+(\d+)", (folder / "status").read_text(), re.MULTILINE)[1])  # type: ignore[index]
+            if parent == server and WORKER in (folder / "cmdline").read_text():
+                found.append(int(folder.name))
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return found
+
+
+def is_alive(process: int) -> bool:
+    try:
+        return "Z (zombie)" not in Path(f"/proc/{process}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def test_a_server_has_one_worker_of_low_priority_which_ends_when_the_server_is_killed(tmp_path: Path) -> None:
+    log = tmp_path / "stderr"
+    with serving(tmp_path, "--workers", "2", START_WORKER="on") as (server, welcome):
+        until(lambda: "worker started" in log.read_text())
+        (worker,) = workers_of(server.pid)
+        assert os.getpriority(os.PRIO_PROCESS, worker) == worker_process.NICENESS
+        assert httpx.get(f"{address_in(welcome)}/healthz", timeout=START_WITHIN_S).status_code == 200
+        os.kill(server.pid, signal.SIGKILL)
+        until(lambda: not is_alive(worker))
+    assert "Traceback" not in log.read_text()
+
+
+def test_a_worker_that_is_killed_is_started_again_and_the_server_serves_meanwhile(tmp_path: Path) -> None:
+    log = tmp_path / "stderr"
+    with serving(tmp_path, START_WORKER="on") as (server, welcome):
+        until(lambda: "worker started" in log.read_text())
+        (worker,) = workers_of(server.pid)
+        os.kill(worker, signal.SIGKILL)
+        until(lambda: "worker process failed, restarting" in log.read_text())
+        assert httpx.get(f"{address_in(welcome)}/healthz", timeout=START_WITHIN_S).status_code == 200
+        until(lambda: log.read_text().count("worker started") == 2)
+        assert workers_of(server.pid) != [worker]
+        # Each worker has counted the index once. The metrics of one that has ended still count.
+        counted = 'explore_store_calls_total{operation="counts",outcome="ok",store="vectors"} 2.0'
+        until(lambda: counted in httpx.get(f"{address_in(welcome)}/metrics", timeout=START_WITHIN_S).text)
+
+
+@contextmanager
+def running(*command: str) -> Iterator[WorkerProcess]:
+    worker = WorkerProcess(command, first_pause_s=0.01)
+    worker.start()
+    try:
+        yield worker
+    finally:
+        worker.stop()
+
+
+def test_a_worker_that_cannot_start_is_tried_again_after_growing_pauses(capfd: pytest.CaptureFixture[str]) -> None:
+    printed = ""
+
+    def pauses() -> list[str]:
+        nonlocal printed
+        printed += capfd.readouterr().out
+        return re.findall(r"after_s=\S*?([\d.]+)", re.sub(r"\x1b\[[\d;]*m", "", printed))
+
+    with running(str(Path(sys.executable).with_name("no-such-program"))):
+        until(lambda: len(pauses()) >= 3)
+    assert pauses()[:3] == ["0.01", "0.02", "0.04"]
+    assert "No such file or directory" in printed
+
+
+def test_a_worker_that_does_not_stop_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_process, "STOP_TIMEOUT_S", 0.2)
+    noted = tmp_path / "process"
+    deaf = "import os, pathlib, signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN)"
+    note = f"pathlib.Path({str(noted)!r}).write_text(f'{{os.getpid()}}.')"
+    with running(sys.executable, "-c", f"{deaf}; {note}; time.sleep(600)"):
+        until(lambda: noted.exists() and noted.read_text().endswith("."))
+        process = int(noted.read_text()[:-1])
+    assert not is_alive(process)
+
+
+def test_a_worker_is_replaced_at_once_and_without_a_failure(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    note = f"import os, pathlib, time; pathlib.Path({str(tmp_path)!r}, str(os.getpid())).touch(); time.sleep(600)"
+    with running(sys.executable, "-c", note) as worker:
+        until(lambda: len(list(tmp_path.iterdir())) == 1)
+        worker.replace()
+        until(lambda: len(list(tmp_path.iterdir())) == 2)
+    assert "failed" not in capfd.readouterr().out

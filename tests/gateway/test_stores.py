@@ -1,0 +1,37 @@
+"""The stores that a server, a job and a command open."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from db.errors import StoreUnavailable
+from db.stores import Stores
+from gateway import stores
+from gateway.settings import Settings
+
+SLOW = text(
+    "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 1000000000) "
+    "SELECT count(*) FROM numbers"
+)
+
+Open = Callable[[Settings], AbstractAsyncContextManager[Stores]]
+
+
+@pytest.mark.parametrize(
+    ("opened", "deadline_s"),
+    [
+        (stores.open_migrated, 0.05),
+        (lambda settings: stores.open_stores(settings, read_deadline_s=0.07), 0.07),
+    ],
+    ids=["command", "worker"],
+)
+async def test_a_read_of_a_command_has_the_deadline_of_batch_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opened: Open, deadline_s: float
+) -> None:
+    monkeypatch.setattr(stores, "BATCH_READ_DEADLINE_S", 0.05)
+    async with opened(Settings(_env_file=None, var_dir=tmp_path)) as made:
+        with pytest.raises(StoreUnavailable, match=f"no answer in {deadline_s} s"):
+            await made.database.fetch(SLOW)
