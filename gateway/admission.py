@@ -1,7 +1,7 @@
 """Admission of an operation: authentication, document, limits, budget and validation, for HTTP and WebSockets alike."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import strawberry
@@ -84,8 +84,11 @@ class Admission:
                 document.analysis = self.limits.analyze(document.node)
             if coercion_points:
                 await self._budgets.charge(authentication, coercion_points, store)
+            parameters = replace(parameters, variables=document.analysis.shorten(parameters.variables))
             prepared = self._prepare(document, parameters, max_errors=0)
-            points = REQUEST_POINTS + self._price(document, operation, prepared, is_privileged=is_privileged)
+            new_document_points = 0 if document.is_cached else document.analysis.reading_points
+            points = self._price(document, operation, prepared, is_privileged=is_privileged)
+            points += REQUEST_POINTS + new_document_points
             budget = await self._budgets.charge(authentication, points, store)
             self._documents.validate(document)
         except OverBudget:
@@ -100,10 +103,9 @@ class Admission:
             prepared = self._prepare(document, parameters, max_errors)
         else:
             prepared.plans = document.plans  # type: ignore[attr-defined]  # an attribute of `resolvers.execution`
-        remaining = {} if budget is None else budget.extension
-        return AdmittedOperation(
-            document, operation.operation, {**remaining, "asked": coercion_points + points}, prepared
-        )
+        cost = {} if budget is None else budget.extension
+        cost |= {"asked": coercion_points + points, "newDocument": new_document_points}
+        return AdmittedOperation(document, operation.operation, cost, prepared)
 
     def _select_operation(
         self, request: HTTPConnection, parameters: GraphQLRequest, text: str

@@ -21,8 +21,8 @@ from typing import Any
 from bench.abuse.measuring import cpu_ms, running_gateway, wait_until_calm
 from bench.abuse.probe import Target
 from bench.abuse.tokens import bearer
-from gateway.limits.budget import REFUSED_POINTS
 from bench.prices.cases import CASES, Case, Facts, body
+from gateway.limits.budget import REFUSED_POINTS
 
 FACTOR = 3.0
 """A row may have this many times the median of milliseconds per point, or the reciprocal."""
@@ -158,7 +158,8 @@ def main() -> int:
         rows = []
         for case in cases:
             for row in measure_case(sender, case, asked.rounds):
-                rows.append(row); print(row.ms, row.points, row.name, row.kind, row.fault, sep="|", file=sys.stderr, flush=True)
+                rows.append(row)
+                print(row.ms, row.points, row.name, row.kind, row.fault, sep="|", file=sys.stderr, flush=True)
     return 1 if print_rows(rows) else 0
 
 

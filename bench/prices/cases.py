@@ -77,7 +77,7 @@ def _feeds() -> Iterator[Case]:
         yield Case(f"{feed} 30, cards, anonymous", f"{{ {feed}{page(30, CARD)} }}", caller=None)
     yield Case("the explore page", f"query {EXPLORE_PAGE.strip().removeprefix('query')}")
     yield Case("forYou 30, four relations", f"{{ forYou{page(30, CARD + ' topics { id name }')} }}")
-    yield Case("forYou 30, activityByDay", f"{{ forYou{page(30, 'activityByDay(days: 30) { date visitors }')} }}")
+    yield Case("forYou 30, activityByDay", f"{{ forYou{page(30, 'activityByDay(days: 30) { date count }')} }}")
     yield Case("trending 5, five similar each", f"{{ trending{page(5, 'similar(first: 5) { nodes { id title } }')} }}")
     yield Case(
         "forYou 30, filtered",
@@ -202,7 +202,9 @@ def _documents() -> Iterator[Case]:
         "skipped cards",
         f"query($no: Boolean = false) {{ newest(first: 30) {{ nodes {{ id ... @include(if: $no) {{ {CARD} }} }} }} }}",
     )
-    yield Case("a skipped feed", f"{{ viewer {{ id }} forYou{page(50, CARD)} }}".replace(") {", ") @skip(if: true) {", 1))
+    yield Case(
+        "a skipped feed", f"{{ viewer {{ id }} forYou{page(50, CARD)} }}".replace(") {", ") @skip(if: true) {", 1)
+    )
     yield Case(
         "four feeds of 100 cards",
         "{ newest(first: 100) { ...p } popular(first: 100) { ...p } trending(first: 100) { ...p } "
@@ -210,7 +212,7 @@ def _documents() -> Iterator[Case]:
     )
     yield Case(
         "a search text of 400 characters",
-        'query($q: String!) { search(query: $q, first: 10) { edges { node { id } } } }',
+        "query($q: String!) { search(query: $q, first: 10) { edges { node { id } } } }",
         lambda _, number: {"q": f"{number} " + "music robot " * 12},
     )
     yield Case("9,000 unused values", "{ __typename }", lambda _, __: {"v": [1] * 8_998})
@@ -232,7 +234,9 @@ def _writes() -> Iterator[Case]:
     def key(facts: Facts, number: int) -> Variables:
         return {"k": facts.projects[number % len(facts.projects)]}
 
-    like, unlike = (f"mutation($k: String!) {{ {name}(key: $k) {_PAYLOAD} }}" for name in ("likeProject", "unlikeProject"))
+    like, unlike = (
+        f"mutation($k: String!) {{ {name}(key: $k) {_PAYLOAD} }}" for name in ("likeProject", "unlikeProject")
+    )
     yield Case("like", like, key, caller="writer-1")
     yield Case("like and unlike", unlike, key, caller="writer-2", before=like)
     yield Case(
