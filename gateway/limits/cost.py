@@ -136,7 +136,7 @@ def _block_cost(
         cost = field_cost.prefetched_cost if is_prefetched else field_cost.cost
         child = BlockCost()
         if selected.block is not None:
-            child = costs[selected.block][is_prefetched or cost.is_prefetching]
+            child = costs[selected.block][cost.is_prefetching]
             once.update(child.once)
         if cost.points_once:
             once[block.type, selected.name] = cost.points_once

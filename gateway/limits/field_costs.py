@@ -93,9 +93,9 @@ def _costs(field: GraphQLField) -> tuple[Cost, Cost]:
     if definition is None:
         return INTROSPECTION_COST, INTROSPECTION_COST
     cost = definition.metadata.get(COST, ATTRIBUTE_COST)
-    if definition.metadata.get(DIRECT) is None:
+    if definition.base_resolver is not None and definition.metadata.get(DIRECT) is None:
         return cost, cost
-    return cost, replace(cost, points=ATTRIBUTE_COST.points, points_once=0)
+    return cost, replace(cost, points=ATTRIBUTE_COST.points, points_once=0, is_prefetching=True)
 
 
 def _default(field: GraphQLField, cost: Cost) -> int:

@@ -47,12 +47,14 @@ class Cost:
     alternative_argument: str | None = None  # used if `size_argument` is omitted, for example `ids` beside `keys`
     # Charged once per operation, however often the field is selected: for statements and loads that all objects share.
     points_once: float = 0
-    # Whether what a `DirectRead` below this field needs is read with the field. It then costs `ATTRIBUTE_COST`.
+    # Whether the field reads what a `DirectRead` below it needs, which then costs as much as an attribute.
     is_prefetching: bool = False
 
-    @property
-    def description_suffix(self) -> str:
-        """The last sentence of a description; empty for cheap fields."""
+    def description_suffix(self, *, is_read_directly: bool = False) -> str:
+        """Return the last sentence of a description; empty for cheap fields.
+
+        A field that is read directly costs this only where no field above has read what it needs: outside of feeds.
+        """
         if self.points + self.points_once < MIN_DOCUMENTED_COST and self.points_per_item < MIN_DOCUMENTED_COST // 100:
             return ""
         item_cost = once = ""
@@ -61,7 +63,8 @@ class Cost:
             item_cost = f" plus {self.points_per_item:,} per {item}"
         if self.points_once:
             once = f", and {self.points_once:,} once per operation"
-        return f" Costs {self.points:,} points{item_cost}{once}."
+        verb = "Outside of feeds, costs" if is_read_directly else "Costs"
+        return f" {verb} {self.points:,} points{item_cost}{once}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,5 +160,6 @@ def _reading_first(resolver: Callable[..., Any], direct: DirectRead) -> Callable
 
 
 def _field(make: Callable[..., Any], resolver: F, cost: Cost, metadata: Mapping[str, Any] = MappingProxyType({})) -> F:
-    description = description_of(resolver) + cost.description_suffix
+    is_read_directly = metadata.get(DIRECT) is not None
+    description = description_of(resolver) + cost.description_suffix(is_read_directly=is_read_directly)
     return cast(F, complete_definition(make(resolver, description=description, metadata={COST: cost, **metadata})))
