@@ -1,10 +1,11 @@
-"""Command line: sends every request of `cases` to a gateway, and compares its points with the CPU of the server.
+"""Command line: sends each request of `cases` to a gateway, and compares its points with the CPU of the server.
 
-    python -m bench.prices [--only WORD] [--rounds 3] [--markdown]
+    python -m bench.prices [--only WORD] [--rounds 3]
 
-The server has the demo data. Each document is sent as a new document (the text has a comment that no document had before),
-and as one that the process remembers. A table shows milliseconds of CPU of all threads of the server, points, and the
-ratio of ms per point to the median of all rows. Exit code 1 means that a ratio is outside a factor of three.
+The server has the demo data. Each document is sent as a new document (it ends with a comment that no document had before)
+and as a document that the process remembers. The table shows milliseconds of CPU of all threads of the server, points,
+and the ratio of ms per point to the median of all measurements. Exit code 1 means that a ratio is outside a factor of
+three.
 """
 
 import argparse
@@ -25,10 +26,13 @@ from bench.prices.cases import CASES, Case, Facts, body
 from gateway.limits.budget import REFUSED_POINTS
 
 FACTOR = 3.0
-"""A row may have this many times the median of milliseconds per point, or the reciprocal."""
+"""The greatest ratio of ms per point to the median, and the reciprocal of the least."""
 
 MIN_REQUESTS, MAX_REQUESTS, BATCH_MS = 4, 30, 60.0
-"""Requests of one measurement: as many as take about `BATCH_MS`."""
+"""Requests of one measurement: as many as take `BATCH_MS` of CPU, within the two bounds."""
+
+WARM_UP = 2
+"""Requests before a measurement, sent twice: a process remembers a document that comes for the second time."""
 
 SETTLE_S = 0.02
 """Seconds for work that follows an answer."""
@@ -37,14 +41,12 @@ _numbers = itertools.count(1)
 
 
 @dataclass(frozen=True)
-class Row:
-    """A measured request. A refused request has no data."""
+class Measured:
+    """Mean CPU time and points of a request."""
 
-    name: str
-    kind: str  # "new" or "remembered"
     ms: float
     points: float
-    fault: str
+    error: str = ""  # the code of the first error of an answer; empty if there is none
 
     @property
     def ms_per_point(self) -> float:
@@ -59,21 +61,21 @@ class Sender:
         self._target, self._process, self._facts = target, process, facts
         self._tokens: dict[tuple[str, str | None], str] = {}
 
-    def measure(self, case: Case, *, is_new: bool, requests: int) -> Row:
-        """Send requests and return their mean CPU time and points."""
+    def measure(self, case: Case, *, is_new: bool, requests: int) -> Measured:
+        """Send requests, and return their mean CPU time and points."""
         numbers = list(itertools.islice(_numbers, requests))
         bodies = [list(self._bodies(case, number, is_new=is_new)) for number in numbers]
         headers = [self._headers(case, number) for number in numbers]
         time.sleep(SETTLE_S)
-        before, points, fault = cpu_ms(self._process), 0, ""
+        before, points, error = cpu_ms(self._process), 0, ""
         for sent, sent_headers in zip(bodies, headers, strict=True):
             for content in sent:
-                response = self._target.client.post("/graphql", content=content, headers=sent_headers)
-                points += points_of(response)
-                fault = fault or fault_of(response.json())
+                answer = self._target.client.post("/graphql", content=content, headers=sent_headers).json()
+                points += points_of(answer)
+                error = error or error_of(answer)
         time.sleep(SETTLE_S)
         spent = cpu_ms(self._process) - before
-        return Row(case.name, "new" if is_new else "remembered", spent / requests, points / requests, fault)
+        return Measured(spent / requests, points / requests, error)
 
     def _bodies(self, case: Case, number: int, *, is_new: bool) -> Iterator[bytes]:
         comment = f"\n# {number}" if is_new else ""
@@ -91,15 +93,15 @@ class Sender:
         return {**headers, "Authorization": f"Bearer {self._tokens[caller]}"}
 
 
-def points_of(response: Any) -> int:
-    """Return the points that a request was charged. A refused document does not state them."""
-    return int(response.json().get("extensions", {}).get("cost", {}).get("asked", REFUSED_POINTS))
+def points_of(answer: dict[str, Any]) -> int:
+    """Return the points that a request was charged. The answer to a refused document does not state them."""
+    return int(answer.get("extensions", {}).get("cost", {}).get("asked", REFUSED_POINTS))
 
 
-def fault_of(content: dict[str, Any]) -> str:
-    """Return the code and message of the first error of an answer; empty if there is none."""
-    errors = content.get("errors")
-    return f"{errors[0]['extensions'].get('code')}: {errors[0]['message'][:80]}" if errors else ""
+def error_of(answer: dict[str, Any]) -> str:
+    """Return the code of the first error of an answer; empty if there is none."""
+    errors = answer.get("errors")
+    return str(errors[0]["extensions"].get("code")) if errors else ""
 
 
 def facts_of(target: Target) -> Facts:
@@ -118,49 +120,51 @@ def facts_of(target: Target) -> Facts:
     )
 
 
-def measure_case(sender: Sender, case: Case, rounds: int) -> list[Row]:
-    """Measure a case as a new and as a remembered document: the minimum of the rounds."""
-    rows = []
-    for is_new in (True, False):
-        warm = [sender.measure(case, is_new=is_new, requests=2) for _ in range(2)][-1]
-        requests = int(min(MAX_REQUESTS, max(MIN_REQUESTS, BATCH_MS / max(warm.ms, 0.1))))
-        rows.append(
-            min((sender.measure(case, is_new=is_new, requests=requests) for _ in range(rounds)), key=lambda row: row.ms)
-        )
-    return rows
+def measure_case(sender: Sender, case: Case, rounds: int, *, is_new: bool) -> Measured:
+    """Measure a case: the least CPU time of the rounds."""
+    warm = [sender.measure(case, is_new=is_new, requests=WARM_UP) for _ in range(2)][-1]
+    requests = int(min(MAX_REQUESTS, max(MIN_REQUESTS, BATCH_MS / max(warm.ms, 0.1))))
+    measured = [sender.measure(case, is_new=is_new, requests=requests) for _ in range(rounds)]
+    return min(measured, key=lambda one: one.ms)
 
 
-def print_rows(rows: list[Row]) -> int:
-    """Print the table, and return the number of rows outside the factor."""
-    middle = median(row.ms_per_point for row in rows)
+def print_table(rows: list[tuple[Case, Measured, Measured]]) -> int:
+    """Print the table, and return the number of measurements outside the factor."""
+    middle = median(one.ms_per_point for _, *both in rows for one in both)
     outside = 0
-    print("| ms CPU | points | ratio | document | |\n|---|---|---|---|---|")
-    for row in rows:
-        ratio = row.ms_per_point / middle
-        is_outside = not 1 / FACTOR <= ratio <= FACTOR
-        outside += is_outside
-        remark = " ".join(filter(None, ("OUTSIDE" if is_outside else "", row.fault)))
-        print(f"| {row.ms:.2f} | {row.points:,.0f} | {ratio:.2f} | {row.name} | {row.kind} {remark}|")
-    print(f"\n{len(rows)} rows, {middle * 1000:.1f} µs of CPU per point at the median, {outside} outside a factor of 3")
+    print("| document | new: ms | points | ratio | remembered: ms | points | ratio |\n|---|---|---|---|---|---|---|")
+    for case, *both in rows:
+        cells = []
+        for one in both:
+            ratio = one.ms_per_point / middle
+            is_outside = not 1 / FACTOR <= ratio <= FACTOR
+            outside += is_outside
+            cells.append(f"{one.ms:.1f} | {one.points:,.0f} | {ratio:.2f}{' OUTSIDE' if is_outside else ''}")
+        error = f" ({both[-1].error})" if both[-1].error else ""
+        print(f"| {case.name}{error} | {' | '.join(cells)} |")
+    print(f"\n{len(rows)} documents, {middle * 1000:.1f} µs of CPU per point at the median, {outside} outside")
     return outside
 
 
 def main() -> int:
     """Measure every case, and return the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", default="", help="only cases whose name contains this word")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default="", help="only cases whose name contains this text")
     parser.add_argument("--rounds", type=int, default=3)
     asked = parser.parse_args()
     cases = [case for case in CASES if asked.only in case.name]
     with tempfile.TemporaryDirectory() as folder, running_gateway(Path(folder)) as (process, target):
         sender = Sender(target, process, facts_of(target))
         wait_until_calm(process)
-        rows = []
-        for case in cases:
-            for row in measure_case(sender, case, asked.rounds):
-                rows.append(row)
-                print(row.ms, row.points, row.name, row.kind, row.fault, sep="|", file=sys.stderr, flush=True)
-    return 1 if print_rows(rows) else 0
+        rows = [
+            (
+                case,
+                measure_case(sender, case, asked.rounds, is_new=True),
+                measure_case(sender, case, asked.rounds, is_new=False),
+            )
+            for case in cases
+        ]
+    return 1 if print_table(rows) else 0
 
 
 if __name__ == "__main__":

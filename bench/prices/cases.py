@@ -3,9 +3,10 @@
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from graphql import get_introspection_query
+from graphql import get_introspection_query, parse, print_ast, separate_operations
 
 from resolvers.schema_documentation import EXPLORE_PAGE
 
@@ -19,6 +20,9 @@ INTROSPECTION = get_introspection_query()
 SOME_INTROSPECTION = "{ __schema { queryType { name } types { kind name description fields { name description } } } }"
 ALL_TYPES = """{ __schema { types { name fields { name args { name } type { name kind ofType { name kind } } }
   enumValues { name } inputFields { name } } } }"""
+
+
+_SERVICES = Path(__file__).parents[2] / "frontend/src/services"
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,8 @@ class Case:
         The subject of the token; `#` is replaced by the number of the request. None for no token.
     before
         A document that the same caller sends before each request, with the same variables; its CPU and points count.
+    operation
+        The name of the operation to run, if the document has several.
     """
 
     name: str
@@ -52,6 +58,12 @@ class Case:
     caller: str | None = "heavy"
     role: str | None = None
     before: str | None = None
+    operation: str | None = None
+
+
+def explore_page_document(file: str, operation: str) -> str:
+    """Return a document that the explore page sends."""
+    return print_ast(separate_operations(parse((_SERVICES / f"{file}.graphql").read_text()))[operation])
 
 
 def repeated(count: int, text: str) -> str:
@@ -75,7 +87,8 @@ def _feeds() -> Iterator[Case]:
         yield Case(f"{feed} 30, ids", f"{{ {feed}(first: 30) {{ edges {{ node {{ id }} }} }} }}")
         yield Case(f"{feed} 30, cards", f"{{ {feed}{page(30, CARD)} }}")
         yield Case(f"{feed} 30, cards, anonymous", f"{{ {feed}{page(30, CARD)} }}", caller=None)
-    yield Case("the explore page", f"query {EXPLORE_PAGE.strip().removeprefix('query')}")
+    yield Case("forYou 30, of the explore page", explore_page_document("feeds", "ForYou"), lambda _, __: {"first": 30})
+    yield Case("the example of the schema", f"query {EXPLORE_PAGE.strip().removeprefix('query')}")
     yield Case("forYou 30, four relations", f"{{ forYou{page(30, CARD + ' topics { id name }')} }}")
     yield Case("forYou 30, activityByDay", f"{{ forYou{page(30, 'activityByDay(days: 30) { date count }')} }}")
     yield Case("trending 5, five similar each", f"{{ trending{page(5, 'similar(first: 5) { nodes { id title } }')} }}")
@@ -117,6 +130,16 @@ def _reads() -> Iterator[Case]:
         lambda facts, _: {"k": facts.projects[:50]},
     )
     yield Case(
+        "projects by 50 keys, attributes",
+        "query($k: [String!]!) { projects(keys: $k) { id key title description createdAt } }",
+        lambda facts, _: {"k": facts.projects[:50]},
+    )
+    yield Case(
+        "projects by 10 keys, explanations",
+        "query($k: [String!]!) { projects(keys: $k) { id explanation { score } } }",
+        lambda facts, _: {"k": facts.projects[:10]},
+    )
+    yield Case(
         "node, project",
         "query($id: ID!) { node(id: $id) { id ... on Project { title } } }",
         lambda facts, number: {"id": facts.project_ids[number % len(facts.project_ids)]},
@@ -127,9 +150,9 @@ def _reads() -> Iterator[Case]:
         lambda facts, _: {"id": facts.edge_id},
     )
     yield Case(
-        "15 nodes",
-        f"query($id: ID!) {{ {repeated(15, 'n#: node(id: $id) { id ... on Project { title } }')} }}",
-        lambda facts, _: {"id": facts.project_ids[0]},
+        "why, of the explore page",
+        explore_page_document("why", "Why"),
+        lambda facts, _: {"id": facts.edge_id},
     )
     yield Case("tools 50", "{ tools(first: 50) { nodes { id key name tagline } pageInfo { endCursor } } }")
     yield Case("topics 20, searched", '{ topics(search: "da", first: 20) { nodes { id key name } } }')
@@ -174,6 +197,7 @@ def _documents() -> Iterator[Case]:
     yield Case(
         "one of 20 operations of nine root fields",
         repeated(20, f"query Q# {{ {roots} }}"),
+        operation="Q0",
     )
     yield Case("199 inline fragments, nested", "{ " + "... on Query { " * 199 + "__typename" + " }" * 200)
     yield Case("199 inline fragments", "{ " + "... on Query { __typename } " * 199 + "}")
@@ -192,6 +216,17 @@ def _documents() -> Iterator[Case]:
     )
     yield Case("30 aliases of attributes", f"{{ newest(first: 10) {{ nodes {{ {repeated(30, 'a#: title')} }} }} }}")
     yield Case("15 aliases of a feed", f"{{ {repeated(15, 'a#: newest(first: 5) { nodes { id title } }')} }}")
+    yield Case("15 aliases of tools", f"{{ {repeated(15, 'a#: tools(first: 10) { nodes { id } }')} }}")
+    yield Case(
+        "15 aliases of node",
+        f"query({repeated(15, '$n#: ID!')}) {{ {repeated(15, 'n#: node(id: $n#) { id ... on Project { title } }')} }}",
+        lambda facts, number: {f"n{at}": facts.project_ids[(number + at) % 100] for at in range(15)},
+    )
+    yield Case(
+        "15 aliases of whyNot",
+        f"query({repeated(15, '$n#: String!')}) {{ {repeated(15, 'n#: whyNot(key: $n#) { outcome }')} }}",
+        lambda facts, number: {f"n{at}": facts.projects[(number + at) % 100] for at in range(15)},
+    )
     yield Case("15 aliases of viewer", f"{{ {repeated(15, 'a#: viewer { id version }')} }}")
     yield Case("380 times __typename", "{ " + "__typename " * 100 + "}")
     yield Case(
@@ -328,15 +363,23 @@ def _service() -> Iterator[Case]:
     def records(count: int) -> Callable[[Facts, int], Variables]:
         return lambda facts, number: {
             "r": [
-                {"key": f"price-{at}", "title": f"Project {number}", "type": "github_repo", "description": "A choir of one.",
-                 "tools": facts.tools[:3], "owner": "price-owner"}
+                {"key": f"price-{at}", "title": f"Project {number}", "type": "github_repo", "tools": facts.tools[:3]}
                 for at in range(count)
-            ]
-        }  # fmt: skip
+            ],
+            "k": [f"price-{at}" for at in range(count)],
+        }
 
     upsert = "mutation($r: [ProjectInput!]!) { upsertProjects(projects: $r) { results { key status } } }"
     for count in (1, 100):
         yield Case(f"upsert {count} projects", upsert, records(count), "service", "service")
+    yield Case(
+        "upsert 100 projects and remove them",
+        "mutation($k: [String!]!) { removeProjects(keys: $k) { removed } }",
+        records(100),
+        "service",
+        "service",
+        before=upsert,
+    )
     yield Case(
         "upsert 100 tools",
         "mutation($r: [ToolInput!]!) { upsertTools(tools: $r) { results { key status } } }",
@@ -350,6 +393,6 @@ CASES: list[Case] = [*_feeds(), *_reads(), *_documents(), *_writes(), *_service(
 
 
 def body(case: Case, text: str, facts: Facts, number: int) -> bytes:
-    """Return the body of a request. A document of several operations runs the first one."""
-    operation = {"operationName": "Q0"} if text.startswith("query Q0 ") else {}
-    return json.dumps({"query": text, "variables": case.variables(facts, number), **operation}).encode()
+    """Return the body of a request."""
+    content = {"query": text, "variables": case.variables(facts, number), "operationName": case.operation}
+    return json.dumps(content).encode()

@@ -2,8 +2,8 @@
 
 A field costs ``Cost.points``, and ``Cost.points_per_item`` for every requested entry. Its block (the selection set
 below it) costs ``BlockCost.fixed``, and ``BlockCost.per_entry`` for every requested entry. ``Cost.points_once`` is
-charged once for an operation, however often it selects the field. A selection that `@skip` or `@include` leaves out
-costs nothing.
+charged once for an operation, however often it selects the field. A fragment costs as much as an attribute. A selection
+that `@skip` or `@include` leaves out costs nothing.
 
 A block's cost depends on the fields above it in one respect: whether one of them has read what the block needs
 (``Cost.is_prefetching``). So each block has two costs, computed once, however often a fragment is used.
@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 from graphql import IntValueNode, ListValueNode, NullValueNode, OperationDefinitionNode, ValueNode, VariableNode
 
 from gateway.limits.selections import SelectedField, SelectionBlock, SelectionOutline
+from resolvers.common.field_costs import ATTRIBUTE_COST
 
 MAX_COST = 10**12
 """Upper bound of computed costs: larger sums exceed every limit."""
@@ -152,7 +153,7 @@ def _block_cost(
     for fragment in block.fragments:
         if all(condition.holds(sizes) for condition in fragment.conditions):
             spread = costs[fragment.block][is_prefetched]
-            fixed += spread.fixed
+            fixed += ATTRIBUTE_COST.points + spread.fixed
             per_entry += spread.per_entry
             unsized_lists += spread.unsized_lists
             once.update(spread.once)

@@ -291,7 +291,7 @@ async def _graph_cause(info: Info, cause: counterfactual_search.Cause) -> Cause:
     )
 
 
-_REASONS_COST = Cost(20, default_size=5, points_once=1_500)
+_REASONS_COST = Cost(20, default_size=5, points_once=1_000)
 """Cost of reasons that no page has read: the evidence of one score."""
 
 

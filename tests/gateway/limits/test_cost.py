@@ -26,23 +26,23 @@ SHELF = {
     '{ books(keys: "a") { name } }': 5 + 1 + A,
     '{ books(keys: ["a", "b"]) { authors { name } } }': 5 + 2 + 2 * (4 + 3 * A),
     "{ named { name ... on Book { name authors { name } } ... on Author { books { name } } } }": (
-        1 + A + (A + 4 + 3 * A) + (A + 10 * A)
+        1 + A + (A + A + 4 + 3 * A) + (A + A + 10 * A)
     ),
-    "{ ...a ...a } fragment a on Query { named { name } }": 2 * (1 + A),
-    "{ ... { ... on Query { named { name } } } }": 1 + A,
+    "{ ...a ...a } fragment a on Query { named { name } }": 2 * (A + 1 + A),
+    "{ ... { ... on Query { named { name } } } }": A + A + 1 + A,
     "mutation { like(key: 1) { name } }": 2 * A,
     "{ nothing { there } }": 2 * A,
-    "{ nothing { ... on Nobody { there } ...a } } fragment a on Nowhere { at { all } }": 4 * A,
+    "{ nothing { ... on Nobody { there } ...a } } fragment a on Nowhere { at { all } }": 6 * A,
     # notes cost 3 each, and 50 once for an operation
     "{ shelf(first: 4) { books { notes } } }": 108 + A + 4 * 3 + 50,
     "{ a: shelf(first: 4) { books { notes } } b: shelf(first: 2) { books { notes ...f } } }"
-    " fragment f on Book { notes }": (212 + 2 * A + (4 + 2 + 2) * 3 + 50),
+    " fragment f on Book { notes }": (212 + 2 * A + 2 * A + (4 + 2 + 2) * 3 + 50),
     # a read shelf has read what notes and similar shelves need
     "{ read(first: 4) { books { notes similar(first: 2) { books { notes } } } } }": (
         10 + A + 4 * (A + 104 + A + 2 * 3) + 50
     ),
     "{ read(first: 4) { books { ...n } } shelf(first: 1) { books { ...n } } } fragment n on Book { notes }": (
-        10 + A + 4 * A + 102 + A + 3 + 50
+        10 + A + 4 * 2 * A + 102 + A + A + 3 + 50
     ),
     # what is skipped costs nothing
     "{ shelf @skip(if: true) { books { name } } named { name } }": 1 + A,
@@ -50,7 +50,7 @@ SHELF = {
     "{ shelf @skip(if: false) @include(if: true) { best { name } } }": 120 + 2 * A,
     "{ shelf @skip(if: false) @include(if: false) { best { name } } named { name } }": 1 + A,
     "{ ...s @include(if: false) ... @skip(if: true) { named { name } } } fragment s on Query { named { name } }": 0,
-    "{ ... @include(if: true) { named { name } } }": 1 + A,
+    "{ ... @include(if: true) { named { name } } }": A + 1 + A,
 }
 
 
@@ -111,7 +111,7 @@ fragment f on Query { books(keys: ["a"]) { name } }"""
 
 
 def test_what_variables_skip_costs_nothing(cost_of):
-    named, shelf, books = 1 + A, 120 + 2 * A, 6 + A
+    named, shelf, books = 1 + A, 120 + 2 * A, A + 6 + A
     assert cost_of(SKIPPED, no=False) == points(named)
     assert cost_of(SKIPPED, no=False, yes=False) == points(named + shelf)
     assert cost_of(SKIPPED, no=True) == points(named + books)
@@ -168,13 +168,19 @@ def fragments(draw: st.DrawFn) -> list[list[int | None]]:
 WIDE = Limits(SCHEMA, LimitSettings(max_fields=100_000, max_fragments=100_000))
 
 
+def count_spreads(blocks: list[list[int | None]], index: int) -> int:
+    """Count the spreads of fragments below a block, fragments expanded."""
+    return sum(1 + count_spreads(blocks, below) for below in blocks[index] if below is not None)
+
+
 @given(fragments())
 @settings(max_examples=100)
-def test_fragments_cost_what_the_same_query_costs_with_the_fragments_put_in(blocks):
+def test_fragments_cost_what_they_put_in_and_an_attribute_for_each_spread(blocks):
     text = "{ named { ...f0 } }" + "".join(
         f" fragment f{at} on Named {{ {' '.join('name' if one is None else f'...f{one}' for one in block)} }}"
         for at, block in enumerate(blocks)
     )
-    whole = WIDE.analyze(parse("{ named " + written_out(blocks, 0) + " }"))
     parts = WIDE.analyze(parse(text))
-    assert parts.cost(parts.operations[0], {}) == whole.cost(whole.operations[0], {})
+    attributes = written_out(blocks, 0).count("name")
+    expected = 1 + A * (attributes + 1 + count_spreads(blocks, 0))
+    assert parts.cost(parts.operations[0], {}) == points(expected)
