@@ -2,7 +2,7 @@
 
     python -m bench.prices [--only WORD] [--rounds 3]
 
-The server has the demo data. Each document is sent as a new document (it ends with a comment that no document had before)
+The server has the demo data. Each document is sent as a new document (it ends with a comment that is new each time)
 and as a document that the process remembers. The table shows milliseconds of CPU of all threads of the server, points,
 and the ratio of ms per point to the median of all measurements. Exit code 1 means that a ratio is outside a factor of
 three.

@@ -107,10 +107,7 @@ def _reads() -> Iterator[Case]:
         f"query($q: String!) {{ search{page(30, CARD)} }}".replace("(first", "(query: $q, first"),
         lambda _, number: {"q": f"music robots {number}"},
     )
-    yield Case(
-        "search 10, ids, the same text",
-        '{ search(query: "music", first: 10) { edges { node { id } } } }',
-    )
+    yield Case("search 10, ids, the same text", '{ search(query: "music", first: 10) { edges { node { id } } } }')
     yield Case(
         "whyNot",
         "query($k: String!) { whyNot(key: $k) { outcome summary filter rank rankedCount } }",
@@ -149,11 +146,7 @@ def _reads() -> Iterator[Case]:
         "query($id: ID!) { node(id: $id) { id ... on FeedEdge { rank score explanation { summary } } } }",
         lambda facts, _: {"id": facts.edge_id},
     )
-    yield Case(
-        "why, of the explore page",
-        explore_page_document("why", "Why"),
-        lambda facts, _: {"id": facts.edge_id},
-    )
+    yield Case("why, of the explore page", explore_page_document("why", "Why"), lambda facts, _: {"id": facts.edge_id})
     yield Case("tools 50", "{ tools(first: 50) { nodes { id key name tagline } pageInfo { endCursor } } }")
     yield Case("topics 20, searched", '{ topics(search: "da", first: 20) { nodes { id key name } } }')
     yield Case("categories", "{ categories { id key name description } }")
@@ -179,10 +172,7 @@ def _reads() -> Iterator[Case]:
         "query($id: ID!) { deletionReceipt(id: $id) { id completedAt } }",
         lambda _, number: {"id": f"00000000-0000-4000-8000-{number:012}"},
     )
-    yield Case(
-        "whatWouldRemoveIt",
-        "{ forYou(first: 1) { edges { explanation { whatWouldRemoveIt { text } } } } }",
-    )
+    yield Case("whatWouldRemoveIt", "{ forYou(first: 1) { edges { explanation { whatWouldRemoveIt { text } } } } }")
 
 
 def _documents() -> Iterator[Case]:
@@ -194,11 +184,7 @@ def _documents() -> Iterator[Case]:
       tools(first: 1) { nodes { id } } topics(first: 1) { nodes { id } } newest(first: 1) { nodes { id } }
       popular(first: 1) { nodes { id } } trending(first: 1) { nodes { id } }"""
     yield Case("nine root fields", f"{{ {roots} }}")
-    yield Case(
-        "one of 20 operations of nine root fields",
-        repeated(20, f"query Q# {{ {roots} }}"),
-        operation="Q0",
-    )
+    yield Case("one of 20 operations of nine root fields", repeated(20, f"query Q# {{ {roots} }}"), operation="Q0")
     yield Case("199 inline fragments, nested", "{ " + "... on Query { " * 199 + "__typename" + " }" * 200)
     yield Case("199 inline fragments", "{ " + "... on Query { __typename } " * 199 + "}")
     yield Case(
@@ -228,11 +214,8 @@ def _documents() -> Iterator[Case]:
         lambda facts, number: {f"n{at}": facts.projects[(number + at) % 100] for at in range(15)},
     )
     yield Case("15 aliases of viewer", f"{{ {repeated(15, 'a#: viewer { id version }')} }}")
-    yield Case("380 times __typename", "{ " + "__typename " * 100 + "}")
-    yield Case(
-        "70 equal objects",
-        "{ newest(first: 1) { edges { node { " + "owner { key } " * 69 + "} } } }",
-    )
+    yield Case("100 times __typename", "{ " + "__typename " * 100 + "}")
+    yield Case("70 equal objects", "{ newest(first: 1) { edges { node { " + "owner { key } " * 69 + "} } } }")
     yield Case(
         "skipped cards",
         f"query($no: Boolean = false) {{ newest(first: 30) {{ nodes {{ id ... @include(if: $no) {{ {CARD} }} }} }} }}",
@@ -275,6 +258,13 @@ def _writes() -> Iterator[Case]:
     yield Case("like", like, key, caller="writer-1")
     yield Case("like and unlike", unlike, key, caller="writer-2", before=like)
     yield Case(
+        "a first like, then forYou 30",
+        f"query($k: String!) {{ forYou{page(30, CARD)} project(key: $k) {{ id }} }}",
+        key,
+        caller="liker-#",
+        before=like,
+    )
+    yield Case(
         "like, then forYou 30",
         f"query($k: String!) {{ forYou{page(30, CARD)} project(key: $k) {{ id }} }}",
         key,
@@ -286,12 +276,7 @@ def _writes() -> Iterator[Case]:
     record = "mutation($e: [InteractionInput!]!) { recordInteractions(events: $e) { recorded userErrors { code } } }"
     for count in (1, 50, 500):
         yield Case(f"{count} events", record, _events(count), caller=f"writer-4-{count}")
-    yield Case(
-        "501 events, refused",
-        record,
-        _events(501),
-        caller="writer-5",
-    )
+    yield Case("501 events, refused", record, _events(501), caller="writer-5")
     yield Case(
         "2,000 events, refused",
         record,
@@ -340,9 +325,7 @@ def _writes() -> Iterator[Case]:
         caller="writer-11-#",
     )
     yield Case(
-        "exportMyData, 1000",
-        "mutation { exportMyData(first: 1000) { data pageInfo { hasNextPage } } }",
-        caller="heavy",
+        "exportMyData, 1000", "mutation { exportMyData(first: 1000) { data pageInfo { hasNextPage } } }", caller="heavy"
     )
     yield Case(
         "like, 15 times",

@@ -182,7 +182,7 @@ Keys = Annotated[list[str], f"The `key`s, up to {MAX_RECORDS:,}."]
 
 @strawberry.type
 class CatalogMutation:
-    @mutation(Cost(300, 15, "projects", MAX_RECORDS), Role.SERVICE)
+    @mutation(Cost(300, 20, "projects", MAX_RECORDS), Role.SERVICE)
     async def upsert_projects(
         self, info: Info, projects: Annotated[list[ProjectInput], "The projects."]
     ) -> UpsertPayload | None:
