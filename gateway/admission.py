@@ -15,7 +15,14 @@ from gateway.documents.document_cache import DocumentCache
 from gateway.documents.graphql_request import GraphQLRequest
 from gateway.documents.resolution import DocumentResolver
 from gateway.errors import RequestRefused, Unauthenticated
-from gateway.limits.budget import REFUSED_POINTS, REQUEST_POINTS, UNAUTHENTICATED_POINTS, Budgets, OverBudget
+from gateway.limits.budget import (
+    INVALID_VARIABLES_POINTS,
+    REQUEST_POINTS,
+    UNAUTHENTICATED_POINTS,
+    Budgets,
+    OverBudget,
+    refused_points,
+)
 from gateway.limits.limits import Limits
 from gateway.limits.rate_limits import RateLimitStore
 
@@ -94,7 +101,7 @@ class Admission:
         except OverBudget:
             raise
         except (RequestRefused, DocumentRefused):
-            await self._budgets.charge(authentication, REFUSED_POINTS, store)
+            await self._budgets.charge(authentication, refused_points(parameters.query), store)
             raise
         await self._resolver.register(resolved)
         if isinstance(prepared, list):
@@ -133,9 +140,9 @@ class Admission:
     def _price(
         self, document: Document, operation: OperationDefinitionNode, prepared: Prepared, *, is_privileged: bool
     ) -> int:
-        """Return the points of an operation. With wrong variables it does not run, and costs `REFUSED_POINTS`."""
+        """Return the points of the fields of an operation. With variables that do not fit, none of them runs."""
         if isinstance(prepared, list):
-            return REFUSED_POINTS
+            return INVALID_VARIABLES_POINTS
         assert document.analysis is not None  # noqa: S101 (for the type checker)
         variables = prepared.variable_values.coerced
         return self.limits.cost(document.analysis, operation, variables, is_privileged=is_privileged)

@@ -91,14 +91,14 @@ class LimitSettings(BaseSettings):
         120.0, 0.01, 3_600, "Maximum seconds for an operation with the role service or administrator."
     )
     rate_limit: int = number(
-        150_000,
+        120_000,
         0,
         1_000_000_000,
-        "Maximum points per minute of each user and of each anonymous session; 0 sets no limit. 150000 points are "
-        "1.5 seconds of work: an explore page with explanations each second, and what the viewer does on it.",
+        "Maximum points per minute of each user and of each anonymous session; 0 sets no limit. 120000 points are "
+        "1.2 seconds of work: an explore page with explanations each second, and what the viewer does on it.",
     )
     rate_limit_address: int = number(
-        750_000,
+        600_000,
         0,
         1_000_000_000,
         "Maximum points per minute of all anonymous callers of one IPv4 address or IPv6 /64 network; 0 sets no limit.",

@@ -23,7 +23,7 @@ from bench.abuse.measuring import cpu_ms, running_gateway, wait_until_calm
 from bench.abuse.probe import Target
 from bench.abuse.tokens import bearer
 from bench.prices.cases import CASES, Case, Facts, body
-from gateway.limits.budget import REFUSED_POINTS
+from gateway.limits.budget import refused_points
 
 FACTOR = 3.0
 """The greatest ratio of ms per point to the median, and the reciprocal of the least."""
@@ -71,7 +71,7 @@ class Sender:
         for sent, sent_headers in zip(bodies, headers, strict=True):
             for content in sent:
                 answer = self._target.client.post("/graphql", content=content, headers=sent_headers).json()
-                points += points_of(answer)
+                points += points_of(answer, case.document)
                 error = error or error_of(answer)
         time.sleep(SETTLE_S)
         spent = cpu_ms(self._process) - before
@@ -93,9 +93,9 @@ class Sender:
         return {**headers, "Authorization": f"Bearer {self._tokens[caller]}"}
 
 
-def points_of(answer: dict[str, Any]) -> int:
+def points_of(answer: dict[str, Any], document: str) -> int:
     """Return the points that a request was charged. The answer to a refused document does not state them."""
-    return int(answer.get("extensions", {}).get("cost", {}).get("asked", REFUSED_POINTS))
+    return int(answer.get("extensions", {}).get("cost", {}).get("asked", refused_points(document)))
 
 
 def error_of(answer: dict[str, Any]) -> str:

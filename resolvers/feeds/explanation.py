@@ -321,7 +321,7 @@ class Explanation(View):
         """The evidence, most important first. Query details by type: `... on Popular { likeCount }`."""
         return [Reason.class_of(row).of(row) for row in (await self._with_reasons(info)).reason_rows]
 
-    @computed(Cost(500, points_once=8_500))
+    @computed(Cost(500, points_once=10_000))
     async def what_would_remove_it(self, info: Info) -> Counterfactual | None:
         """The smallest set of your interests and interactions that keeps the project on your page.
 

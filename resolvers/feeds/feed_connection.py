@@ -260,7 +260,7 @@ class FeedQuery:
         """All projects, latest first. Null only on error."""
         return await serve_feed(info, info.context.feeds.newest, first, after, where)
 
-    @computed(Cost(500, 2, "first", MAX_PAGE_SIZE, is_prefetching=True))
+    @computed(Cost(430, 2, "first", MAX_PAGE_SIZE, is_prefetching=True))
     async def search(
         self,
         info: Info,

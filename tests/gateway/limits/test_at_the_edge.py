@@ -4,7 +4,7 @@ import pytest
 from graphql import GraphQLEnumType, GraphQLNonNull, get_named_type, get_nullable_type, is_list_type
 
 from db.models import Role
-from gateway.limits.budget import REFUSED_POINTS, REQUEST_POINTS
+from gateway.limits.budget import INVALID_VARIABLES_POINTS, REFUSED_POINTS, REQUEST_POINTS
 from gateway.limits.limits import NEW_DOCUMENT_POINTS, NODE_POINTS
 from resolvers.common.field_costs import COST
 from resolvers.schema import schema
@@ -104,7 +104,7 @@ async def test_variables_that_do_not_fit_cost_as_much_as_a_refused_request(clien
     assert error_of(refused)["extensions"]["code"] == "BAD_USER_INPUT"
     assert (
         refused.json()["extensions"]["cost"]["asked"] - refused.json()["extensions"]["cost"]["newDocument"]
-        == REFUSED_POINTS + REQUEST_POINTS
+        == INVALID_VARIABLES_POINTS + REQUEST_POINTS
     )
     assert run.json()["data"] == {"echo": "1"}
     cost = run.json()["extensions"]["cost"]
@@ -117,7 +117,7 @@ async def test_many_values_are_paid_for_before_they_are_coerced(gateway):
         refused, over = await ask(client, NUMBER, variables=values), await ask(client, NUMBER, variables=values)
     assert error_of(refused)["extensions"]["code"] == "BAD_USER_INPUT"
     cost = refused.json()["extensions"]["cost"]
-    assert cost["asked"] == 120 + REFUSED_POINTS + REQUEST_POINTS + cost["newDocument"]
+    assert cost["asked"] == 120 + INVALID_VARIABLES_POINTS + REQUEST_POINTS + cost["newDocument"]
     assert cost["remaining"] == 1_550 - cost["asked"] == 90
     assert over.status_code == 429
     assert error_of(over)["extensions"]["cost"]["asked"] == 120
