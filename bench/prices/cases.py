@@ -185,6 +185,7 @@ def _documents() -> Iterator[Case]:
       popular(first: 1) { nodes { id } } trending(first: 1) { nodes { id } }"""
     yield Case("nine root fields", f"{{ {roots} }}")
     yield Case("one of 20 operations of nine root fields", repeated(20, f"query Q# {{ {roots} }}"), operation="Q0")
+    yield Case("a text of 15,000 lines", '{ project(key: """' + "\n x" * 15_000 + '""") { key } }')
     yield Case("199 inline fragments, nested", "{ " + "... on Query { " * 199 + "__typename" + " }" * 200)
     yield Case("199 inline fragments", "{ " + "... on Query { __typename } " * 199 + "}")
     yield Case(

@@ -20,6 +20,9 @@ NEW_DOCUMENT_POINTS, NODE_POINTS, PAIR_POINTS = 150, 6.0, 0.7
 """Points of a document that the process does not remember, of each node of its syntax tree, and of each pair of
 selections or fragments that validation compares. Parsing, validation and compilation take 1.5 ms and 60 µs per node."""
 
+DOCUMENT_CHARACTERS_PER_POINT = 60
+"""Characters of such a document per point: 60,000 take 30 ms in a text of many lines, and 3 ms as blanks."""
+
 VALUES_PER_POINT = 10
 """Values of variables that are read and coerced per point: 9,000 take 3 ms in one list, 15 ms in objects."""
 
@@ -89,7 +92,9 @@ class Limits:
         _require("TOO_MANY_MERGES", _MERGES, pairs, self._settings.max_merges)
         operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
         pairs += sizes.named_fragments * (sizes.named_fragments - 1) // 2
+        characters = 0 if document.loc is None else document.loc.end
         points = NEW_DOCUMENT_POINTS + NODE_POINTS * sizes.nodes + PAIR_POINTS * pairs
+        points += characters // DOCUMENT_CHARACTERS_PER_POINT
         return Analysis(outlined, operations, ceil(points), sizes.variables)
 
     def cost(

@@ -5,7 +5,7 @@ from graphql import GraphQLEnumType, GraphQLNonNull, get_named_type, get_nullabl
 
 from db.models import Role
 from gateway.limits.budget import INVALID_VARIABLES_POINTS, REFUSED_POINTS, REQUEST_POINTS
-from gateway.limits.limits import NEW_DOCUMENT_POINTS, NODE_POINTS
+from gateway.limits.limits import DOCUMENT_CHARACTERS_PER_POINT, NEW_DOCUMENT_POINTS, NODE_POINTS
 from resolvers.common.field_costs import COST
 from resolvers.schema import schema
 
@@ -40,8 +40,9 @@ async def test_all_operations_of_a_new_document_are_paid_for_and_only_one_when_i
     document = " ".join(f"query Q{at} {{ a: echo b: echo c: echo }}" for at in range(20))
     async with gateway() as client:
         costs = [(await ask(client, document, operationName="Q7")).json()["extensions"]["cost"] for _ in range(3)]
-    nodes = 1 + 20 * (3 + 3 * 4)  # an operation: itself, its name, its selection set; a field: itself, names, alias
-    assert costs[0]["newDocument"] == NEW_DOCUMENT_POINTS + NODE_POINTS * (nodes - 20 * 3)
+    nodes = 1 + 20 * (3 + 3 * 3)  # an operation: itself, its name, its selection set; a field: itself, alias, name
+    characters = len(document) // DOCUMENT_CHARACTERS_PER_POINT
+    assert costs[0]["newDocument"] == NEW_DOCUMENT_POINTS + NODE_POINTS * nodes + characters
     assert [cost["asked"] - cost["newDocument"] for cost in costs] == [ECHO] * 3
     assert costs[2]["newDocument"] == 0
 

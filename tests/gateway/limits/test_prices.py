@@ -45,17 +45,24 @@ def test_a_new_document_costs_its_nodes():
     assert new_document_points("{ __typename }") == NEW_DOCUMENT_POINTS + NODE_POINTS * 5
 
 
+def test_a_new_document_costs_its_characters():
+    assert new_document_points("{ __typename }" + " " * 6_000) == new_document_points("{ __typename }") + 100
+
+
 def test_of_20_operations_in_a_new_document_all_are_paid_for():
-    one = new_document_points(f"query Q {{ {NINE_FIELDS} }}") - NEW_DOCUMENT_POINTS - NODE_POINTS
-    twenty = new_document_points(" ".join(f"query Q{at} {{ {NINE_FIELDS} }}" for at in range(20)))
-    assert twenty == NEW_DOCUMENT_POINTS + NODE_POINTS + 20 * one
-    assert twenty > 9_000
+    def nodes_of(text: str) -> float:
+        characters = len(text) // limits.DOCUMENT_CHARACTERS_PER_POINT
+        return new_document_points(text) - NEW_DOCUMENT_POINTS - NODE_POINTS - characters
+
+    twenty = " ".join(f"query Q{at} {{ {NINE_FIELDS} }}" for at in range(20))
+    assert nodes_of(twenty) == 20 * nodes_of(f"query Q {{ {NINE_FIELDS} }}") > 9_000
 
 
 def test_nested_inline_fragments_cost_their_nodes_when_new_and_their_number_each_time():
     nested = "{ " + "... on Query { " * 199 + "__typename" + " }" * 200
     # a fragment has a type condition with a name, and a selection set
-    assert new_document_points(nested) == NEW_DOCUMENT_POINTS + NODE_POINTS * (5 + 199 * 4)
+    characters = len(nested) // limits.DOCUMENT_CHARACTERS_PER_POINT
+    assert new_document_points(nested) == NEW_DOCUMENT_POINTS + NODE_POINTS * (5 + 199 * 4) + characters
     assert price(nested) == 200 * ATTRIBUTE_COST.points
 
 
@@ -65,7 +72,7 @@ def test_pairs_that_validation_compares_cost_points():
 
     per_owner = NODE_POINTS * 5  # each has two names, two fields and a selection set
     pairs = 2 * (70 * 69 // 2)  # of owners and of keys
-    assert owners(70) - owners(1) == pytest.approx(69 * per_owner + PAIR_POINTS * pairs, abs=1)
+    assert owners(70) - owners(1) == pytest.approx(69 * per_owner + PAIR_POINTS * pairs + 69 * 14 / 60, abs=2)
 
 
 def test_a_skipped_feed_costs_nothing():
@@ -136,6 +143,7 @@ def test_more_than_30_descriptions_state_a_cost():
                 f"{NEW_DOCUMENT_POINTS} points",
                 f"{NODE_POINTS:g} per node",
                 f"{PAIR_POINTS:g} per pair",
+                f"every {limits.DOCUMENT_CHARACTERS_PER_POINT} characters",
                 f"every {limits.VALUES_PER_POINT} values",
                 f"more than {limits.FREE_VALUES:,} values",
                 f"{budget.REFUSED_POINTS} to {budget.MAX_REFUSED_POINTS:,} points",
