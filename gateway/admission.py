@@ -1,7 +1,7 @@
 """Admission of an operation: authentication, document, limits, budget and validation, for HTTP and WebSockets alike."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import strawberry
@@ -15,7 +15,14 @@ from gateway.documents.document_cache import DocumentCache
 from gateway.documents.graphql_request import GraphQLRequest
 from gateway.documents.resolution import DocumentResolver
 from gateway.errors import RequestRefused, Unauthenticated
-from gateway.limits.budget import REFUSED_POINTS, REQUEST_POINTS, UNAUTHENTICATED_POINTS, Budgets, OverBudget
+from gateway.limits.budget import (
+    INVALID_VARIABLES_POINTS,
+    REQUEST_POINTS,
+    UNAUTHENTICATED_POINTS,
+    Budgets,
+    OverBudget,
+    refused_points,
+)
 from gateway.limits.limits import Limits
 from gateway.limits.rate_limits import RateLimitStore
 
@@ -85,14 +92,17 @@ class Admission:
                 document.analysis = self.limits.analyze(document.node)
             if coercion_points:
                 await self._budgets.charge(authentication, coercion_points, store)
+            parameters = replace(parameters, variables=document.analysis.shorten(parameters.variables))
             prepared = self._prepare(document, parameters, max_errors=0)
-            points = REQUEST_POINTS + self._price(document, operation, prepared, is_privileged=is_privileged)
+            new_document_points = 0 if document.is_cached else document.analysis.reading_points
+            points = self._price(document, operation, prepared, is_privileged=is_privileged)
+            points += REQUEST_POINTS + new_document_points
             budget = await self._budgets.charge(authentication, points, store)
             self._documents.validate(document)
         except OverBudget:
             raise
         except (RequestRefused, DocumentRefused):
-            await self._budgets.charge(authentication, REFUSED_POINTS, store)
+            await self._budgets.charge(authentication, refused_points(parameters.query), store)
             raise
         await self._resolver.register(resolved)
         if isinstance(prepared, list):
@@ -101,10 +111,9 @@ class Admission:
             prepared = self._prepare(document, parameters, max_errors)
         else:
             prepared.plans = document.plans  # type: ignore[attr-defined]  # an attribute of `resolvers.execution`
-        remaining = {} if budget is None else budget.extension
-        return AdmittedOperation(
-            document, operation.operation, {**remaining, "asked": coercion_points + points}, prepared
-        )
+        cost = {} if budget is None else budget.extension
+        cost |= {"asked": coercion_points + points, "newDocument": new_document_points}
+        return AdmittedOperation(document, operation.operation, cost, prepared)
 
     def _select_operation(
         self, request: HTTPConnection, parameters: GraphQLRequest, text: str
@@ -132,9 +141,9 @@ class Admission:
     def _price(
         self, document: Document, operation: OperationDefinitionNode, prepared: Prepared, *, is_privileged: bool
     ) -> int:
-        """Return the points of an operation. An operation that is refused for its variables costs `REFUSED_POINTS`."""
+        """Return the points of the fields of an operation. With variables that do not fit, none of them runs."""
         if isinstance(prepared, list):
-            return REFUSED_POINTS
+            return INVALID_VARIABLES_POINTS
         assert document.analysis is not None  # noqa: S101 (for the type checker)
         variables = prepared.variable_values.coerced
         return self.limits.cost(document.analysis, operation, variables, is_privileged=is_privileged)

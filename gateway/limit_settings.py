@@ -57,7 +57,7 @@ class LimitSettings(BaseSettings):
         500_000, 100, 10_000_000, "Maximum values in the variables with the role service or administrator."
     )
     max_cost: int = number(
-        25_000,
+        15_000,
         100,
         100_000_000,
         "Maximum points of a viewer's operation. A point is about ten microseconds of work; descriptions in the schema "
@@ -91,14 +91,14 @@ class LimitSettings(BaseSettings):
         120.0, 0.01, 3_600, "Maximum seconds for an operation with the role service or administrator."
     )
     rate_limit: int = number(
-        300_000,
+        120_000,
         0,
         1_000_000_000,
-        "Maximum points per minute of each user and of each anonymous session; 0 sets no limit. 300000 points are "
-        "three seconds of work, or about sixty rich pages.",
+        "Maximum points per minute of each user and of each anonymous session; 0 sets no limit. 120000 points are "
+        "1.2 seconds of work: an explore page with explanations each second, and what the viewer does on it.",
     )
     rate_limit_address: int = number(
-        1_500_000,
+        600_000,
         0,
         1_000_000_000,
         "Maximum points per minute of all anonymous callers of one IPv4 address or IPv6 /64 network; 0 sets no limit.",

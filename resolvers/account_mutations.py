@@ -142,7 +142,7 @@ _FOREIGN = user_error(
 
 @strawberry.type
 class AccountMutation:
-    @mutation(Cost(3_000))
+    @mutation(Cost(800))
     async def claim_session(self, info: Info) -> ClaimSessionPayload | None:
         """Transfer to your account what you did in this session before you signed in.
 
@@ -160,7 +160,7 @@ class AccountMutation:
             status=claimed.status, transferred_count=sum(claimed.moved_rows.values()), user_errors=errors
         )
 
-    @mutation(Cost(1_000))
+    @mutation(Cost(400))
     async def revoke_sessions(self, info: Info) -> RevokeSessionsPayload | None:
         """End the claims of session ids.
 
@@ -171,7 +171,7 @@ class AccountMutation:
         revoked, errors = await attempt(lambda: manage_account.revoke_sessions(info.context), 0)
         return RevokeSessionsPayload(revoked=revoked, user_errors=errors)
 
-    @mutation(Cost(1_000, 2, "first", MAX_EXPORT_ROWS))
+    @mutation(Cost(500, 2, "first", MAX_EXPORT_ROWS))
     async def export_my_data(
         self,
         info: Info,
@@ -203,7 +203,7 @@ class AccountMutation:
             user_errors=errors,
         )
 
-    @mutation(Cost(10_000))
+    @mutation(Cost(1_000))
     async def delete_my_data(
         self, info: Info, projects: Annotated[OwnedProjects, "What happens to your projects."]
     ) -> DeleteMyDataPayload | None:
@@ -216,7 +216,7 @@ class AccountMutation:
         receipt, errors = await attempt(lambda: manage_account.delete_viewer(info.context, projects), None)
         return DeleteMyDataPayload(receipt=_deletion_receipt(receipt), user_errors=errors)
 
-    @mutation(Cost(5_000, 100, "keys", MAX_RECORDS), Role.SERVICE)
+    @mutation(Cost(500, 50, "keys", MAX_RECORDS), Role.SERVICE)
     async def remove_users(
         self,
         info: Info,

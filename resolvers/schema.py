@@ -49,7 +49,7 @@ _NODES: dict[str, tuple[str, Callable[[Any], Node]]] = {
 }
 """For each node type except `FeedEdge`: the loader by key, and the converter of its values."""
 
-_NODE_COST = Cost(150)
+_NODE_COST = Cost(20, points_once=150)
 """Cost of `node`: one or two statements. For an edge, reading and unpacking the stored ranking takes 1.5 ms of CPU."""
 
 

@@ -57,7 +57,7 @@ class WhyNot:
 
 @strawberry.type
 class WhyNotQuery:
-    @computed(Cost(1_500))
+    @computed(Cost(100, points_once=250))
     async def why_not(
         self, info: Info, key: ProjectKey = None, id: ProjectId = None, where: Where = None
     ) -> WhyNot | None:

@@ -15,8 +15,8 @@ MOST_MS = 100.0
 POINT_MS = 0.01
 """CPU of a point (`resolvers.common.field_costs.Cost`)."""
 
-TOLERANCE = 2.0
-"""A priced operation may take this many times the CPU that its points say: the machine is not the one of the prices."""
+TOLERANCE = 3.0
+"""A priced operation may take this many times the CPU that its points say, as in `bench.prices`."""
 
 WARM_UP_S = 90.0
 """Seconds of rounds that are not counted. They fill the caches, and a ranking is made anew after 60 s, beside the last

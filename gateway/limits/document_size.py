@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from graphql import DocumentNode, Node
+from graphql import DocumentNode, Node, VariableNode
 
 from gateway.limits.selections import SelectedField, SelectionBlock, SelectionOutline
 
@@ -38,6 +38,8 @@ class DocumentSize:
     named_fragments: int  # number of named fragments
     nesting: int  # nesting of lists and objects in a literal value
     object_fields: int  # maximum number of fields of an object literal
+    nodes: int  # number of nodes of the syntax tree
+    variables: Counter[str]  # number of nodes that name a variable, its definitions included
 
 
 def measure(document: DocumentNode, outline: SelectionOutline) -> DocumentSize:
@@ -45,7 +47,7 @@ def measure(document: DocumentNode, outline: SelectionOutline) -> DocumentSize:
     sizes: list[SelectionSize] = []
     for block in outline.blocks:
         sizes.append(_selection_size(block, sizes))
-    directives, nesting, object_fields = _measure_nodes(document)
+    directives, nesting, object_fields, nodes, variables = _measure_nodes(document)
     return DocumentSize(
         largest=SelectionSize(*map(max, zip(*sizes, strict=True))),
         repeats=_repeats(outline),
@@ -54,12 +56,14 @@ def measure(document: DocumentNode, outline: SelectionOutline) -> DocumentSize:
         named_fragments=len(outline.named_fragments),
         nesting=nesting,
         object_fields=object_fields,
+        nodes=nodes,
+        variables=variables,
     )
 
 
 def pairs_to_merge(outline: SelectionOutline) -> int:
     """Count the pairs of fields with the same response name, fragments expanded. Validation compares each pair."""
-    spread_blocks = {index for block in outline.blocks for index in block.fragments}
+    spread_blocks = {fragment.block for block in outline.blocks for fragment in block.fragments}
     pending = [[root] for root in (*outline.operations, *outline.named_fragments) if root not in spread_blocks]
     pairs = 0
     while pending:
@@ -67,7 +71,7 @@ def pairs_to_merge(outline: SelectionOutline) -> int:
         blocks = pending.pop()
         while blocks:
             block = outline.blocks[blocks.pop()]
-            blocks += block.fragments
+            blocks += [fragment.block for fragment in block.fragments]
             for selected in block.fields:
                 by_key.setdefault(selected.key, []).append(selected.block)
         for children in by_key.values():
@@ -92,7 +96,7 @@ def _selection_size(block: SelectionBlock, sizes: list[SelectionSize]) -> Select
         fragments += child.fragments
         aliases += selected.is_aliased + child.aliases
     for fragment in block.fragments:
-        spread = sizes[fragment]
+        spread = sizes[fragment.block]
         depth = max(depth, spread.depth)
         introspection_depth = max(introspection_depth, spread.introspection_depth)
         nested_type_lists = max(nested_type_lists, spread.nested_type_lists)
@@ -117,25 +121,32 @@ def _repeats(outline: SelectionOutline) -> tuple[int, str]:
     for block in outline.blocks:
         count = Counter(selected.name for selected in block.fields) if block.type in roots else Counter[str]()
         for fragment in block.fragments:
-            count.update(counts[fragment])
+            count.update(counts[fragment.block])
         counts.append(count)
     maxima = [counts[operation].most_common(1) for operation in outline.operations]
     return max(((times, name) for ((name, times),) in filter(None, maxima)), default=(0, ""))
 
 
-def _measure_nodes(document: DocumentNode) -> tuple[int, int, int]:
-    """Return the maxima of directives at one place, of the nesting of literals, and of the fields of an object."""
-    directives = nesting = object_fields = 0
+def _measure_nodes(document: DocumentNode) -> tuple[int, int, int, int, Counter[str]]:
+    """Return the maxima of directives at one place, of the nesting of literals and of the fields of an object.
+
+    Then follow the number of nodes, and the number of nodes that name each variable.
+    """
+    directives = nesting = object_fields = nodes = 0
+    variables = Counter[str]()
     pending: list[tuple[Node, int]] = [(document, 0)]
     while pending:
         node, depth = pending.pop()
+        nodes += 1
         directives = max(directives, len(getattr(node, "directives", None) or ()))
+        if isinstance(node, VariableNode):
+            variables[node.name.value] += 1
         if node.kind in ("list_value", "object_value"):
             depth += 1
             nesting = max(nesting, depth)
             object_fields = max(object_fields, len(getattr(node, "fields", ())))
         pending += [(child, depth) for child in _children(node)]
-    return directives, nesting, object_fields
+    return directives, nesting, object_fields, nodes, variables
 
 
 def _children(node: Node) -> Iterator[Node]:

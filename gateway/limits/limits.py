@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from math import ceil
 from typing import Any, TypeVar
 
 from graphql import DocumentNode, GraphQLSchema, GraphQLSyntaxError, OperationDefinitionNode, parse
@@ -15,8 +16,15 @@ from gateway.limits.selections import outline
 
 CHARACTERS_PER_KB = 1_000
 
-VALUES_PER_POINT = 3
-"""Values of variables that are coerced per point. 10,000 values in objects take 15 ms, 32 ms if the last is invalid."""
+NEW_DOCUMENT_POINTS, NODE_POINTS, PAIR_POINTS = 150, 6.0, 0.7
+"""Points of a document that the process does not remember, of each node of its syntax tree, and of each pair of
+selections or fragments that validation compares. Parsing, validation and compilation take 1.5 ms and 60 µs per node."""
+
+DOCUMENT_CHARACTERS_PER_POINT = 60
+"""Characters of such a document per point: 60,000 take 30 ms in a text of many lines, and 3 ms as blanks."""
+
+VALUES_PER_POINT = 10
+"""Values of variables that are read and coerced per point: 9,000 take 3 ms in one list, 15 ms in objects."""
 
 FREE_VALUES = 1_000
 """Values that are coerced before anything is charged: that takes 3 ms at most, as long as a separate charge."""
@@ -77,11 +85,17 @@ class Limits:
     def analyze(self, document: DocumentNode) -> Analysis:
         """Measure a document that has been parsed and not yet validated."""
         outlined = outline(document, self._field_costs)
-        self._check_size(measure(document, outlined))
+        sizes = measure(document, outlined)
+        self._check_size(sizes)
         # Counting the pairs expands fragments, so their number is checked before.
-        _require("TOO_MANY_MERGES", _MERGES, pairs_to_merge(outlined), self._settings.max_merges)
+        pairs = pairs_to_merge(outlined)
+        _require("TOO_MANY_MERGES", _MERGES, pairs, self._settings.max_merges)
         operations = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
-        return Analysis(outlined, operations)
+        pairs += sizes.named_fragments * (sizes.named_fragments - 1) // 2
+        characters = 0 if document.loc is None else document.loc.end
+        points = NEW_DOCUMENT_POINTS + NODE_POINTS * sizes.nodes + PAIR_POINTS * pairs
+        points += characters // DOCUMENT_CHARACTERS_PER_POINT
+        return Analysis(outlined, operations, ceil(points), sizes.variables)
 
     def cost(
         self,

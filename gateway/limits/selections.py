@@ -4,23 +4,39 @@ With nested fragments, a document of 700 bytes can expand to a million fields. O
 measure, so the time is linear in the length of the document. Nothing here is recursive, so no document is too deep.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from graphql import (
+    BooleanValueNode,
     DocumentNode,
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
     InlineFragmentNode,
     OperationDefinitionNode,
+    SelectionNode,
     SelectionSetNode,
     ValueNode,
+    VariableNode,
 )
 
 from gateway.errors import OverLimit
 from gateway.limits.field_costs import FieldCost, FieldCosts
+
+
+class Condition(NamedTuple):
+    """The condition of a `@skip` or an `@include`."""
+
+    value: VariableNode | BooleanValueNode
+    selects: bool  # the value with which the selection is executed
+
+    def holds(self, variables: Mapping[str, Any]) -> bool:
+        """Tell whether the selection is executed. A variable without a value is an error of the request."""
+        if isinstance(self.value, BooleanValueNode):
+            return self.value.value is self.selects
+        return variables.get(self.value.name.value, self.selects) is self.selects
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +49,24 @@ class SelectedField:
     field_cost: FieldCost
     size: ValueNode | None  # the value of the argument that determines the number of entries, or None without one
     block: int | None  # the index of its block, or None for a leaf
+    conditions: tuple[Condition, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SelectedFragment:
+    """An inline fragment or a fragment spread in a selection set."""
+
+    block: int  # the index of its block
+    conditions: tuple[Condition, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class SelectionBlock:
-    """A selection set: its fields, and the indices of the blocks of its fragments."""
+    """A selection set: its fields and its fragments."""
 
     type: str | None  # the type whose fields it selects, or None for an unknown type
     fields: list[SelectedField] = field(default_factory=list)
-    fragments: list[int] = field(default_factory=list)
+    fragments: list[SelectedFragment] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +150,11 @@ class _Builder:
                 case FieldNode():
                     block.fields.append(self._selected_field(node, pending.type))
                 case InlineFragmentNode():
-                    block.fragments.append(self._index_by_node[id(node.selection_set)])
+                    block.fragments.append(self._selected_fragment(node, node.selection_set))
                 case FragmentSpreadNode() if node.name.value in self._fragments:
-                    selection_set = self._fragments[node.name.value].selection_set
-                    block.fragments.append(self._index_by_node[id(selection_set)])
+                    block.fragments.append(
+                        self._selected_fragment(node, self._fragments[node.name.value].selection_set)
+                    )
         return block
 
     def _selected_field(self, node: FieldNode, type_: str | None) -> SelectedField:
@@ -137,8 +163,24 @@ class _Builder:
         size = next((argument.value for argument in node.arguments or () if argument.name.value in sizing), None)
         block = None if node.selection_set is None else self._index_by_node[id(node.selection_set)]
         key = node.name.value if node.alias is None else node.alias.value
-        return SelectedField(node.name.value, key, node.alias is not None, field_cost, size, block)
+        return SelectedField(node.name.value, key, node.alias is not None, field_cost, size, block, _conditions(node))
+
+    def _selected_fragment(
+        self, node: InlineFragmentNode | FragmentSpreadNode, selection_set: SelectionSetNode
+    ) -> SelectedFragment:
+        return SelectedFragment(self._index_by_node[id(selection_set)], _conditions(node))
 
 
 def _open_fragment(node: FragmentDefinitionNode) -> _PendingBlock:
     return _PendingBlock(node.selection_set, node.type_condition.name.value)
+
+
+def _conditions(node: SelectionNode) -> tuple[Condition, ...]:
+    """Return the conditions of a selection. Validation reports a directive without a valid one."""
+    return tuple(
+        Condition(argument.value, directive.name.value == "include")
+        for directive in node.directives or ()
+        if directive.name.value in ("include", "skip")
+        for argument in directive.arguments or ()
+        if argument.name.value == "if" and isinstance(argument.value, VariableNode | BooleanValueNode)
+    )

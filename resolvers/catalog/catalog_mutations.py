@@ -182,32 +182,32 @@ Keys = Annotated[list[str], f"The `key`s, up to {MAX_RECORDS:,}."]
 
 @strawberry.type
 class CatalogMutation:
-    @mutation(Cost(1_000, 50, "projects", MAX_RECORDS), Role.SERVICE)
+    @mutation(Cost(300, 20, "projects", MAX_RECORDS), Role.SERVICE)
     async def upsert_projects(
         self, info: Info, projects: Annotated[list[ProjectInput], "The projects."]
     ) -> UpsertPayload | None:
         """Create or update projects. {_BATCH}."""
         return await UpsertPayload.from_use_case(info, upsert_catalog.upsert_projects, input_fields(projects))
 
-    @mutation(Cost(1_000, 50, "keys", MAX_RECORDS), Role.SERVICE)
+    @mutation(Cost(300, 15, "keys", MAX_RECORDS), Role.SERVICE)
     async def remove_projects(self, info: Info, keys: Keys) -> RemovePayload | None:
         """Delete projects and all their data. Requires the role SERVICE."""
         removed, errors = await attempt(lambda: upsert_catalog.remove_projects(info.context, keys), 0)
         return RemovePayload(removed=removed, user_errors=errors)
 
-    @mutation(Cost(1_000, 50, "tools", MAX_RECORDS), Role.SERVICE)
+    @mutation(Cost(300, 15, "tools", MAX_RECORDS), Role.SERVICE)
     async def upsert_tools(self, info: Info, tools: Annotated[list[ToolInput], "The tools."]) -> UpsertPayload | None:
         """Create or update tools. {_BATCH}."""
         return await UpsertPayload.from_use_case(info, upsert_catalog.upsert_tools, input_fields(tools))
 
-    @mutation(Cost(1_000, 50, "categories", MAX_RECORDS), Role.SERVICE)
+    @mutation(Cost(300, 15, "categories", MAX_RECORDS), Role.SERVICE)
     async def upsert_categories(
         self, info: Info, categories: Annotated[list[CategoryInput], "The categories."]
     ) -> UpsertPayload | None:
         """Create or update categories. {_BATCH}."""
         return await UpsertPayload.from_use_case(info, upsert_catalog.upsert_categories, input_fields(categories))
 
-    @mutation(Cost(1_000, 50, "users", MAX_RECORDS), Role.SERVICE)
+    @mutation(Cost(300, 15, "users", MAX_RECORDS), Role.SERVICE)
     async def upsert_users(self, info: Info, users: Annotated[list[UserInput], "The users."]) -> UpsertPayload | None:
         """Create or update users. {_BATCH}."""
         return await UpsertPayload.from_use_case(info, upsert_catalog.upsert_users, input_fields(users))

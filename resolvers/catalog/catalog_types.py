@@ -120,7 +120,7 @@ class ToolConnection(Connection[Tool]):
 
 @strawberry.type
 class CatalogQuery:
-    @computed(Cost(200, 2, "first", MAX_PAGE_SIZE), shared=True)
+    @computed(Cost(100, 2, "first", MAX_PAGE_SIZE, points_once=150, is_prefetching=True), shared=True)
     async def tools(
         self,
         info: Info,
@@ -145,7 +145,7 @@ class CatalogQuery:
             items, first, has_previous=position is not None, degraded=list(results.degraded)
         )
 
-    @computed(Cost(200, 2, "first", MAX_PAGE_SIZE), shared=True)
+    @computed(Cost(100, 2, "first", MAX_PAGE_SIZE, points_once=150, is_prefetching=True), shared=True)
     async def topics(
         self,
         info: Info,
@@ -160,7 +160,7 @@ class CatalogQuery:
         items = [(encode_cursor("topic", term.name, term.id), Topic.of(term)) for term in terms]
         return Connection.from_items(items, first, has_previous=position is not None)
 
-    @computed(Cost(50, default_size=50), shared=True)
+    @computed(Cost(20, default_size=50, points_once=100, is_prefetching=True), shared=True)
     async def categories(self, info: Info) -> list[Category]:
         """All categories, sorted by name."""
         loader = info.context.loaders.categories_by_key

@@ -1,7 +1,7 @@
 """Decorators that make methods fields, mutations and subscriptions, and declare their costs.
 
 Before an operation runs, `gateway.limits` adds up the costs of its fields. The descriptions in the schema state the
-higher costs.
+higher costs. `python -m bench.prices` compares the costs with the CPU that they stand for.
 """
 
 from collections.abc import Callable, Mapping
@@ -29,7 +29,7 @@ SHARED = "shared"
 DIRECT = "direct"
 """The key of the `DirectRead` in a field's metadata."""
 
-MIN_DOCUMENTED_COST = 1_000
+MIN_DOCUMENTED_COST = 500
 """Points from which a description states the cost; a page of results costs more than a cheaper field itself."""
 
 
@@ -37,25 +37,34 @@ MIN_DOCUMENTED_COST = 1_000
 class Cost:
     """The cost of resolving a field once, without its subfields. A point is about 10 µs of CPU."""
 
-    points: int = 0  # fixed part
-    points_per_item: int = 0  # for each item that `size_argument` requests
+    points: float = 0  # for each object that has the field
+    points_per_item: float = 0  # for each item that `size_argument` requests
     # Argument that states the number of requested items: a number, or a list whose length counts. Lists directly below
     # the field are assumed to have as many items. None if no argument states a number.
     size_argument: str | None = None
     max_size: int = 100  # maximum number of items that the resolver accepts; larger numbers are counted as this one
     default_size: int = 10  # assumed number of items of a list field without `size_argument`
     alternative_argument: str | None = None  # used if `size_argument` is omitted, for example `ids` beside `keys`
+    # Charged once per operation, however often the field is selected: for statements and loads that all objects share.
+    points_once: float = 0
+    # Whether the field reads what a `DirectRead` below it needs, which then costs as much as an attribute.
+    is_prefetching: bool = False
 
-    @property
-    def description_suffix(self) -> str:
-        """The last sentence of a description; empty for cheap fields."""
-        if self.points < MIN_DOCUMENTED_COST and self.points_per_item < MIN_DOCUMENTED_COST // 100:
+    def description_suffix(self, *, is_read_directly: bool = False) -> str:
+        """Return the last sentence of a description; empty for cheap fields.
+
+        A field that is read directly costs this only where no field above has read what it needs: outside of feeds.
+        """
+        if self.points + self.points_once < MIN_DOCUMENTED_COST and self.points_per_item < MIN_DOCUMENTED_COST // 100:
             return ""
-        item_cost = ""
+        item_cost = once = ""
         if self.points_per_item:
             item = "requested item" if self.size_argument == "first" else f"item of `{self.size_argument}`"
             item_cost = f" plus {self.points_per_item:,} per {item}"
-        return f" Costs {self.points:,} points{item_cost}."
+        if self.points_once:
+            once = f", and {self.points_once:,} once per operation"
+        verb = "Outside of feeds, costs" if is_read_directly else "Costs"
+        return f" {verb} {self.points:,} points{item_cost}{once}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +84,17 @@ class DirectRead:
     needs: Callable[..., Any] | None = None
 
 
-ATTRIBUTE_COST = Cost(1)
-"""Cost of an attribute: 3.6 µs in the executor, and its share of the JSON."""
+ATTRIBUTE_COST = Cost(0.2)
+"""Cost of a value that is read directly, and its share of the JSON."""
 
-LOADER_COST = Cost(4)
-"""Cost of a resolver that awaits a loader: 35 µs in the executor, and its share of the batch."""
+LOADER_COST = Cost(12, points_once=100)
+"""Cost of a resolver that awaits a loader: a call of the executor for each object, and one statement for all."""
 
-READ_COST = Cost(50)
-"""Cost of a resolver with one or two SQL statements of its own."""
+READ_COST = Cost(20, points_once=100)
+"""Cost of a resolver with a statement that the same field elsewhere in the operation shares."""
 
-WRITE_COST = Cost(500)
-"""Cost of a mutation: a transaction, and reading the changed data again."""
+WRITE_COST = Cost(400, points_once=1_500)
+"""Cost of a mutation: a transaction, and once a share of ranking the viewer's feed again."""
 
 
 def computed(
@@ -151,5 +160,6 @@ def _reading_first(resolver: Callable[..., Any], direct: DirectRead) -> Callable
 
 
 def _field(make: Callable[..., Any], resolver: F, cost: Cost, metadata: Mapping[str, Any] = MappingProxyType({})) -> F:
-    description = description_of(resolver) + cost.description_suffix
+    is_read_directly = metadata.get(DIRECT) is not None
+    description = description_of(resolver) + cost.description_suffix(is_read_directly=is_read_directly)
     return cast(F, complete_definition(make(resolver, description=description, metadata={COST: cost, **metadata})))

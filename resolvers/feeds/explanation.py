@@ -295,6 +295,10 @@ async def _graph_cause(info: Info, cause: counterfactual_search.Cause) -> Cause:
     )
 
 
+_REASONS_COST = Cost(20, default_size=5, points_once=1_000)
+"""Cost of reasons that no page has read: the evidence of one score."""
+
+
 def _reasons_needed() -> PageNeeds:
     return PageNeeds(reasons=True)
 
@@ -311,17 +315,17 @@ class Explanation(View):
     ]
     adjustments: Annotated[list[Adjustment], "The changes of rank after scoring."]
 
-    @computed(Cost(30), read="summary", needs=_reasons_needed)
+    @computed(_REASONS_COST, read="summary", needs=_reasons_needed)
     async def summary(self, info: Info) -> str:
         """The explanation in one sentence."""
         return (await self._with_reasons(info)).summary
 
-    @computed(Cost(30, default_size=5), read="reason_rows", needs=_reasons_needed)
+    @computed(_REASONS_COST, read="reason_rows", needs=_reasons_needed)
     async def reasons(self, info: Info) -> list[Reason]:
         """The evidence, most important first. Query details by type: `... on Popular { likeCount }`."""
         return [Reason.class_of(row).of(row) for row in (await self._with_reasons(info)).reason_rows]
 
-    @computed(Cost(2_000))
+    @computed(Cost(500, points_once=10_000))
     async def what_would_remove_it(self, info: Info) -> Counterfactual | None:
         """The smallest set of your interests and interactions that keeps the project on your page.
 

@@ -212,7 +212,7 @@ Where = Annotated[ProjectFilterInput | None, "A filter of the feed."]
 class FeedQuery:
     """The feeds. Each is nullable, so that an error in one feed does not affect the others."""
 
-    @computed(Cost(3_000, 5, "first", MAX_PAGE_SIZE))
+    @computed(Cost(300, 2, "first", MAX_PAGE_SIZE, is_prefetching=True))
     async def for_you(
         self, info: Info, first: FeedFirst = DEFAULT_PAGE_SIZE, after: FeedAfter = None, where: Where = None
     ) -> FeedConnection | None:
@@ -223,7 +223,7 @@ class FeedQuery:
         """
         return await serve_feed(info, info.context.feeds.for_you, first, after, where, personal=True)
 
-    @computed(Cost(500, 5, "first", MAX_PAGE_SIZE), shared=True)
+    @computed(Cost(150, 2, "first", MAX_PAGE_SIZE, is_prefetching=True), shared=True)
     async def popular(
         self, info: Info, first: FeedFirst = DEFAULT_PAGE_SIZE, after: FeedAfter = None, where: Where = None
     ) -> FeedConnection | None:
@@ -234,7 +234,7 @@ class FeedQuery:
         """
         return await serve_feed(info, info.context.feeds.popular, first, after, where)
 
-    @computed(Cost(800, 5, "first", MAX_PAGE_SIZE), shared=True)
+    @computed(Cost(150, 2, "first", MAX_PAGE_SIZE, is_prefetching=True), shared=True)
     async def trending(
         self,
         info: Info,
@@ -254,14 +254,14 @@ class FeedQuery:
 
         return await serve_feed(info, serve, first, after, where)
 
-    @computed(Cost(300, 5, "first", MAX_PAGE_SIZE), shared=True)
+    @computed(Cost(300, 2, "first", MAX_PAGE_SIZE, is_prefetching=True), shared=True)
     async def newest(
         self, info: Info, first: FeedFirst = DEFAULT_PAGE_SIZE, after: After = None, where: Where = None
     ) -> FeedConnection | None:
         """All projects, latest first. Null only on error."""
         return await serve_feed(info, info.context.feeds.newest, first, after, where)
 
-    @computed(Cost(2_500, 5, "first", MAX_PAGE_SIZE))
+    @computed(Cost(430, 2, "first", MAX_PAGE_SIZE, is_prefetching=True))
     async def search(
         self,
         info: Info,

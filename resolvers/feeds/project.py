@@ -40,6 +40,8 @@ DEFAULT_ACTIVITY_DAYS = 14
 MAX_KEYS = 100
 """Maximum number of projects in `projects`, as in the largest page of a feed."""
 
+_TERMS_COST = Cost(12, default_size=3, points_once=100)
+"""Cost of the terms of one kind: a project has 3 or fewer."""
 
 Days = Annotated[int | None, f"The number of days: 1 to {MAX_ACTIVITY_DAYS}."]
 
@@ -118,17 +120,17 @@ class Project(Node, View):
         """The owner; null if unknown."""
         return await user_by_id(info, self.row.owner_id) if isinstance(self.row, ProjectCard) else None
 
-    @computed(shared=True, read="content.tools")
+    @computed(_TERMS_COST, shared=True, read="content.tools")
     async def tools(self, info: Info) -> list[Tool]:
         """The tools of the project, sorted by name."""
         return [Tool.of(term) for term in (await self._terms(info)).tools]
 
-    @computed(shared=True, read="content.categories")
+    @computed(_TERMS_COST, shared=True, read="content.categories")
     async def categories(self, info: Info) -> list[Category]:
         """The categories of the project, sorted by name."""
         return [Category.of(term) for term in (await self._terms(info)).categories]
 
-    @computed(shared=True, read="content.topics")
+    @computed(_TERMS_COST, shared=True, read="content.topics")
     async def topics(self, info: Info) -> list[Topic]:
         """The topics of the project, sorted by name."""
         return [Topic.of(term) for term in (await self._terms(info)).topics]
@@ -145,13 +147,18 @@ class Project(Node, View):
         marks = await info.context.loaders.marks_by_project.load(self.row.content.id)
         return marks is not None and marks.saved
 
-    @computed(Cost(6, 1, "days", MAX_ACTIVITY_DAYS), shared=True, read=_activity, needs=_activity_needed)
+    @computed(
+        Cost(20, 0.1, "days", MAX_ACTIVITY_DAYS, points_once=100),
+        shared=True,
+        read=_activity,
+        needs=_activity_needed,
+    )
     async def activity(self, info: Info, days: Days = DEFAULT_ACTIVITY_DAYS) -> list[int]:
         """The number of first-time visitors on each of the last days (UTC), today last, for a sparkline."""
         return await self._load_activity(info, days)
 
     @computed(
-        Cost(8, 2, "days", MAX_ACTIVITY_DAYS),
+        Cost(20, 0.5, "days", MAX_ACTIVITY_DAYS, points_once=100),
         shared=True,
         read=lambda project, days: _by_day(_activity(project, days)),
         needs=_activity_needed,
@@ -160,7 +167,7 @@ class Project(Node, View):
         """The number of first-time visitors on each of the last days (UTC) with its date, today last."""
         return _by_day(await self._load_activity(info, days))
 
-    @computed(Cost(100))
+    @computed(Cost(30, points_once=3_000))
     async def explanation(self, info: Info) -> Explanation | None:
         """The current For You score of the project, for use outside of feeds, for example on a detail page.
 
@@ -169,7 +176,7 @@ class Project(Node, View):
         scored = await info.context.loaders.explanation_by_project.load(self.row.content.id)
         return None if scored is None else Explanation.of(ExplanationRow(scored, ProjectFilter()))
 
-    @computed(Cost(1_000, 5, "first", MAX_PAGE_SIZE))
+    @computed(Cost(250, 2, "first", MAX_PAGE_SIZE, is_prefetching=True))
     async def similar(self, info: Info, first: FeedFirst = 10, after: FeedAfter = None) -> LazyFeed | None:
         """The most similar projects, best first. Null only on error."""
         from resolvers.feeds import feed_connection  # noqa: PLC0415 (the types of the two modules refer to each other)
@@ -197,7 +204,7 @@ class ProjectQuery:
         card = await info.context.loaders.cards_by_key.load(key_of("Project", key, id))
         return None if card is None else Project.of(card)
 
-    @computed(Cost(50, 5, "keys", MAX_KEYS, alternative_argument="ids"))
+    @computed(Cost(20, 4, "keys", MAX_KEYS, alternative_argument="ids", points_once=150))
     async def projects(
         self,
         info: Info,
@@ -212,6 +219,6 @@ class ProjectQuery:
         """
         requested = keys_of("Project", keys, ids)
         if len(requested) > MAX_KEYS:
-            raise InvalidArgument(f"You requested {len(requested)} projects; request at most {MAX_KEYS}.")
+            raise InvalidArgument(f"Request at most {MAX_KEYS} projects; you requested more.")
         cards = await info.context.loaders.cards_by_key.load_many(requested)
         return [None if card is None else Project.of(card) for card in cards]

@@ -69,7 +69,7 @@ class DismissalPayload(ProjectInteractionPayload):
     ] = None
     before: strawberry.Private[Page | None] = None
 
-    @computed(Cost(6_000))
+    @computed(Cost(1_500))
     async def page_change(self, info: Info) -> PageChange | None:
         """The changes among the first {FIRST_PAGE_SIZE} projects of your `forYou`.
 

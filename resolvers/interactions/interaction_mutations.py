@@ -139,7 +139,7 @@ class InteractionMutation:
         project_interactions.unsave_project, "Remove a project from your saved projects."
     )
 
-    @mutation(Cost(500, 15, "events", MAX_EVENTS))
+    @mutation(Cost(400, 3, "events", MAX_EVENTS, points_once=1_500))
     async def record_interactions(
         self, info: Info, events: Annotated[list[InteractionInput], f"The events in any order, up to {MAX_EVENTS}."]
     ) -> RecordInteractionsPayload | None:

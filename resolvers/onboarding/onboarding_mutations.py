@@ -67,22 +67,22 @@ class OnboardingPayload(ViewerPayload):
         'The errors in the input, with paths such as `["answers", "0", "options", "2"]`; empty on success.',
     ]
 
-    @computed(Cost(50, default_size=30))
+    @computed(Cost(60, default_size=30))
     async def interests(self, info: Info) -> list[Interest]:
         """Your interests after the change, by confidence. Interests that you chose have the confidence 1."""
         return await interests_of(info.context)
 
-    @computed(Cost(500))
+    @computed(Cost(300))
     async def status(self, info: Info) -> PersonalizationStatus:
         """The personalization status after the change."""
         return await personalization_status_of(info.context)
 
-    @computed(Cost(500))
+    @computed(Cost(300))
     async def progress(self, info: Info, locale: Locale = None) -> OnboardingProgress:
         """The progress of onboarding after the change."""
         return OnboardingProgress.from_questions(await onboarding_questions_of(info.context, locale))
 
-    @computed(Cost(3_000, 5, "first", MAX_PAGE_SIZE))
+    @computed(Cost(2_000, 2, "first", MAX_PAGE_SIZE, is_prefetching=True))
     async def feed(self, info: Info, first: FeedFirst = DEFAULT_PAGE_SIZE) -> FeedConnection | None:
         """The first page of `forYou` after the change; null if nothing was stored."""
         return await serve_feed(info, info.context.feeds.for_you, first, None, None) if self.saved else None
@@ -90,7 +90,7 @@ class OnboardingPayload(ViewerPayload):
 
 @strawberry.type
 class OnboardingMutation:
-    @mutation(Cost(1_000, 20, "answers", MAX_ANSWERS))
+    @mutation(Cost(500, 20, "answers", MAX_ANSWERS, points_once=1_000))
     async def submit_onboarding(
         self, info: Info, answers: Annotated[list[OnboardingAnswerInput], f"The answers, up to {MAX_ANSWERS}."]
     ) -> OnboardingPayload | None:

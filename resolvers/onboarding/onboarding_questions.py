@@ -172,7 +172,7 @@ async def onboarding_questions_of(context: Context, locale: str | None) -> list[
 
 @strawberry.type
 class OnboardingQuery:
-    @computed(Cost(500, default_size=5))
+    @computed(Cost(80, default_size=5, points_once=300))
     async def onboarding_questions(self, info: Info, locale: Locale = None) -> list[OnboardingQuestion]:
         """The onboarding questions in order, with the viewer's answers.
 
@@ -181,7 +181,7 @@ class OnboardingQuery:
         """
         return await onboarding_questions_of(info.context, locale)
 
-    @computed(Cost(500))
+    @computed(Cost(80, points_once=300))
     async def onboarding_progress(self, info: Info, locale: Locale = None) -> OnboardingProgress:
         """The progress of the viewer in onboarding, and the next question."""
         return OnboardingProgress.from_questions(await onboarding_questions_of(info.context, locale))

@@ -92,7 +92,7 @@ class RefreshOnboardingPayload:
 
 @strawberry.type
 class QuestionMutation:
-    @mutation(Cost(1_000, 100, "questions", MAX_QUESTIONS), Role.SERVICE)
+    @mutation(Cost(300, 50, "questions", MAX_QUESTIONS), Role.SERVICE)
     async def upsert_onboarding_questions(
         self,
         info: Info,
@@ -113,7 +113,7 @@ class QuestionMutation:
             _use_input_names(result.user_errors)
         return payload
 
-    @mutation(Cost(5_000), Role.SERVICE)
+    @mutation(Cost(60_000), Role.SERVICE)
     async def refresh_onboarding_questions(self, info: Info) -> RefreshOnboardingPayload | None:
         """Generate onboarding questions from the catalog now, for example after a large import.
 

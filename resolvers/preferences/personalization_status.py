@@ -192,7 +192,7 @@ async def personalization_status_of(context: Context) -> PersonalizationStatus:
 
 @strawberry.type
 class PersonalizationQuery:
-    @computed(Cost(500))
+    @computed(Cost(80, points_once=300))
     async def personalization_status(self, info: Info) -> PersonalizationStatus:
         """The personalization status of the viewer: whether to show onboarding, and the quality of the profile.
 

@@ -36,7 +36,7 @@ class InterestInput:
 class InterestsPayload(ChangePayload):
     """The return value of mutations on interests."""
 
-    @computed(Cost(50, default_size=30))
+    @computed(Cost(60, default_size=30))
     async def interests(self, info: Info) -> list[Interest]:
         """Your interests after the change, highest confidence first."""
         return await interests_of(info.context)
@@ -74,9 +74,13 @@ class UpdatePersonalizationSettingsPayload(ChangePayload):
         return (await current_viewer(info)).personalization_settings()
 
 
+_CHANGE_COST = Cost(100, points_once=1_000)
+"""Cost of a change of preferences: two small rows, and once a share of ranking the viewer's feed again."""
+
+
 @strawberry.type
 class PreferenceMutation:
-    @mutation(Cost(500, 5, "interests", MAX_INTERESTS))
+    @mutation(Cost(100, 5, "interests", MAX_INTERESTS, points_once=1_000))
     async def set_interests(
         self,
         info: Info,
@@ -94,7 +98,7 @@ class PreferenceMutation:
             )
         )
 
-    @mutation()
+    @mutation(_CHANGE_COST)
     async def remove_interest(
         self, info: Info, interest: Annotated[InterestInput, "The interest to remove."]
     ) -> InterestsPayload | None:
@@ -107,7 +111,7 @@ class PreferenceMutation:
             lambda: change_preferences.remove_interest(info.context, interest.to_term("interest"))
         )
 
-    @mutation()
+    @mutation(_CHANGE_COST)
     async def mute(self, info: Info, kind: Kind = None, key: Key = None, id: Id = None) -> MutePayload | None:
         """Mute a topic, category, tool, user or project.
 
@@ -118,14 +122,14 @@ class PreferenceMutation:
             lambda: change_preferences.mute(info.context, *mute_subject_of(kind, key, id))
         )
 
-    @mutation()
+    @mutation(_CHANGE_COST)
     async def unmute(self, info: Info, kind: Kind = None, key: Key = None, id: Id = None) -> MutePayload | None:
         """Remove a mute. Does nothing if there is none."""
         return await MutePayload.from_use_case(
             lambda: change_preferences.unmute(info.context, *mute_subject_of(kind, key, id))
         )
 
-    @mutation()
+    @mutation(_CHANGE_COST)
     async def update_personalization_settings(
         self, info: Info, settings: Annotated[PersonalizationSettingsInput, "The settings to change."]
     ) -> UpdatePersonalizationSettingsPayload | None:

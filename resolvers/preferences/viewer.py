@@ -143,7 +143,7 @@ class Viewer:
         """The public profile; null without a token, and before the first interaction of a new user."""
         return await user_by_id(info, self.record.user_id)
 
-    @computed(Cost(50, default_size=30))
+    @computed(Cost(60, default_size=30))
     async def interests(self, info: Info) -> list[Interest]:
         """The viewer's interests, highest confidence first."""
         return await interests_of(info.context)
@@ -153,7 +153,7 @@ class Viewer:
         """The viewer's settings for personalization."""
         return PersonalizationSettings(**preferences_in(self.record.settings).model_dump())
 
-    @computed(Cost(50, 2, "first", MAX_PAGE_SIZE))
+    @computed(Cost(60, 2, "first", MAX_PAGE_SIZE))
     async def mutes(self, info: Info, first: First = DEFAULT_PAGE_SIZE, after: After = None) -> Connection[Mute]:
         """The viewer's mutes, latest first."""
         first = validate_first(first)

@@ -33,7 +33,7 @@ async def set_interests(work: UnitOfWork, interests: Sequence[TermName]) -> bool
     """Replace the viewer's stated interests; return whether anything changed."""
     viewer = await work.identified_viewer()
     if len(interests) > MAX_INTERESTS:
-        raise InputRefused(too_many_error("interests", len(interests), MAX_INTERESTS))
+        raise InputRefused(too_many_error("interests", MAX_INTERESTS))
     term_ids = await _read_term_ids(work, viewer, interests)
     unknown = [
         _interest_error(term, "interests", index) for index, term in enumerate(interests) if term not in term_ids

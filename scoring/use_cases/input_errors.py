@@ -63,9 +63,12 @@ def unknown_project_error(*path: Step) -> InputError:
     return InputError(UserErrorCode.UNKNOWN_PROJECT, "The project does not exist, or you may not see it.", path)
 
 
-def too_many_error(name: str, count: int, maximum: int) -> InputError:
-    """Return the error for an argument with too many items."""
-    return InputError(UserErrorCode.TOO_MANY, f"You sent {count:,} {name}; send at most {maximum:,}.", (name,))
+def too_many_error(name: str, maximum: int) -> InputError:
+    """Return the error for an argument with too many items.
+
+    It does not say how many were sent: the gateway may have cut the list one item beyond the maximum.
+    """
+    return InputError(UserErrorCode.TOO_MANY, f"Send at most {maximum:,} {name}; you sent more.", (name,))
 
 
 def validation_errors(error: ValidationError, *path: Step) -> list[InputError]:

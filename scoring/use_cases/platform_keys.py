@@ -27,5 +27,5 @@ def is_storable_text(value: str) -> bool:
 def distinct_valid_keys(keys: Sequence[str]) -> list[str]:
     """Return the distinct valid keys. Raises `InputRefused` for more than `MAX_RECORDS` keys."""
     if len(keys) > MAX_RECORDS:
-        raise InputRefused(too_many_error("keys", len(keys), MAX_RECORDS))
+        raise InputRefused(too_many_error("keys", MAX_RECORDS))
     return [key for key in dict.fromkeys(keys) if is_valid_key(key)]

@@ -112,7 +112,7 @@ async def record_interactions(
     """Record interactions in one transaction; an invalid one does not affect the others."""
     viewer = await work.identified_viewer()
     if len(sent_interactions) > MAX_EVENTS:
-        raise InputRefused(too_many_error("events", len(sent_interactions), MAX_EVENTS))
+        raise InputRefused(too_many_error("events", MAX_EVENTS))
     keys = sorted({interaction.project for interaction in sent_interactions if is_valid_key(interaction.project)})
     cards = await cards_by_key(work.stores.database, keys, viewer.user_id) if keys else {}
     current_time, opted_out = now(), work.caller.opted_out

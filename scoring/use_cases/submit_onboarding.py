@@ -79,7 +79,7 @@ def check_answers(
     if not sent_answers:
         raise InputRefused(InputError(UserErrorCode.EMPTY, "Answer at least one question.", path))
     if len(sent_answers) > MAX_ANSWERS:
-        raise InputRefused(too_many_error("answers", len(sent_answers), MAX_ANSWERS))
+        raise InputRefused(too_many_error("answers", MAX_ANSWERS))
     by_key = {question.key: question for question in questions}
     errors: list[InputError] = []
     choices: list[CheckedAnswer] = []

@@ -105,7 +105,7 @@ async def _upsert(
     write_if_empty: bool = False,
 ) -> list[UpsertedRecord]:
     if len(items) > max_items:
-        raise InputRefused(too_many_error(name, len(items), max_items))
+        raise InputRefused(too_many_error(name, max_items))
     records: dict[int, R] = {}
     errors: dict[int, list[InputError]] = defaultdict(list)
     for index, item in enumerate(items):

@@ -23,6 +23,10 @@ class Book(ResolvedDocument):
     def similar(self, first: int = 10) -> "Shelf":
         raise NotImplementedError
 
+    @computed(Cost(3, points_once=50), read="notes")
+    def notes(self) -> str:
+        raise NotImplementedError
+
     @computed(Cost(4, default_size=3))
     def authors(self) -> list["Author"]:
         raise NotImplementedError
@@ -43,6 +47,10 @@ class Shelf:
 class Query:
     @computed(Cost(100, 2, "first", 50))
     def shelf(self, first: int | None = 10) -> Shelf | None:
+        raise NotImplementedError
+
+    @computed(Cost(2, 2, "first", 50, is_prefetching=True))
+    def read(self, first: int) -> Shelf:
         raise NotImplementedError
 
     @computed(Cost(5, 1, "keys", 20))

@@ -4,11 +4,15 @@ import pytest
 from graphql import GraphQLEnumType, GraphQLNonNull, get_named_type, get_nullable_type, is_list_type
 
 from db.models import Role
+from gateway.limits.budget import INVALID_VARIABLES_POINTS, REFUSED_POINTS, REQUEST_POINTS
+from gateway.limits.limits import DOCUMENT_CHARACTERS_PER_POINT, NEW_DOCUMENT_POINTS, NODE_POINTS
 from resolvers.common.field_costs import COST
 from resolvers.schema import schema
 
 PROXY_OF_THE_TESTS = "127.0.0.1"  # httpx calls itself so
 SESSION = "X-Session-Id"
+ECHO = REQUEST_POINTS + 1  # `{ echo }` is one attribute, rounded up
+NEW = int(NEW_DOCUMENT_POINTS + NODE_POINTS * 5)  # document, operation, selection set, field and its name
 
 
 async def ask(client, query="{ echo }", headers=None, **body):
@@ -22,14 +26,29 @@ def error_of(answer):
 
 async def test_an_answer_says_what_it_cost_and_what_is_left(gateway):
     async with gateway(rate_limit_address=1_000) as client:
-        first, second = [(await ask(client)).json()["extensions"]["cost"] for _ in range(2)]
-    assert first == {"asked": 11, "limit": 1_000, "remaining": 989, "resetsInSeconds": first["resetsInSeconds"]}
-    assert second["remaining"] == 978
-    assert 60 < first["resetsInSeconds"] <= 120
+        costs = [(await ask(client)).json()["extensions"]["cost"] for _ in range(3)]
+    assert {**costs[0], "resetsInSeconds": 0} == {
+        "asked": NEW + ECHO, "newDocument": NEW, "limit": 1_000, "remaining": 1_000 - NEW - ECHO, "resetsInSeconds": 0
+    }  # fmt: skip
+    assert 60 < costs[0]["resetsInSeconds"] <= 120
+    assert [cost["newDocument"] for cost in costs] == [NEW, NEW, 0], "a document is kept when it comes again"
+    assert [cost["asked"] for cost in costs] == [NEW + ECHO, NEW + ECHO, ECHO]
+    assert costs[-1]["remaining"] == 1_000 - 2 * NEW - 3 * ECHO
+
+
+async def test_all_operations_of_a_new_document_are_paid_for_and_only_one_when_it_is_remembered(gateway):
+    document = " ".join(f"query Q{at} {{ a: echo b: echo c: echo }}" for at in range(20))
+    async with gateway() as client:
+        costs = [(await ask(client, document, operationName="Q7")).json()["extensions"]["cost"] for _ in range(3)]
+    nodes = 1 + 20 * (3 + 3 * 3)  # an operation: itself, its name, its selection set; a field: itself, alias, name
+    characters = len(document) // DOCUMENT_CHARACTERS_PER_POINT
+    assert costs[0]["newDocument"] == NEW_DOCUMENT_POINTS + NODE_POINTS * nodes + characters
+    assert [cost["asked"] - cost["newDocument"] for cost in costs] == [ECHO] * 3
+    assert costs[2]["newDocument"] == 0
 
 
 async def test_whoever_has_spent_the_budget_is_told_when_to_come_back(gateway):
-    async with gateway(rate_limit_address=30) as client:
+    async with gateway(rate_limit_address=2 * (NEW + ECHO) + 8) as client:
         answers = [await ask(client) for _ in range(3)]
     assert [answer.status_code for answer in answers] == [200, 200, 429]
     refused = answers[-1]
@@ -41,7 +60,7 @@ async def test_whoever_has_spent_the_budget_is_told_when_to_come_back(gateway):
 
 
 async def test_a_new_session_at_each_request_is_no_way_round(gateway):
-    async with gateway(rate_limit=100, rate_limit_address=50) as client:
+    async with gateway(rate_limit=10_000, rate_limit_address=2 * NEW + 4 * ECHO) as client:
         sessions = [answer.headers[SESSION] for answer in [await ask(client) for _ in range(4)]]
         assert len(set(sessions)) == 4
         assert (await ask(client)).status_code == 429
@@ -53,11 +72,11 @@ async def test_behind_a_proxy_of_the_settings_each_caller_has_a_budget(gateway):
     def at(address):
         return {"X-Forwarded-For": address}
 
-    async with gateway(rate_limit_address=20, trusted_proxies=f"{PROXY_OF_THE_TESTS}, ::1") as client:
+    async with gateway(rate_limit_address=NEW + ECHO, trusted_proxies=f"{PROXY_OF_THE_TESTS}, ::1") as client:
         assert (await ask(client, headers=at("203.0.113.1"))).status_code == 200
         assert (await ask(client, headers=at("203.0.113.1"))).status_code == 429
         assert (await ask(client, headers=at("203.0.113.2"))).status_code == 200
-    async with gateway(rate_limit_address=20) as client:
+    async with gateway(rate_limit_address=NEW + ECHO) as client:
         assert (await ask(client, headers=at("203.0.113.1"))).status_code == 200
         assert (await ask(client, headers=at("203.0.113.2"))).status_code == 429, "nobody believes this proxy"
 
@@ -72,7 +91,7 @@ async def test_trying_tokens_spends_the_addresses_budget(gateway):
     "query", ["{ noSuchField }", "{ echo", "{ a: echo b: echo }", "query A { echo } query B { echo }"]
 )
 async def test_a_refused_document_costs_as_much_as_reading_a_hard_one(gateway, query):
-    async with gateway(rate_limit_address=1_500, max_aliases=1) as client:
+    async with gateway(rate_limit_address=REFUSED_POINTS + 500, max_aliases=1) as client:
         refused, again = await ask(client, query), await ask(client, query)
     assert refused.status_code in (200, 400)
     assert again.status_code == 429
@@ -84,20 +103,25 @@ NUMBER = "query($n: Int!) { echo(number: $n) }"
 async def test_variables_that_do_not_fit_cost_as_much_as_a_refused_request(client):
     refused, run = await ask(client, NUMBER, variables={"n": "1"}), await ask(client, NUMBER, variables={"n": 1.0})
     assert error_of(refused)["extensions"]["code"] == "BAD_USER_INPUT"
-    assert refused.json()["extensions"]["cost"]["asked"] == 1_010
+    assert (
+        refused.json()["extensions"]["cost"]["asked"] - refused.json()["extensions"]["cost"]["newDocument"]
+        == INVALID_VARIABLES_POINTS + REQUEST_POINTS
+    )
     assert run.json()["data"] == {"echo": "1"}
-    assert run.json()["extensions"]["cost"]["asked"] == 11
+    cost = run.json()["extensions"]["cost"]
+    assert cost["asked"] - cost["newDocument"] == ECHO
 
 
 async def test_many_values_are_paid_for_before_they_are_coerced(gateway):
     values = {"n": "1", "others": [1] * 1_198}
-    async with gateway(rate_limit_address=1_500) as client:
+    async with gateway(rate_limit_address=1_550) as client:
         refused, over = await ask(client, NUMBER, variables=values), await ask(client, NUMBER, variables=values)
     assert error_of(refused)["extensions"]["code"] == "BAD_USER_INPUT"
-    assert refused.json()["extensions"]["cost"]["asked"] == 400 + 1_010
-    assert refused.json()["extensions"]["cost"]["remaining"] == 90
+    cost = refused.json()["extensions"]["cost"]
+    assert cost["asked"] == 120 + INVALID_VARIABLES_POINTS + REQUEST_POINTS + cost["newDocument"]
+    assert cost["remaining"] == 1_550 - cost["asked"] == 90
     assert over.status_code == 429
-    assert error_of(over)["extensions"]["cost"]["asked"] == 400
+    assert error_of(over)["extensions"]["cost"]["asked"] == 120
 
 
 async def test_errors_of_a_document_come_before_errors_of_its_variables(client):

@@ -7,7 +7,7 @@ from db.errors import Store, StoreUnavailable
 from db.models import Role
 from gateway.callers.authentication import Authentication
 from gateway.limit_settings import LimitSettings
-from gateway.limits.budget import Budgets, OverBudget
+from gateway.limits.budget import Budgets, OverBudget, refused_points
 from gateway.limits.rate_limits import MemoryRateLimitStore
 from scoring.use_cases.unit_of_work import Caller
 
@@ -143,6 +143,14 @@ async def test_what_costs_more_than_a_minute_has_costs_all_of_it(windows):
     assert (await limits.charge(user(), 20_000, windows)).remaining == 0
     with pytest.raises(OverBudget):
         await limits.charge(user(), 1, windows)
+
+
+@pytest.mark.parametrize(
+    ("length", "points"), [(0, 500), (3, 500), (4, 501), (1_000, 750), (8_000, 2_500), (64_000, 2_500)]
+)
+def test_a_refused_document_costs_its_length_within_bounds(length, points):
+    assert refused_points("a" * length) == points
+    assert refused_points(None) == 500
 
 
 async def test_neither_keys_nor_addresses_are_kept(windows):

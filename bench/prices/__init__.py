@@ -1,0 +1,1 @@
+"""Prices beside the CPU that they stand for: `python -m bench.prices`."""
