@@ -66,7 +66,12 @@ async def processes(graph: Graph) -> tuple[Process, Process]:
     world = graph.world
     await world.add_users("zoe-the-owner")
     await world.add_projects(
-        1, start=950, title="Zebra painting", owner="zoe-the-owner", tools=("tool-z", "tool-0"), categories=("painting",)
+        1,
+        start=950,
+        title="Zebra painting",
+        owner="zoe-the-owner",
+        tools=("tool-z", "tool-0"),
+        categories=("painting",),
     )
     await world.add_projects(
         3, start=951, title="Zebra drawings", owner="author", tools=("tool-z",), categories=("painting",)
