@@ -141,6 +141,9 @@ def test_streams_and_connections_count_for_all_processes_until_one_is_killed(tmp
 
         until(lambda: len(servers_of(server.pid)) == 2)
         one, other = servers_of(server.pid)
+        for process in (one, other):  # both must answer: a process that is paused for long loses its streams
+            with paused(process):
+                httpx.get(f"{address_in(welcome)}/healthz", timeout=START_WITHIN_S)
         with paused(one):
             assert [open_one() for _ in range(2)] == [200, 200]
         refused = 503 if limit == "MAX_STREAMS" else 429
