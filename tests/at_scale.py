@@ -18,9 +18,11 @@ import httpx
 
 from db.models import Role
 from gateway.app import build
+from gateway.background.tasks import run_alongside, worker_tasks
 from gateway.callers.token_authority import TokenAuthority, signing_secret
 from gateway.runtime import open_runtime
 from gateway.settings import Settings
+from gateway.stores import open_stores
 from resolvers.schema import schema
 from tests.doubles.openai import KEY, OpenAIDouble
 from tests.doubles.proxy import FaultProxy
@@ -147,10 +149,12 @@ async def running_at_scale(database_url: str, folder: Path, **settings: Any) -> 
             openai_base_url=f"http://{at['openai']}/v1",
             embedding_dimension=256,
             redis_url=f"redis://{at['redis']}/0",  # type: ignore[arg-type]
-            **settings,
+            **{"rate_limit": 0, "rate_limit_address": 0} | settings,  # a test asks as fast as it can
         )
         app = build(chosen, schema, partial(open_runtime, chosen))
         await stack.enter_async_context(app.router.lifespan_context(app))
+        stores = await stack.enter_async_context(open_stores(chosen))
+        await stack.enter_async_context(run_alongside(worker_tasks(stores, chosen)))
         transport = httpx.ASGITransport(app)
         client = await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url="http://localhost"))
         authority = TokenAuthority(signing_secret(chosen), chosen.token_issuer, chosen.token_audience)
