@@ -21,6 +21,7 @@ from gateway.limits.limits import run_within
 from gateway.subscriptions.event_streams import EventStreams
 from gateway.telemetry import count_operation, count_refused_request
 from resolvers.common.context import Context
+from resolvers.common.field_costs import Sharing
 from scoring.use_cases.unit_of_work import Caller
 
 
@@ -65,8 +66,10 @@ class Endpoint:
         admitted = await self._admission.admit(request, authentication, parameters)
         if admitted.kind is OperationType.SUBSCRIPTION:
             return await self._stream(request, authentication, admitted)
-        if authentication.is_anonymous and self._caching.is_shared(request, admitted.document):
-            return await self._answer_shared(request, media, authentication, parameters, admitted)
+        sharing = self._caching.sharing(request, admitted.document) if authentication.is_anonymous else Sharing.NONE
+        if sharing is not Sharing.NONE:
+            is_public = sharing is Sharing.PUBLIC and request.method in READ_METHODS
+            return await self._answer_shared(request, media, authentication, parameters, admitted, is_public=is_public)
         context = _open_context(request, authentication)
         try:
             result = await self._run(context, authentication, admitted)
@@ -95,8 +98,10 @@ class Endpoint:
         authentication: Authentication,
         parameters: GraphQLRequest,
         admitted: AdmittedOperation,
+        *,
+        is_public: bool,
     ) -> Response:
-        """Return the answer that all anonymous callers share. For a GET, it has no session id and no budget."""
+        """Return the answer that all anonymous callers share. If it is public, it has no session id and no budget."""
         opted_out = authentication.caller.opted_out
 
         async def run() -> SharedAnswer:
@@ -112,12 +117,11 @@ class Endpoint:
         answer = await self._shared_answers.find(
             (admitted.document.text, parameters.operation_name, variables, opted_out), run
         )
-        is_read = request.method in READ_METHODS
-        if answer.data is not None and is_read:
+        if answer.data is not None and is_public:
             return self._caching.response(answer, answer.data, media, request)
-        extensions = {} if is_read else {"cost": admitted.cost}
+        extensions = {} if is_public else {"cost": admitted.cost}
         response = result_response(answer.result, media, request.state.request_id, extensions)
-        return _with_session(response, None if is_read else authentication.session_id_to_send)
+        return _with_session(response, None if is_public else authentication.session_id_to_send)
 
     async def _run(
         self, context: Context, authentication: Authentication, admitted: AdmittedOperation

@@ -7,6 +7,7 @@ from graphql import DocumentNode, GraphQLError, OperationDefinitionNode
 from gateway.errors import RequestRefused
 from gateway.limits.cost import Analysis
 from gateway.masking import VALIDATING
+from resolvers.common.field_costs import Sharing
 from resolvers.execution.plans import DocumentPlans
 
 _MAX_NAMES = 10
@@ -34,8 +35,8 @@ class Document:
     is_valid: bool = False  # whether it has been validated against the schema
     is_cached: bool = False  # whether it arrived before and is kept for further requests
     analysis: Analysis | None = None  # its analysis by `gateway.limits`, or None before the first request
-    # Whether all anonymous callers get the same answer (`graphql_http.public_caching`), or None before the first check.
-    is_shared: bool | None = None
+    # The callers who get the same answer (`graphql_http.public_caching`), or None before the first check.
+    sharing: Sharing | None = None
     plans: DocumentPlans = field(default_factory=DocumentPlans)  # how its operations are executed
     operations: list[OperationDefinitionNode] = field(init=False)
 

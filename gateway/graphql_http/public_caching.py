@@ -1,8 +1,9 @@
-"""Answers that are the same for all anonymous callers. No other answer may be cached by proxies.
+"""Answers that are the same for all anonymous callers.
 
 Three conditions must hold. The request has neither token nor session. Each selected field is shared
 (`resolvers.common.field_costs`): a field with a resolver declares this, and an attribute is always shared. The answer
-is complete: it has no error, and every store was available. Proxies may cache the answer to a GET.
+is complete: it has no error, and every store was available. Proxies may cache the answer to a GET if each field is
+public; an answer with marks of the viewer is kept by the gateway only.
 """
 
 from typing import Any
@@ -29,7 +30,7 @@ from gateway.graphql_http.request_parsing import READ_METHODS
 from gateway.graphql_http.responses import GraphQLResponse
 from gateway.graphql_http.shared_answers import SharedAnswer
 from resolvers.common.compat import field_definition
-from resolvers.common.field_costs import SHARED
+from resolvers.common.field_costs import SHARING, Sharing
 
 VARY = "Accept, Authorization, X-Session-Id"
 """Headers by which caches distinguish answers (`Vary`). A caller who sends one of the last two gets a personal
@@ -43,14 +44,14 @@ class PublicCaching:
         self._schema = schema
         self._control = f"public, max-age={max_age_s}" if max_age_s else "public, no-cache"
 
-    def is_shared(self, request: Request, document: Document) -> bool:
-        """Return whether all anonymous callers get the same answer to a valid document.
+    def sharing(self, request: Request, document: Document) -> Sharing:
+        """Return the callers who get the same answer to a valid document.
 
         The check takes a millisecond, so a new document in a POST counts as not shared.
         """
-        if document.is_shared is None and (request.method in READ_METHODS or document.is_cached):
-            document.is_shared = _is_shared(self._schema, document)
-        return bool(document.is_shared)
+        if document.sharing is None and (request.method in READ_METHODS or document.is_cached):
+            document.sharing = _sharing(self._schema, document)
+        return document.sharing or Sharing.NONE
 
     def response(self, answer: SharedAnswer, data: bytes, media: str, request: Request) -> Response:
         """Return the response to a GET that caches may keep; a client that has it gets 304 without a body."""
@@ -60,31 +61,34 @@ class PublicCaching:
         return GraphQLResponse({"data": Fragment(data)}, media, headers=headers)
 
 
-def _is_shared(schema: GraphQLSchema, document: Document) -> bool:
+def _sharing(schema: GraphQLSchema, document: Document) -> Sharing:
     if any(operation.operation is not OperationType.QUERY for operation in document.operations):
-        return False
+        return Sharing.NONE
     types = TypeInfo(schema)
     fields = _SharedFields(types)
     visit(document.node, TypeInfoVisitor(types, fields))
-    return fields.all_shared
+    return fields.sharing
 
 
 class _SharedFields(Visitor):
-    """Checks each field of a document, in all its operations and fragments."""
+    """Finds the least sharing of the fields of a document, in all its operations and fragments."""
 
     def __init__(self, types: TypeInfo) -> None:
         super().__init__()
         self._types = types
-        self.all_shared = True
+        self.sharing = Sharing.PUBLIC
 
     def enter_field(self, node: FieldNode, *_: Any) -> VisitorAction:
-        if node.name.value == "__typename" or _is_shared_field(self._types.get_field_def()):
-            return None
-        self.all_shared = False
-        return BREAK
+        if node.name.value != "__typename":
+            self.sharing = min(self.sharing, _sharing_of_field(self._types.get_field_def()))
+        return None if self.sharing else BREAK
 
 
-def _is_shared_field(field: GraphQLField | None) -> bool:
-    """Return whether a field is declared as shared. Fields of introspection are not."""
+def _sharing_of_field(field: GraphQLField | None) -> Sharing:
+    """Return the declared sharing of a field: public for an attribute, and none for a field of introspection."""
     definition = None if field is None else field_definition(field)
-    return definition is not None and (definition.base_resolver is None or bool(definition.metadata.get(SHARED)))
+    if definition is None:
+        return Sharing.NONE
+    default = Sharing.PUBLIC if definition.base_resolver is None else Sharing.NONE
+    sharing: Sharing = definition.metadata.get(SHARING, default)
+    return sharing

@@ -11,7 +11,7 @@ from db.errors import Store
 from resolvers.common.context import Info
 from resolvers.common.descriptions import object_type
 from resolvers.common.errors import InvalidArgument
-from resolvers.common.field_costs import Cost, computed
+from resolvers.common.field_costs import Cost, Sharing, computed
 from resolvers.common.global_ids import bad_cursor, decode_cursor, encode_cursor, global_id
 from resolvers.common.relay import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, After, Connection, First, Node, validate_first
 from resolvers.common.views import View, view_type
@@ -35,27 +35,27 @@ class Tool(Node, View):
     key: Annotated[str, "The platform's own id."]
     name: Annotated[str, "The display name."]
 
-    @computed(shared=True, read="tagline")
+    @computed(sharing=Sharing.PUBLIC, read="tagline")
     async def tagline(self, info: Info) -> str:
         """The purpose of the tool in one line; may be empty."""
         return (await self._record(info)).tagline
 
-    @computed(shared=True, read="description")
+    @computed(sharing=Sharing.PUBLIC, read="description")
     async def description(self, info: Info) -> str:
         """The description; may be empty."""
         return (await self._record(info)).description
 
-    @computed(shared=True, read="category")
+    @computed(sharing=Sharing.PUBLIC, read="category")
     async def category(self, info: Info) -> str:
         """The platform's own group of tools, as free text; may be empty. Not related to `Category`."""
         return (await self._record(info)).category
 
-    @computed(shared=True, read="tags")
+    @computed(sharing=Sharing.PUBLIC, read="tags")
     async def tags(self, info: Info) -> list[str]:
         """The tags of the tool, as free text."""
         return list((await self._record(info)).tags)
 
-    @computed(shared=True, read="use_cases")
+    @computed(sharing=Sharing.PUBLIC, read="use_cases")
     async def use_cases(self, info: Info) -> str:
         """The use cases; may be empty."""
         return (await self._record(info)).use_cases
@@ -74,7 +74,7 @@ class Category(Node, View):
     key: Annotated[str, "The platform's own id."]
     name: Annotated[str, "The display name."]
 
-    @computed(shared=True, read="description")
+    @computed(sharing=Sharing.PUBLIC, read="description")
     async def description(self, info: Info) -> str:
         """The description; may be empty."""
         category = await info.context.loaders.categories_by_key.load(self.key)
@@ -120,7 +120,7 @@ class ToolConnection(Connection[Tool]):
 
 @strawberry.type
 class CatalogQuery:
-    @computed(Cost(100, 2, "first", MAX_PAGE_SIZE, points_once=150, is_prefetching=True), shared=True)
+    @computed(Cost(100, 2, "first", MAX_PAGE_SIZE, points_once=150, is_prefetching=True), sharing=Sharing.PUBLIC)
     async def tools(
         self,
         info: Info,
@@ -145,7 +145,7 @@ class CatalogQuery:
             items, first, has_previous=position is not None, degraded=list(results.degraded)
         )
 
-    @computed(Cost(100, 2, "first", MAX_PAGE_SIZE, points_once=150, is_prefetching=True), shared=True)
+    @computed(Cost(100, 2, "first", MAX_PAGE_SIZE, points_once=150, is_prefetching=True), sharing=Sharing.PUBLIC)
     async def topics(
         self,
         info: Info,
@@ -160,7 +160,7 @@ class CatalogQuery:
         items = [(encode_cursor("topic", term.name, term.id), Topic.of(term)) for term in terms]
         return Connection.from_items(items, first, has_previous=position is not None)
 
-    @computed(Cost(20, default_size=50, points_once=100, is_prefetching=True), shared=True)
+    @computed(Cost(20, default_size=50, points_once=100, is_prefetching=True), sharing=Sharing.PUBLIC)
     async def categories(self, info: Info) -> list[Category]:
         """All categories, sorted by name."""
         loader = info.context.loaders.categories_by_key

@@ -6,6 +6,7 @@ higher costs. `python -m bench.prices` compares the costs with the CPU that they
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import IntEnum
 from functools import wraps
 from operator import attrgetter
 from types import MappingProxyType
@@ -23,8 +24,17 @@ F = TypeVar("F", bound=Callable[..., Any])
 COST = "cost"
 """The key of the cost in a field's metadata."""
 
-SHARED = "shared"
-"""The key in a field's metadata for whether all anonymous callers get the same value."""
+SHARING = "sharing"
+"""The key of the `Sharing` in a field's metadata."""
+
+
+class Sharing(IntEnum):
+    """The callers who get the same value of a field; a greater member shares with more of them."""
+
+    NONE = 0
+    ANONYMOUS = 1  # callers without token and session; only the gateway keeps the answer
+    PUBLIC = 2  # the same callers; proxies may keep the answer, too
+
 
 DIRECT = "direct"
 """The key of the `DirectRead` in a field's metadata."""
@@ -100,7 +110,7 @@ WRITE_COST = Cost(400, points_once=1_500)
 def computed(
     cost: Cost = LOADER_COST,
     *,
-    shared: bool = False,
+    sharing: Sharing = Sharing.NONE,
     read: str | Callable[..., Any] | None = None,
     needs: Callable[..., Any] | None = None,
     is_partial: bool = False,
@@ -109,8 +119,8 @@ def computed(
 
     Parameters
     ----------
-    shared
-        Whether all anonymous callers get the same value, so that responses can be cached.
+    sharing
+        The callers who get the same value, so that their answers can be kept.
     read, needs
         How the field is read without the resolver (`DirectRead`); a text is the path of an attribute.
     is_partial
@@ -121,7 +131,7 @@ def computed(
 
     def decorate(resolver: F) -> F:
         resolve = resolver if direct is None or is_partial else cast(F, _reading_first(resolver, direct))
-        return _field(strawberry.field, resolve, cost, {SHARED: shared, DIRECT: direct})
+        return _field(strawberry.field, resolve, cost, {SHARING: sharing, DIRECT: direct})
 
     return decorate
 

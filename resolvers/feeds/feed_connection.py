@@ -17,7 +17,7 @@ from resolvers.common.compat import graphql_info
 from resolvers.common.context import Context, Info
 from resolvers.common.descriptions import input_type
 from resolvers.common.errors import InvalidArgument, InvalidPage, as_sentence
-from resolvers.common.field_costs import Cost, computed
+from resolvers.common.field_costs import Cost, Sharing, computed
 from resolvers.common.global_ids import edge_global_id, parse_edge_key
 from resolvers.common.relay import After, FeedAfter, FeedFirst, Node, PageInfo, page_info
 from resolvers.common.views import View, view_type
@@ -223,7 +223,7 @@ class FeedQuery:
         """
         return await serve_feed(info, info.context.feeds.for_you, first, after, where, personal=True)
 
-    @computed(Cost(150, 2, "first", MAX_PAGE_SIZE, is_prefetching=True), shared=True)
+    @computed(Cost(150, 2, "first", MAX_PAGE_SIZE, is_prefetching=True), sharing=Sharing.PUBLIC)
     async def popular(
         self, info: Info, first: FeedFirst = DEFAULT_PAGE_SIZE, after: FeedAfter = None, where: Where = None
     ) -> FeedConnection | None:
@@ -234,7 +234,7 @@ class FeedQuery:
         """
         return await serve_feed(info, info.context.feeds.popular, first, after, where)
 
-    @computed(Cost(150, 2, "first", MAX_PAGE_SIZE, is_prefetching=True), shared=True)
+    @computed(Cost(150, 2, "first", MAX_PAGE_SIZE, is_prefetching=True), sharing=Sharing.PUBLIC)
     async def trending(
         self,
         info: Info,
@@ -254,7 +254,7 @@ class FeedQuery:
 
         return await serve_feed(info, serve, first, after, where)
 
-    @computed(Cost(300, 2, "first", MAX_PAGE_SIZE, is_prefetching=True), shared=True)
+    @computed(Cost(300, 2, "first", MAX_PAGE_SIZE, is_prefetching=True), sharing=Sharing.PUBLIC)
     async def newest(
         self, info: Info, first: FeedFirst = DEFAULT_PAGE_SIZE, after: After = None, where: Where = None
     ) -> FeedConnection | None:

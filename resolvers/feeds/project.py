@@ -15,7 +15,7 @@ from resolvers.catalog.catalog_types import Category, Tool, Topic, User, user_by
 from resolvers.common.context import Info
 from resolvers.common.descriptions import object_type
 from resolvers.common.errors import InvalidArgument
-from resolvers.common.field_costs import READ_COST, Cost, computed
+from resolvers.common.field_costs import READ_COST, Cost, Sharing, computed
 from resolvers.common.global_ids import global_id
 from resolvers.common.loaders import TermsOfProject
 from resolvers.common.references import ProjectId, ProjectKey, key_of, keys_of
@@ -106,7 +106,7 @@ class Project(Node, View):
         """Return the id and the version of the project of a page."""
         return (row.content.id, row.content.version) if type(row) is PageProject else None
 
-    @computed(shared=True, read=_velocity, needs=lambda: PageNeeds(velocity=True))
+    @computed(sharing=Sharing.PUBLIC, read=_velocity, needs=lambda: PageNeeds(velocity=True))
     async def engagement_velocity(self, info: Info) -> float:
         """The current rate of visitors, for comparing projects.
 
@@ -115,33 +115,33 @@ class Project(Node, View):
         """
         return await info.context.loaders.velocity_by_project.load(self.row.content.id) or 0.0
 
-    @computed(shared=True, read="content.owner")
+    @computed(sharing=Sharing.PUBLIC, read="content.owner")
     async def owner(self, info: Info) -> User | None:
         """The owner; null if unknown."""
         return await user_by_id(info, self.row.owner_id) if isinstance(self.row, ProjectCard) else None
 
-    @computed(_TERMS_COST, shared=True, read="content.tools")
+    @computed(_TERMS_COST, sharing=Sharing.PUBLIC, read="content.tools")
     async def tools(self, info: Info) -> list[Tool]:
         """The tools of the project, sorted by name."""
         return [Tool.of(term) for term in (await self._terms(info)).tools]
 
-    @computed(_TERMS_COST, shared=True, read="content.categories")
+    @computed(_TERMS_COST, sharing=Sharing.PUBLIC, read="content.categories")
     async def categories(self, info: Info) -> list[Category]:
         """The categories of the project, sorted by name."""
         return [Category.of(term) for term in (await self._terms(info)).categories]
 
-    @computed(_TERMS_COST, shared=True, read="content.topics")
+    @computed(_TERMS_COST, sharing=Sharing.PUBLIC, read="content.topics")
     async def topics(self, info: Info) -> list[Topic]:
         """The topics of the project, sorted by name."""
         return [Topic.of(term) for term in (await self._terms(info)).topics]
 
-    @computed(read="liked")
+    @computed(sharing=Sharing.ANONYMOUS, read="liked")
     async def viewer_has_liked(self, info: Info) -> bool:
         """Whether the viewer likes the project."""
         marks = await info.context.loaders.marks_by_project.load(self.row.content.id)
         return marks is not None and marks.liked
 
-    @computed(read="saved")
+    @computed(sharing=Sharing.ANONYMOUS, read="saved")
     async def viewer_has_saved(self, info: Info) -> bool:
         """Whether the viewer saved the project."""
         marks = await info.context.loaders.marks_by_project.load(self.row.content.id)
@@ -149,7 +149,7 @@ class Project(Node, View):
 
     @computed(
         Cost(20, 0.1, "days", MAX_ACTIVITY_DAYS, points_once=100),
-        shared=True,
+        sharing=Sharing.PUBLIC,
         read=_activity,
         needs=_activity_needed,
     )
@@ -159,7 +159,7 @@ class Project(Node, View):
 
     @computed(
         Cost(20, 0.5, "days", MAX_ACTIVITY_DAYS, points_once=100),
-        shared=True,
+        sharing=Sharing.PUBLIC,
         read=lambda project, days: _by_day(_activity(project, days)),
         needs=_activity_needed,
     )

@@ -20,7 +20,7 @@ from gateway.callers.clock import Clock
 from gateway.callers.token_authority import TokenAuthority
 from gateway.limits.rate_limits import MemoryRateLimitStore
 from gateway.settings import Settings
-from resolvers.common.field_costs import computed
+from resolvers.common.field_costs import Sharing, computed
 from scoring.use_cases.unit_of_work import Caller
 
 SECRET = "a secret of the tests, long enough for HS256"
@@ -35,7 +35,7 @@ class Mood(Enum):
 class Thing:
     name: str = "a"
 
-    @computed(shared=True)
+    @computed(sharing=Sharing.PUBLIC)
     def size(self) -> int:
         return 1
 
@@ -43,21 +43,25 @@ class Thing:
     def is_mine(self) -> bool:
         return False
 
-    @computed(shared=True)
+    @computed(sharing=Sharing.ANONYMOUS)
+    def is_liked(self) -> bool:
+        return False
+
+    @computed(sharing=Sharing.PUBLIC)
     def like_it(self) -> list["Thing"]:
         return [Thing()]
 
 
 @strawberry.type
 class Query:
-    @computed(shared=True)
+    @computed(sharing=Sharing.PUBLIC)
     def thing(self, info: strawberry.Info, whole: bool = True, fails: bool = False) -> Thing | None:
         info.context.is_complete = whole
         if fails:
             raise KeyError("no")
         return Thing()
 
-    @computed(shared=True)
+    @computed(sharing=Sharing.PUBLIC)
     def whose(self, info: strawberry.Info) -> str:
         return str(info.context.caller)
 

@@ -4,7 +4,8 @@ import pytest
 from graphql import GraphQLInterfaceType, GraphQLObjectType
 
 from gateway.documents.document_cache import DocumentCache
-from gateway.graphql_http.public_caching import _is_shared, _is_shared_field
+from gateway.graphql_http.public_caching import _sharing, _sharing_of_field
+from resolvers.common.field_costs import Sharing
 from resolvers.schema import schema
 
 READ = {"X-Explore-Request": "1"}
@@ -85,6 +86,20 @@ async def test_an_answer_to_a_post_is_not_kept(client):
     assert "x-session-id" in answer.headers
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_an_answer_with_marks_is_shared_in_the_gateway_and_kept_by_nobody_else(client, method):
+    query = "{ whose thing { isLiked } }"
+    sent = {"params": {"query": query}} if method == "GET" else {"json": {"query": query}}
+    answers = [await client.request(method, "/graphql", headers=READ, **sent) for _ in range(3)]
+    for answer in answers:
+        assert answer.headers["cache-control"] == "no-store"
+        assert "etag" not in answer.headers
+    assert len({answer.headers["x-session-id"] for answer in answers}) == 3
+    assert answers[1].json()["data"] == answers[2].json()["data"]  # a new document in a POST is not shared at first
+    assert "session_key=None" in answers[2].json()["data"]["whose"]
+    assert answers[2].json()["data"]["thing"] == {"isLiked": False}
+
+
 # --- the product's own schema -------------------------------------------------------------------------------------
 
 SHARED = {
@@ -110,30 +125,34 @@ SHARED = {
 }
 
 
-def test_what_is_shared_was_decided_field_by_field():
+@pytest.mark.parametrize(
+    ("sharing", "fields"),
+    [(Sharing.PUBLIC, SHARED), (Sharing.ANONYMOUS, {"Project.viewerHasLiked", "Project.viewerHasSaved"})],
+)
+def test_what_is_shared_was_decided_field_by_field(sharing, fields):
     """A resolver that joins the list must give strangers one answer, whatever it reads."""
     with_resolver = {
         f"{type_.name}.{name}"
         for type_ in schema._schema.type_map.values()
         if isinstance(type_, GraphQLObjectType | GraphQLInterfaceType)
         for name, field in type_.fields.items()
-        if _is_shared_field(field) and field.extensions["strawberry-definition"].base_resolver is not None
+        if _sharing_of_field(field) is sharing and field.extensions["strawberry-definition"].base_resolver is not None
     }
-    assert with_resolver == SHARED
+    assert with_resolver == fields
 
 
 @pytest.mark.parametrize(
-    ("query", "is_shared"),
+    ("query", "sharing"),
     [
-        ("{ trending { edges { rank node { title likeCount tools { name } owner { username } } } } }", True),
-        ("{ tools { edges { node { name tagline } } } categories { name description } }", True),
-        ("{ trending { edges { node { title viewerHasLiked } } } }", False),
-        ("{ trending { edges { node { title explanation { score } } } } }", False),
-        ("{ newest { edges { node { similar { edges { rank } } } } } }", False),
-        ("{ forYou { edges { rank } } }", False),
-        ("{ viewer { key } }", False),
-        ('mutation { likeProject(key: "a") { __typename } }', False),
+        ("{ trending { edges { rank node { title likeCount tools { name } owner { username } } } } }", Sharing.PUBLIC),
+        ("{ tools { edges { node { name tagline } } } categories { name description } }", Sharing.PUBLIC),
+        ("{ trending { edges { node { title viewerHasLiked } } } }", Sharing.ANONYMOUS),
+        ("{ trending { edges { node { title explanation { score } } } } }", Sharing.NONE),
+        ("{ newest { edges { node { similar { edges { rank } } } } } }", Sharing.NONE),
+        ("{ forYou { edges { rank } } }", Sharing.NONE),
+        ("{ viewer { key } }", Sharing.NONE),
+        ('mutation { likeProject(key: "a") { __typename } }', Sharing.NONE),
     ],
 )
-def test_a_document_is_shared_if_all_its_fields_are(query, is_shared):
-    assert _is_shared(schema._schema, DocumentCache(schema._schema).read(query)) is is_shared
+def test_a_document_is_shared_as_its_least_shared_field(query, sharing):
+    assert _sharing(schema._schema, DocumentCache(schema._schema).read(query)) is sharing
