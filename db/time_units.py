@@ -1,4 +1,8 @@
-"""Durations in seconds, and half-lives of decayed counters. Plain numbers that every layer can import."""
+"""Durations in seconds, Unix microseconds, and half-lives of decayed counters, which every layer can import."""
+
+from datetime import UTC, datetime, timedelta
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 HOUR_S = 3_600.0
 DAY_S = 24 * HOUR_S
@@ -8,3 +12,16 @@ ACTOR_HALF_LIVES_H = (1.0, 6.0, 72.0, 336.0)
 """Half-lives of the decayed counters in wall-clock hours: 1 h, 6 h, 3 days, 14 days."""
 ACTIVE_HALF_LIVES_H = (1.0, 6.0, 36.0, 168.0)
 """Half-lives of the decayed counters in active hours (`db.interactions.activity_time`)."""
+
+MICROSECONDS = 1_000_000
+"""Microseconds of a second."""
+
+
+def microseconds(time: datetime) -> int:
+    """Return a time as Unix microseconds."""
+    return (time - EPOCH) // timedelta(microseconds=1)
+
+
+def time_of(at_us: int) -> datetime:
+    """Return the time of Unix microseconds."""
+    return EPOCH + timedelta(microseconds=at_us)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -13,10 +13,9 @@ from db.actors.profiles import StoredInterest
 from db.database.column_types import ACTOR_ID, SINCE, BigIntId, micros
 from db.database.engine import Database
 from db.models import ActorInterest, Dismissal, Engagement, Interaction, InteractionType, Mute, Term, TermKind
+from db.time_units import time_of
 
 Ids = NDArray[np.int64]
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,11 +34,6 @@ class ViewerState:
     muted_owners: frozenset[int]
     muted_seeds: frozenset[int]  # projects that are not used as evidence
     impressions: Mapping[int, int]  # by project id
-
-
-def time_of(at_us: int) -> datetime:
-    """Return a time of Unix microseconds."""
-    return EPOCH + timedelta(microseconds=at_us)
 
 
 def _part(name: str, id_: Any, number: Any, at: Any, confidence: Any = None, texts: tuple[Any, ...] = ()) -> Any:

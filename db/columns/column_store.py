@@ -12,11 +12,12 @@ from sqlalchemy import func, select
 
 from db.columns.engagement_columns import EngagementColumns, read_engagement, with_latest
 from db.columns.factor_columns import FactorColumns, read_factors
-from db.columns.project_columns import ProjectColumns, changed_since, microseconds, read_projects, with_projects
+from db.columns.project_columns import ProjectColumns, changed_since, read_projects, with_projects
 from db.database.column_types import SINCE
 from db.database.engine import Database
 from db.errors import StoreUnavailable
 from db.models import Engagement, Project, now
+from db.time_units import microseconds
 
 REFRESH_EVERY_S = 1.0
 RELOAD_EVERY_S = 60.0

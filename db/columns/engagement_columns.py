@@ -14,9 +14,9 @@ from db.columns.project_columns import Floats, Ids
 from db.database.column_types import SINCE, UNTIL, micros
 from db.database.engine import Database
 from db.models import Engagement
+from db.time_units import MICROSECONDS, microseconds
 from db.trained_models.collaborative_data import FIRST_ENGAGEMENT_BUCKET_S
 
-MICROSECONDS = 1_000_000
 _SLICE = timedelta(hours=12)
 
 
@@ -69,7 +69,7 @@ async def read_engagement(database: Database, since: datetime, at: datetime) -> 
 async def with_latest(columns: EngagementColumns, database: Database, since: datetime) -> EngagementColumns:
     """Return the columns with the first engagements since a time read anew."""
     rows = await database.fetch(_PACKED, {"since": since})
-    kept = columns.before(round(since.timestamp() * MICROSECONDS))
+    kept = columns.before(microseconds(since))
     return await asyncio.to_thread(lambda: _joined(kept, _unpacked(rows[0][0] or "")))
 
 

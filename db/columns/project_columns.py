@@ -18,6 +18,7 @@ from db.database.column_types import ID_RANGE, IDS, SINCE, in_list, micros
 from db.database.engine import Database
 from db.interactions.decayed_counters import HALF_LIVES_S, WALL_COLUMNS, decay
 from db.models import DecayedCounters, Project, ProjectTerm, Term, TermKind
+from db.time_units import microseconds
 
 Ids = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -149,11 +150,6 @@ def positions(ids: Ids, wanted: Ids) -> Ids:
     known = wanted < index.size
     index[wanted[known]] = np.flatnonzero(known)
     return index[ids]
-
-
-def microseconds(time: datetime) -> int:
-    """Return a time as Unix microseconds."""
-    return round(time.timestamp() * 1_000_000)
 
 
 _COLUMNS = (

@@ -5,7 +5,7 @@ import uuid
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import ClassVar, Protocol
 
 import numpy as np
@@ -24,8 +24,6 @@ differently."""
 SCORE_DECIMALS = 6
 """Decimals of a cosine. Cosines are rounded, because products of equal vectors can differ in the last bit, and that bit
 would decide ties."""
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,11 +149,6 @@ def document_uuid(kind: str, key: str) -> str:
     '9cd03b18-081e-5f59-b6fc-36e064d6646b'
     """
     return str(uuid.uuid5(uuid.NAMESPACE_DNS, kind + key))
-
-
-def microseconds(time: datetime) -> int:
-    """Convert a time to whole microseconds since 1970."""
-    return (time - _EPOCH) // timedelta(microseconds=1)
 
 
 def unit(vector: Vector) -> Vector:

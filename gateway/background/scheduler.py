@@ -17,8 +17,7 @@ from db.database.engine import Database
 from db.errors import DatabaseLayerError, LeaseLost
 from db.jobs import JobLease
 from db.models import now
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+from db.time_units import EPOCH
 
 log = structlog.get_logger(__name__)
 
@@ -37,7 +36,7 @@ class PeriodicJob:
 
     def due_at(self, moment: datetime) -> datetime:
         """Return the last time at which the job was due, which is the same for workers whose clocks differ a little."""
-        start = _EPOCH + self.offset
+        start = EPOCH + self.offset
         return start + (moment - start) // self.every * self.every
 
 
@@ -60,7 +59,7 @@ class Scheduler:
         scheduler = AsyncIOScheduler(timezone=UTC)
         for job in self._jobs:
             seconds = int(job.every.total_seconds())
-            trigger = IntervalTrigger(seconds=seconds, start_date=_EPOCH + job.offset, timezone=UTC)
+            trigger = IntervalTrigger(seconds=seconds, start_date=EPOCH + job.offset, timezone=UTC)
             # A worker that was suspended runs only the last of the occurrences that it missed.
             scheduler.add_job(self._start_job, trigger, [job], coalesce=True, misfire_grace_time=None, name=job.name)
         scheduler.start()

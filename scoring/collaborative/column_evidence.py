@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from db.columns.engagement_columns import MICROSECONDS, EngagementColumns
-from db.columns.project_columns import contained, microseconds, positions
-from db.time_units import DAY_S
+from db.columns.engagement_columns import EngagementColumns
+from db.columns.project_columns import contained, positions
+from db.time_units import DAY_S, MICROSECONDS, microseconds
 from scoring import tunables
 from scoring.features import FeatureTable
 from scoring.mathematics.behavior_evidence import (

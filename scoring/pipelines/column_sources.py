@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from db.catalog.project_cards import ProjectFilter
-from db.columns.project_columns import best, contained, microseconds
+from db.columns.project_columns import best, contained
+from db.time_units import microseconds
 from scoring import tunables
 from scoring.collaborative.column_evidence import session_neighbors
 from scoring.mathematics.signals import Integers

@@ -7,7 +7,7 @@ import numpy as np
 
 from db.actors.profiles import EngagedProject
 from db.actors.users import Viewer
-from db.actors.viewer_state import ViewerState, read_viewer_state, time_of
+from db.actors.viewer_state import ViewerState, read_viewer_state
 from db.catalog.project_cards import ProjectFilter
 from db.columns.column_store import Columns
 from db.columns.project_columns import KINDS
@@ -15,13 +15,12 @@ from db.database.engine import Database
 from db.interactions.actor_history import DismissedProject
 from db.models import EngagementKind
 from db.stores import Stores
-from db.time_units import DAY_S
+from db.time_units import DAY_S, MICROSECONDS, time_of
 from db.trained_models.collaborative_data import NeighborList, project_neighbors
 from scoring import tunables
 from scoring.features import FeatureTable
 from scoring.mathematics.signals import Incidence, Integers, look_up
 
-MICROSECONDS = 1_000_000
 _PREFIXES = [kind.value[:3] for kind in KINDS]
 
 

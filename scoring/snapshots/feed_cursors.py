@@ -8,16 +8,16 @@ import base64
 import binascii
 import struct
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from db.catalog.project_cards import Keyset
+from db.time_units import microseconds, time_of
 from scoring.errors import CursorMalformed
 
 _LAYOUT = struct.Struct(">B16sIqq")
 _FORMAT = 1
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NONE = -1
-_LATEST_US = int((datetime(9999, 1, 1, tzinfo=UTC) - _EPOCH).total_seconds()) * 1_000_000
+_LATEST_US = microseconds(datetime(9999, 1, 1, tzinfo=UTC))
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Cursor:
         """Return the cursor as URL-safe text."""
         created_us, id_ = _NONE, _NONE
         if self.creation_position is not None:
-            created_us = (self.creation_position.created_at - _EPOCH) // timedelta(microseconds=1)
+            created_us = microseconds(self.creation_position.created_at)
             id_ = self.creation_position.id
         packed = _LAYOUT.pack(_FORMAT, bytes.fromhex(self.snapshot_id), self.rank, created_us, id_)
         return base64.urlsafe_b64encode(packed).rstrip(b"=").decode()
@@ -47,7 +47,7 @@ class Cursor:
             raise _malformed() from None
         if version != _FORMAT or not _NONE <= created_us <= _LATEST_US:
             raise _malformed()
-        creation_position = None if created_us == _NONE else Keyset(_EPOCH + timedelta(microseconds=created_us), id_)
+        creation_position = None if created_us == _NONE else Keyset(time_of(created_us), id_)
         cursor = cls(snapshot.hex(), rank, creation_position)
         if cursor.encode() != text:  # each position has exactly one valid cursor
             raise _malformed()

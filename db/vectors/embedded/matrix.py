@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from db.vectors.base import SCORE_DECIMALS, Hits, Ids, Vector, VectorFilter, microseconds
+from db.time_units import microseconds
+from db.vectors.base import SCORE_DECIMALS, Hits, Ids, Vector, VectorFilter
 
 Slots = NDArray[np.int64]
 Mask = NDArray[np.bool_]

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import orjson
 
+from db.time_units import microseconds
 from db.vectors.base import (
     KINDS,
     NO_OWNER,
@@ -22,7 +23,6 @@ from db.vectors.base import (
     ProjectDocument,
     Vector,
     invalid_vectors,
-    microseconds,
     unit,
 )
 from db.vectors.embedded import keywords
