@@ -81,7 +81,7 @@ _STATE = union_all(*_PARTS)
 
 async def read_viewer_state(database: Database, actor_id: int, impressions_since: datetime) -> ViewerState:
     """Read a viewer's own data, in one statement."""
-    rows = await database.fetch_short(_STATE, {"actor": actor_id, "since": impressions_since})
+    rows = await database.fetch(_STATE, {"actor": actor_id, "since": impressions_since})
     parts: dict[str, list[Any]] = {}
     for row in rows:
         parts.setdefault(row[0], []).append(row)

@@ -121,7 +121,7 @@ async def item_factors(database: Database, ids: Sequence[int]) -> dict[int, byte
 
 async def project_neighbors(database: Database, ids: Sequence[int]) -> dict[int, NeighborList]:
     """Read the neighbor lists of projects, by project id. Projects without neighbors are left out."""
-    rows = await database.fetch_short(_LISTS, {"ids": ids})
+    rows = await database.fetch(_LISTS, {"ids": ids})
     return {
         id_: NeighborList(np.frombuffer(neighbors, dtype="<i8"), np.frombuffer(similarity, dtype="<f4"))
         for id_, neighbors, similarity in rows
