@@ -28,8 +28,14 @@ class LruCache(Generic[K, V]):
         return found[0]
 
     def put(self, key: K, value: V, size: int) -> None:
-        """Add or replace a value, which becomes the most recent one; evict the least recent ones."""
+        """Add or replace a value, which becomes the most recent one; evict the least recent ones.
+
+        A value that is larger than the cache is not added.
+        """
         _, replaced = self._values.pop(key, (None, 0))
+        if size > self._max_size:
+            self._size -= replaced
+            return
         self._values[key] = (value, size)
         self._size += size - replaced
         while self._size > self._max_size:

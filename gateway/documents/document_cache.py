@@ -6,11 +6,11 @@ for the second time, so a flood of unique documents does not evict the cached on
 
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Generic, TypeVar
 
 from graphql import DocumentNode, GraphQLError, GraphQLSchema, parse, specified_rules, validate
 from graphql.validation import ASTValidationRule, NoSchemaIntrospectionCustomRule
 
+from db.cache.lru_cache import LruCache
 from gateway.compat import MaybeNullValidationRule, OneOfInputValidationRule
 from gateway.documents.document import Document, DocumentRefused
 from gateway.masking import PARSING
@@ -27,37 +27,6 @@ MAX_ERRORS = 20
 
 MAX_SEEN_HASHES = 4_096
 """Number of stored hashes of texts, by which a second arrival is recognized."""
-
-V = TypeVar("V")
-
-
-class TextBoundedCache(Generic[V]):
-    """Least-recently-used cache of values whose texts have at most `max_characters` in total."""
-
-    def __init__(self, max_characters: int) -> None:
-        self._max_characters = max_characters
-        self._characters = 0
-        self._values: OrderedDict[str, tuple[V, int]] = OrderedDict()
-
-    def __contains__(self, key: str) -> bool:
-        return key in self._values
-
-    def get(self, key: str) -> V | None:
-        """Return a value and mark it as the most recently used one."""
-        if key not in self._values:
-            return None
-        self._values.move_to_end(key)
-        return self._values[key][0]
-
-    def put(self, key: str, value: V, characters: int) -> None:
-        """Add a value and evict the least recently used values. An existing value is not replaced."""
-        if key in self._values or characters > self._max_characters:
-            return
-        self._values[key] = (value, characters)
-        self._characters += characters
-        while self._characters > self._max_characters:
-            _, (_, evicted) = self._values.popitem(last=False)
-            self._characters -= evicted
 
 
 class DocumentCache:
@@ -83,7 +52,7 @@ class DocumentCache:
             OneOfInputValidationRule,
             *([] if introspection else [NoSchemaIntrospectionCustomRule]),
         ]
-        self._documents: TextBoundedCache[Document] = TextBoundedCache(max_characters)
+        self._documents: LruCache[str, Document] = LruCache(max_characters)
         self._seen_hashes: OrderedDict[int, None] = OrderedDict()
 
     def read(self, text: str) -> Document:

@@ -8,8 +8,8 @@ from contextlib import suppress
 from hashlib import sha256
 
 from db.cache.base import Cache
+from db.cache.lru_cache import LruCache
 from db.errors import StoreUnavailable
-from gateway.documents.document_cache import TextBoundedCache
 
 MAX_LOCAL_CHARACTERS = 1_000_000
 """Characters of documents that each process keeps in memory: about a hundred documents."""
@@ -27,7 +27,7 @@ class PersistedQueries:
         self._cache = cache
         self._ttl_s = ttl_s
         self._max_bytes = max_bytes
-        self._local: TextBoundedCache[str] = TextBoundedCache(MAX_LOCAL_CHARACTERS)
+        self._local: LruCache[str, str] = LruCache(MAX_LOCAL_CHARACTERS)
 
     async def text(self, hash_: str) -> str | None:
         """Return the document with this hash, or None if it is not registered, or the cache is unavailable."""
@@ -46,7 +46,7 @@ class PersistedQueries:
         """Store a valid document. A document that is too long is not stored: its client continues to send it."""
         body = text.encode()
         hash_ = sha256(body).hexdigest()
-        if len(body) > self._max_bytes or hash_ in self._local:
+        if len(body) > self._max_bytes or self._local.get(hash_) is not None:
             return
         with suppress(StoreUnavailable):
             await self._cache.put(_key(hash_), body, self._ttl_s)

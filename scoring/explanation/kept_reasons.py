@@ -62,7 +62,8 @@ class KeptReasons:
             ids = referenced_ids([found])
             if versions.keys() >= set(ids):
                 kept[id_] = _Kept(page.projects[id_].content.version, {other: versions[other] for other in ids}, found)
-        self._rankings.put(_key(page.snapshot_id, viewer), kept, len(kept))
+        if kept:
+            self._rankings.put(_key(page.snapshot_id, viewer), kept, len(kept))
 
 
 def referenced_ids(reasons: Iterable[tuple[Reason, ...]]) -> list[int]:

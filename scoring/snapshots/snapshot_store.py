@@ -26,6 +26,7 @@ import orjson
 from db.actors.users import Viewer
 from db.cache import names
 from db.cache.base import Cache, Entry
+from db.cache.lru_cache import LruCache
 from db.cache.single_flight import Computed, get_or_compute, put_computed
 from db.catalog.project_cards import ProjectFilter
 from db.errors import Store, StoreUnavailable
@@ -137,7 +138,8 @@ class SnapshotStore:
         self._cache = cache
         self._clock = clock
         self._kept = _KeptSnapshots(max_kept_bytes)
-        self._pointers: OrderedDict[str, tuple[str, float]] = OrderedDict()  # id, and time until which it is valid
+        # The id of each pointer, and the time until which it is valid.
+        self._pointers: LruCache[str, tuple[str, float]] = LruCache(MAX_KEPT_POINTERS)
 
     async def by_id(self, snapshot_id: str) -> RankingSnapshot | None:
         """Return a snapshot and extend its life; None if it has expired."""
@@ -160,7 +162,7 @@ class SnapshotStore:
 
         A ranking made while a store was unavailable is served for `tunables.DEGRADED_FRESH_S` only.
         """
-        id_, valid_until = self._pointers.get(key.pointer, ("", 0.0))
+        id_, valid_until = self._pointers.get(key.pointer) or ("", 0.0)
         if self._clock() < valid_until and (snapshot := await self.by_id(id_)) is not None:
             return snapshot
 
@@ -186,10 +188,7 @@ class SnapshotStore:
         return snapshot
 
     def _keep_pointer(self, pointer: str, id_: str, valid_s: float) -> None:
-        self._pointers[pointer] = (id_, self._clock() + valid_s)
-        self._pointers.move_to_end(pointer)
-        if len(self._pointers) > MAX_KEPT_POINTERS:
-            self._pointers.popitem(last=False)
+        self._pointers.put(pointer, (id_, self._clock() + valid_s), 1)
 
     async def _make_again(
         self, key: RankingKey, compute: Callable[[], Awaitable[Computed[RankingSnapshot]]]

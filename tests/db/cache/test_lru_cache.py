@@ -9,8 +9,11 @@ def test_the_least_recent_values_are_evicted() -> None:
         cache.put(number, str(number), 3)
         cache.get(0)
     assert [cache.get(number) for number in range(4)] == ["0", None, "2", "3"]
-    cache.put("large", "", 11)
-    assert len(cache) == 0
+    for key in ("large", 0):
+        cache.put(key, "", 11)
+    assert [cache.get(key) for key in ("large", 0, 2, 3)] == [None, None, "2", "3"]
+    cache.put(4, "4", 4)
+    assert [cache.get(number) for number in (2, 3, 4)] == ["2", "3", "4"]
 
 
 def test_a_replaced_value_does_not_count() -> None:
