@@ -68,7 +68,9 @@ class ProjectFilter:
     created_before: datetime | None = None
     owner_id: int | None = None
     exclude_keys: tuple[str, ...] = ()
-    excluded_ids: tuple[int, ...] = field(default=(), compare=False)  # ids of `exclude_keys`, for the vector index
+    excluded_ids: tuple[int, ...] = field(
+        default=(), compare=False
+    )  # ids of `exclude_keys`, for arrays and the vector index
 
     @property
     def terms_by_kind(self) -> tuple[tuple[TermKind, tuple[str, ...]], ...]:

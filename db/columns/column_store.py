@@ -2,10 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from sqlalchemy import func, select
@@ -16,22 +17,28 @@ from db.columns.project_columns import ProjectColumns, changed_since, read_proje
 from db.database.column_types import SINCE
 from db.database.engine import Database
 from db.errors import StoreUnavailable
-from db.models import Engagement, Project, now
+from db.models import Engagement, Project, UserFactors, now
 from db.time_units import microseconds
 
-REFRESH_EVERY_S = 1.0
-RELOAD_EVERY_S = 60.0
+REFRESH_EVERY_S, RELOAD_EVERY_S = 1.0, 60.0
+"""Minimum pause before a refresh, and after a reload before the next one."""
+
 REFRESH_SHARE, RELOAD_SHARE = 0.02, 0.01
-"""Least seconds between two refreshes and two reloads, and the greatest share of the time that each of them takes."""
+"""Maximum share of the time that refreshes take, and reloads: after longer ones the pause is longer."""
+
+RETRY_S = 5.0
+"""Minimum pause after a reload that failed."""
 
 OVERLAP = timedelta(seconds=10)
-"""Changes are committed this long after their time at most. A later commit is seen at the next reload."""
+"""Usual maximum delay between the time of a change and its commit. A change that is committed later appears at the next
+reload."""
 
 LAGGING_AFTER = timedelta(seconds=60)
 """Age from which columns are outdated: rankings that use them are marked as degraded."""
 
-PROJECT_BYTES, ENGAGEMENT_BYTES = 700, 32
-"""Bytes that a project with its terms and factors takes, and a first engagement."""
+PROJECT_BYTES, ENGAGEMENT_BYTES, ACTOR_BYTES = 700, 32, 500
+"""Memory of a project with its terms and factors, of a first engagement, and of the factors of an actor, each with what
+reading it takes."""
 
 log = structlog.get_logger(__name__)
 
@@ -70,30 +77,47 @@ class ColumnStore:
         self._clock = clock
         self._on_read = on_read
         self.current: Columns | None = None
+        self._problem = ""  # why the columns could not be read the last time
 
     async def run(self, stop: asyncio.Event) -> None:
         """Load the columns and keep them fresh until `stop` is set."""
         reload_at_s = refresh_at_s = 0.0
         while not stop.is_set():
             started_s = time.monotonic()
-            with suppress(StoreUnavailable):  # the columns stay as they are; rankings are degraded once they lag
-                if started_s >= reload_at_s:
-                    await self.load()
-                    ended_s = time.monotonic()
-                    reload_at_s = ended_s + max(RELOAD_EVERY_S, (ended_s - started_s) / RELOAD_SHARE)
-                elif started_s >= refresh_at_s:
-                    await self.refresh()
-                    refresh_at_s = time.monotonic() + (time.monotonic() - started_s) / REFRESH_SHARE
+            if started_s >= reload_at_s:
+                pause_s = RELOAD_EVERY_S if await self._succeeds(self.load) else RETRY_S
+                ended_s = time.monotonic()
+                reload_at_s = ended_s + max(pause_s, (ended_s - started_s) / RELOAD_SHARE)
+            elif started_s >= refresh_at_s:
+                await self._succeeds(self.refresh)
+                ended_s = time.monotonic()
+                refresh_at_s = ended_s + (ended_s - started_s) / REFRESH_SHARE
             with suppress(TimeoutError):
                 async with asyncio.timeout(REFRESH_EVERY_S):
                     await stop.wait()
+
+    async def _succeeds(self, read: Callable[[], Awaitable[None]]) -> bool:
+        """Read, and return whether the database answered. If not, the columns stay as they are, until they lag."""
+        try:
+            await read()
+        except StoreUnavailable as error:
+            self._report(f"the columns were not read: {error.reason}")
+            return False
+        return True
+
+    def _report(self, problem: str, **details: Any) -> None:
+        """Log a problem once, until there is another one or none."""
+        if problem != self._problem:
+            self._problem = problem
+            if problem:
+                log.warning(problem, **details)
 
     async def load(self) -> None:
         """Read everything anew. Without enough memory there are no columns; rankings then read the database."""
         try:
             columns = await self._read() if await self._fits() else None
         except MemoryError:
-            log.warning("no memory for columns, rankings read the database")
+            self._report("no memory for columns, rankings read the database")
             columns = None
         self._set(columns)
 
@@ -112,6 +136,7 @@ class ColumnStore:
     def _set(self, columns: Columns | None) -> None:
         self.current = columns
         if columns is not None:
+            self._report("")
             self._on_read(columns.read_at)
 
     async def _read(self) -> Columns:
@@ -127,15 +152,17 @@ class ColumnStore:
         if self._max_mb == 0:
             return False
         rows = await self._database.fetch(_SIZES, {"since": self._clock() - self._window})
-        needed_mb = (rows[0].projects * PROJECT_BYTES + rows[0].engagement * ENGAGEMENT_BYTES) / 1_000_000
+        sizes = zip(rows[0], (PROJECT_BYTES, ENGAGEMENT_BYTES, ACTOR_BYTES), strict=True)
+        needed_mb = sum(count * size for count, size in sizes) / 1_000_000
         fits: bool = needed_mb <= self._max_mb
         if not fits:
             needed = max(round(needed_mb), 1)
-            log.warning("columns would exceed COLUMNS_MAX_MB, rankings read the database", needed_mb=needed)
+            self._report("columns would exceed COLUMNS_MAX_MB, rankings read the database", needed_mb=needed)
         return fits
 
 
 _SIZES = select(
     select(func.count()).select_from(Project).scalar_subquery().label("projects"),
     select(func.count()).where(Engagement.first_at >= SINCE).scalar_subquery().label("engagement"),
+    select(func.count()).select_from(UserFactors).scalar_subquery().label("actors"),
 )

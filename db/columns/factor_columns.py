@@ -1,5 +1,6 @@
 """Latent factors of actors and projects as columns."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ from db.models import Actor, ItemFactors, TasteCluster, UserFactors
 from db.trained_models.collaborative_data import NO_FACTORS, Vector
 
 Half = NDArray[np.float16]
+
+_Actor = tuple[int, bytes, int, int | None]  # id, vector, cluster or 0, id of the user
+_Row = tuple[int, bytes]
 
 _SLICE = 20_000
 _ACTORS = (
@@ -93,24 +97,30 @@ class FactorColumns:
 
 async def read_factors(database: Database) -> FactorColumns:
     """Read all factors, in slices."""
-    actors: list[tuple[int, bytes, int, int | None]] = []
-    items: list[tuple[int, bytes]] = []
+    actors: list[_Actor] = []
+    items: list[_Row] = []
     for statement, last, rows in ((_ACTORS, _LAST_ACTOR, actors), (_ITEMS, _LAST_ITEM, items)):
         last_id = (await database.fetch(last))[0][0] or 0
         for first_id in range(1, last_id + 1, _SLICE):
             bounds = {"first_id": first_id, "last_id": first_id + _SLICE - 1}
             rows.extend(tuple(row) for row in await database.fetch(statement, bounds))
-    clusters = [tuple(row) for row in await database.fetch(_CLUSTERS)]
+    clusters: list[_Row] = [(row[0], row[1]) for row in await database.fetch(_CLUSTERS)]
+    return await asyncio.to_thread(_columns, actors, items, clusters)
+
+
+def _columns(actors: list[_Actor], items: list[_Row], clusters: list[_Row]) -> FactorColumns:
     length = Counter(len(row[1]) for row in actors).most_common(1)[0][0] if actors else 0
     # Vectors of another length are of an earlier training.
     actors = [row for row in actors if len(row[1]) == length]
-    return FactorColumns(
+    columns = FactorColumns(
         _vectors(actors, length),
         np.array([row[2] for row in actors], np.int64),
         np.array([-1 if row[3] is None else row[3] for row in actors], np.int64),
         _vectors([row for row in items if len(row[1]) == length], length),
         _vectors([row for row in clusters if len(row[1]) == length], length),
     )
+    _ = columns.by_user  # computed here, and not during a request
+    return columns
 
 
 def _vectors(rows: Sequence[tuple[int, bytes, *tuple[object, ...]]], length: int) -> Vectors:

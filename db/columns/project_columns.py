@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import case, func, select
+from sqlalchemy import Executable, case, func, select
 
 from db.catalog.project_cards import ProjectFilter
 from db.catalog.visibility import PUBLIC
@@ -100,8 +100,8 @@ class ProjectColumns:
             rows = rows[created[rows] >= microseconds(where.created_after)]
         if where.created_before is not None:
             rows = rows[created[rows] < microseconds(where.created_before)]
-        if where.exclude_keys:
-            rows = rows[~np.isin(self.keys[rows], where.exclude_keys)]
+        if where.excluded_ids:
+            rows = rows[~contained(self.ids[rows], where.excluded_ids)]
         for group in term_groups:
             rows = rows[self.have_term(rows, group)]
         return rows
@@ -190,16 +190,23 @@ async def read_projects(database: Database) -> ProjectColumns:
     parts = []
     for first_id in range(1, last_id + 1, SLICE):
         bounds = {"first_id": first_id, "last_id": first_id + SLICE - 1}
-        rows, pairs = await database.fetch(_OF_RANGE, bounds), await database.fetch(_PAIRS_OF_RANGE, bounds)
-        parts.append(_from_rows(rows, pairs))
+        parts.append(await _read(database, _OF_RANGE, _PAIRS_OF_RANGE, bounds))
     return await asyncio.to_thread(_joined, parts or [_from_rows([], [])], await _kinds(database))
 
 
 async def with_projects(columns: ProjectColumns, database: Database, ids: Sequence[int]) -> ProjectColumns:
     """Return the columns with these projects read anew; a project that is no longer there is left out."""
-    rows, pairs = await database.fetch(_OF_IDS, {"ids": ids}), await database.fetch(_PAIRS_OF_IDS, {"ids": ids})
+    slices = [ids[start : start + SLICE] for start in range(0, len(ids), SLICE)]
+    parts = [await _read(database, _OF_IDS, _PAIRS_OF_IDS, {"ids": part}) for part in slices]
     kinds = await _kinds(database)
-    return await asyncio.to_thread(lambda: _joined([_without(columns, ids), _from_rows(rows, pairs)], kinds))
+    return await asyncio.to_thread(lambda: _joined([_without(columns, ids), *parts], kinds))
+
+
+async def _read(
+    database: Database, of_projects: Executable, of_pairs: Executable, values: Mapping[str, Any]
+) -> ProjectColumns:
+    rows, pairs = await database.fetch(of_projects, values), await database.fetch(of_pairs, values)
+    return await asyncio.to_thread(_from_rows, rows, pairs)
 
 
 async def _kinds(database: Database) -> NDArray[np.int8]:

@@ -1,12 +1,10 @@
 """Behavior evidence by array operations over the columns."""
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import numpy as np
 
-from db.columns.engagement_columns import EngagementColumns
-from db.columns.project_columns import contained, positions
+from db.columns.project_columns import positions
 from db.time_units import DAY_S, MICROSECONDS, microseconds
 from scoring import tunables
 from scoring.features import FeatureTable
@@ -19,7 +17,7 @@ from scoring.mathematics.behavior_evidence import (
     count_same_owner,
     neighbor_links,
 )
-from scoring.mathematics.signals import Integers, look_up
+from scoring.mathematics.signals import look_up
 from scoring.profiles.viewer_columns import ViewerColumns
 from scoring.profiles.viewer_profile import Profile
 
@@ -36,7 +34,7 @@ async def column_evidence(view: ViewerColumns, profile: Profile, table: FeatureT
     chosen = np.flatnonzero((candidate_row >= 0) & (recent.actors != actor_id))[-tunables.MAX_RECENT_INTERACTIONS :]
     actors, interaction_rows, at_s = recent.actors[chosen], candidate_row[chosen], recent.at_us[chosen] / MICROSECONDS
     by_actor, by_cluster = factors.similarities_of_actors(actors, viewer_factors)
-    neighbors, shared = session_neighbors(columns.engagement.before(microseconds(at) + 1), history, actor_id, at)
+    neighbors, shared = view.session_neighbors(history, at)
     by_session = look_up(actors, neighbors, shared.astype(np.float64))
     is_neighbor = by_session > 0
     history_owners = projects.owners[projects.rows_of(np.array(history, np.int64))]
@@ -58,15 +56,3 @@ async def column_evidence(view: ViewerColumns, profile: Profile, table: FeatureT
         owner_similarity=np.where(table.owners >= 0, factors.by_user.similarities(table.owners, viewer_factors), 0.0),
         same_owner_count=count_same_owner(table.owners, history_owners),
     )
-
-
-def session_neighbors(
-    engagement: EngagementColumns, engaged: Sequence[int], actor_id: int, at: datetime
-) -> tuple[Integers, Integers]:
-    """Count, for each other actor, the viewer's latest projects that the actor engaged with in the last days.
-
-    Returns ascending actor ids, and their counts.
-    """
-    recent = engagement.since(microseconds(at - timedelta(days=tunables.SESSION_NEIGHBOR_DAYS)))
-    chosen = contained(recent.projects, engaged[: tunables.SESSION_PROJECTS]) & (recent.actors != actor_id)
-    return np.unique(recent.actors[chosen], return_counts=True)

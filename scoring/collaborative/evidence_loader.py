@@ -50,7 +50,7 @@ async def load_evidence(
     at: datetime,
     signals: Iterable[Signal],
 ) -> BehaviorEvidence:
-    """Load the parts of the evidence that these signals read. The other parts stay empty."""
+    """Load the parts of the evidence that these signals read, or all parts from columns, in one statement."""
     if profile.columns is not None and profile.columns.hold(table.ids):
         return await column_evidence(profile.columns, profile, table, at)
     database, parts, ids = stores.database, required_parts(signals), table.ids.tolist()

@@ -133,10 +133,8 @@ def _column_sources(
         interests = profile.interest_terms.tolist()
         found[CandidateSource.TAGS] = sources.with_terms(interests, tunables.CANDIDATES_INTERESTS)
     if history:
-        actor_id = profile.viewer.actor_id or 0
-        found[CandidateSource.SESSION_NEIGHBORS] = sources.of_session_neighbors(
-            actor_id, history, tunables.CANDIDATES_SESSION_NEIGHBORS
-        )
+        neighbor_limit = tunables.CANDIDATES_SESSION_NEIGHBORS
+        found[CandidateSource.SESSION_NEIGHBORS] = sources.of_session_neighbors(history, neighbor_limit)
         found[CandidateSource.OWNERS] = sources.of_owners(history, tunables.CANDIDATES_OWNERS)
     return found
 

@@ -11,7 +11,6 @@ from db.catalog.project_cards import ProjectFilter
 from db.columns.project_columns import best, contained
 from db.time_units import microseconds
 from scoring import tunables
-from scoring.collaborative.column_evidence import session_neighbors
 from scoring.mathematics.signals import Integers
 from scoring.profiles.viewer_columns import ViewerColumns
 
@@ -22,6 +21,7 @@ class ColumnSources:
     def __init__(
         self, view: ViewerColumns, where: ProjectFilter, term_groups: Sequence[frozenset[int]], at: datetime
     ) -> None:
+        self._view = view
         self._projects = view.columns.projects
         self._engagement = view.columns.engagement.before(microseconds(at) + 1)
         self._rows = self._projects.matching(self._projects.public_rows, where, term_groups)
@@ -55,9 +55,9 @@ class ColumnSources:
         rows = rows[~np.isin(projects.ids[rows], engaged)]
         return self._ids(rows[:limit])
 
-    def of_session_neighbors(self, actor_id: int, engaged: Sequence[int], limit: int) -> list[int]:
+    def of_session_neighbors(self, engaged: Sequence[int], limit: int) -> list[int]:
         """Return the projects that most session neighbors engaged with recently, without the engaged ones."""
-        neighbors, counts = session_neighbors(self._engagement, engaged, actor_id, self._at)
+        neighbors, counts = self._view.session_neighbors(engaged, self._at)
         chosen = neighbors[np.lexsort((neighbors, -counts))[: tunables.SESSION_NEIGHBOR_COUNT]]
         recent = self._engagement.since(microseconds(self._at - timedelta(days=tunables.RECENT_INTERACTION_DAYS)))
         projects = recent.projects[contained(recent.actors, chosen.tolist())]

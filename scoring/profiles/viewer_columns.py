@@ -5,17 +5,18 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
+from db.actors.actor_preferences import preferences_in
 from db.actors.profiles import EngagedProject
 from db.actors.users import Viewer
 from db.actors.viewer_state import ViewerState, read_viewer_state
 from db.catalog.project_cards import ProjectFilter
 from db.columns.column_store import Columns
-from db.columns.project_columns import KINDS
+from db.columns.project_columns import KINDS, contained
 from db.database.engine import Database
 from db.interactions.actor_history import DismissedProject
 from db.models import EngagementKind
 from db.stores import Stores
-from db.time_units import DAY_S, MICROSECONDS, time_of
+from db.time_units import DAY_S, MICROSECONDS, microseconds, time_of
 from db.trained_models.collaborative_data import NeighborList, project_neighbors
 from scoring import tunables
 from scoring.features import FeatureTable
@@ -33,6 +34,7 @@ class ViewerColumns:
         self._database = database
         self._viewer = viewer
         self._neighbor_lists: dict[int, NeighborList | None] = {}
+        self._session_neighbors: dict[tuple[int, ...], tuple[Integers, Integers]] = {}
 
     def engagements(self, limit: int) -> list[EngagedProject]:
         """Return the viewer's latest engagements without muted projects, at most `limit`."""
@@ -106,6 +108,19 @@ class ViewerColumns:
         known = ((id_, self._neighbor_lists[id_]) for id_ in history)
         return {id_: neighbors for id_, neighbors in known if neighbors is not None}
 
+    def session_neighbors(self, engaged: Sequence[int], at: datetime) -> tuple[Integers, Integers]:
+        """Count, for each other actor, the viewer's latest projects that the actor engaged with in the last days.
+
+        Returns ascending actor ids, and their counts.
+        """
+        latest = tuple(engaged[: tunables.SESSION_PROJECTS])
+        if latest not in self._session_neighbors:
+            since = microseconds(at - timedelta(days=tunables.SESSION_NEIGHBOR_DAYS))
+            recent = self.columns.engagement.since(since).before(microseconds(at) + 1)
+            chosen = contained(recent.projects, latest) & (recent.actors != (self._viewer.actor_id or 0))
+            self._session_neighbors[latest] = np.unique(recent.actors[chosen], return_counts=True)
+        return self._session_neighbors[latest]
+
     def _owners(self, ids: Sequence[int]) -> list[int | None]:
         projects = self.columns.projects
         owner_of = look_up(np.array(ids, np.int64), projects.ids, projects.owners.astype(np.float64) + 1)
@@ -124,9 +139,9 @@ class ViewerColumns:
 
 
 async def view_columns(stores: Stores, viewer: Viewer, at: datetime) -> ViewerColumns | None:
-    """Read the viewer's own data and return it with the columns; None without columns or without an actor."""
+    """Read the viewer's own data and return it with the columns; None without columns or without personal data."""
     columns = stores.columns.current if stores.columns is not None else None
-    if columns is None or viewer.actor_id is None:
+    if columns is None or viewer.actor_id is None or not preferences_in(viewer.settings).personalized:
         return None
     since = at - timedelta(days=tunables.IMPRESSION_FATIGUE_DAYS)
     return ViewerColumns(

@@ -1,5 +1,6 @@
 """Rankings from columns are those from the database, and refreshed columns are those that are read anew."""
 
+import asyncio
 from dataclasses import fields, replace
 from datetime import timedelta
 from typing import Any
@@ -8,12 +9,13 @@ import numpy as np
 import pytest
 from structlog.testing import capture_logs
 
+from db.actors.actor_preferences import change_preferences
 from db.actors.profiles import NO_EXCLUSIONS, ProfileExclusions
 from db.catalog.catalog_entries import upsert_projects
 from db.catalog.project_cards import ProjectFilter, term_ids
 from db.columns import column_store
 from db.columns.column_store import Columns, ColumnStore
-from db.errors import Store
+from db.errors import Store, StoreUnavailable
 from db.models import InteractionType, MuteKind, TermKind
 from db.records import InterestRecord
 from scoring import tunables
@@ -30,6 +32,7 @@ from scoring.use_cases.change_preferences import mute
 from scoring.use_cases.dismissals import dismiss_project
 from scoring.use_cases.unit_of_work import Caller, UnitOfWork
 from tests.conftest import CountStatements
+from tests.waiting import until
 from tests.world import ANYTHING, BEGIN, MOMENT, World, world_fixture
 
 PEOPLE = 26
@@ -112,9 +115,10 @@ FILTERS = {
 @pytest.mark.parametrize("name", FILTERS)
 async def test_a_ranking_from_columns_is_that_from_the_database(world: World, name: str):
     sizes = set()
+    where = replace(FILTERS[name], excluded_ids=tuple(await world.ids(FILTERS[name].exclude_keys)))
     for person in range(0, PEOPLE, 1 if name == "none" else 6):
-        from_database = await ranked(world, f"u{person}", FILTERS[name], columns=False)
-        from_columns = await ranked(world, f"u{person}", FILTERS[name], columns=True)
+        from_database = await ranked(world, f"u{person}", where, columns=False)
+        from_columns = await ranked(world, f"u{person}", where, columns=True)
         assert_same(from_columns, from_database)
         sizes.add(from_columns.ids.size)
     assert (max(sizes) > 10) == (name != "unknown term")
@@ -195,11 +199,47 @@ async def test_too_little_memory_leaves_the_rankings_to_the_database(world: Worl
     monkeypatch.setattr(column_store, "PROJECT_BYTES", 1_000_000)
     store = ColumnStore(world.stores.database, WINDOW, 50)
     with capture_logs() as lines:
-        await store.load()
+        for _ in range(3):
+            await store.load()
     assert store.current is None
     assert [line["event"] for line in lines] == ["columns would exceed COLUMNS_MAX_MB, rankings read the database"]
     stores = replace(world.stores, columns=store)
     assert await view_columns(stores, await world.viewer("u3"), MOMENT) is None
+
+
+async def test_a_viewer_without_personalization_costs_no_statement(world: World, statements: CountStatements):
+    work = UnitOfWork(world.stores, Caller(user_key="u3"))
+    async with work.write() as connection:
+        await change_preferences(connection, (await world.viewer("u3")).actor_id or 0, {"personalized": False})
+    viewer = await world.viewer("u3")
+    with statements(world.stores.database) as counted:
+        assert await view_columns(world.stores, viewer, MOMENT) is None
+    assert counted == []
+
+
+class FailingStore(ColumnStore):
+    """Columns whose reloads always fail."""
+
+    loads = refreshes = 0
+
+    async def load(self) -> None:
+        self.loads += 1
+        raise StoreUnavailable(Store.DATABASE, "as the test asked")
+
+    async def refresh(self) -> None:
+        self.refreshes += 1
+
+
+async def test_refreshes_go_on_while_reloads_fail(world: World, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(column_store, "REFRESH_EVERY_S", 0.001)
+    monkeypatch.setattr(column_store, "RETRY_S", 0.02)
+    store, stop = FailingStore(world.stores.database, WINDOW, 50), asyncio.Event()
+    with capture_logs() as lines:
+        running = asyncio.create_task(store.run(stop))
+        await until(lambda: store.loads >= 3 and store.refreshes >= 3)
+        stop.set()
+        await running
+    assert [line["event"] for line in lines] == ["the columns were not read: as the test asked"]
 
 
 async def test_a_ranking_from_outdated_columns_is_degraded(world: World):
