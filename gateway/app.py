@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import multiprocessing
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -18,6 +19,7 @@ from starlette.types import ASGIApp
 
 from gateway.admission import Admission
 from gateway.assets import FRONTEND, GraphiqlOrEndpoint, StaticFiles, read_explore_page, read_graphiql
+from gateway.background.tasks import STOP_TIMEOUT_S
 from gateway.callers.authentication import Authenticator
 from gateway.callers.clock import Clock
 from gateway.callers.demo_viewers import DemoViewers
@@ -39,8 +41,10 @@ from gateway.logs import configure_logs
 from gateway.pages import answer_alive, answer_http_exception, answer_ready, answer_start_page
 from gateway.request_log import REQUEST_ID_HEADER, RequestLog
 from gateway.runtime import OpenRuntime, open_runtime
+from gateway.server import SHUTDOWN_GRACE_S
 from gateway.settings import Settings, load_settings
 from gateway.sharing.open_counts import OpenCounts
+from gateway.sharing.processes import stop_with_parent
 from gateway.sharing.shared_folder import open_counts
 from gateway.subscriptions.allowed_origins import AllowedOrigins
 from gateway.subscriptions.event_streams import EventStreams
@@ -63,6 +67,8 @@ COMPRESSION_LEVEL = 3
 
 def create() -> Starlette:
     """Create the application of one server process from the environment. uvicorn calls this."""
+    if (parent := multiprocessing.parent_process()) is not None:  # one of several server processes
+        stop_with_parent(parent.join, SHUTDOWN_GRACE_S + STOP_TIMEOUT_S)
     settings = load_settings()
     configure_logs(settings)
     app = build(settings, schema, partial(open_runtime, settings))

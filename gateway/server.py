@@ -99,7 +99,11 @@ def raise_file_limit(connections: int) -> None:
 
 
 class ServerProcesses(Multiprocess):
-    """Several server processes. SIGHUP replaces one after the other, then calls `on_restart`, and loses no request."""
+    """Several server processes. SIGHUP replaces one after the other, and loses no request.
+
+    `on_restart` is called after all of them have been replaced. A new process that does not start ends the restart, and
+    those that were not replaced yet go on.
+    """
 
     def __init__(self, config: uvicorn.Config, listening: socket.socket, on_restart: Callable[[], None]) -> None:
         super().__init__(config, sockets=[listening])
@@ -107,8 +111,12 @@ class ServerProcesses(Multiprocess):
 
     def handle_hup(self) -> None:
         """Replace all processes."""
+        before = {process.pid for process in self.processes}
         super().handle_hup()
-        self._on_restart()
+        if before.isdisjoint(process.pid for process in self.processes):
+            self._on_restart()
+        elif not self.should_exit.is_set():
+            log.error("restart ended early: a new server process did not start, its own log lines say why")
 
 
 def run_server(settings: Settings, listening: socket.socket, on_restart: Callable[[], None]) -> None:

@@ -8,9 +8,9 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import cache
 from hmac import compare_digest
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
@@ -27,7 +27,7 @@ from db.outbox import Backlog, backlog
 from db.resilience import CallOutcome, CircuitState, log_circuit_change
 from gateway.client_addresses import is_local
 from gateway.json_responses import error_response
-from gateway.sharing.processes import is_running
+from gateway.sharing.processes import is_running, process_folder
 
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 """prometheus_client's environment variable for the folder."""
@@ -49,11 +49,6 @@ _circuits = Gauge(
     "1 while the circuit breaker of a store is open",
     ("store",),
     multiprocess_mode="livemax",
-)
-_columns = Gauge(
-    "explore_columns_read_timestamp_seconds",
-    "Time at which a process last read the changes of projects and interactions into memory, the oldest of all",
-    multiprocess_mode="livemin",
 )
 _embedding_tokens = Counter("explore_embedding_tokens_total", "Tokens that a paid model has embedded")
 _embedding_dollars = Counter("explore_embedding_dollars_total", "Cost of these tokens, at the price of the settings")
@@ -105,9 +100,19 @@ def record_circuit_state(store: Store, state: CircuitState, reason: str) -> None
     log_circuit_change(store, state, reason)
 
 
+@cache
+def _columns() -> Gauge:
+    # Made at the first time: a process without columns would count with the time 0.
+    return Gauge(
+        "explore_columns_read_timestamp_seconds",
+        "Time at which a process last read the changes of projects and interactions into memory, the oldest of all",
+        multiprocess_mode="livemin",
+    )
+
+
 def record_columns_read(at: datetime) -> None:
     """Record the time at which the columns in memory were read."""
-    _columns.set(at.timestamp())
+    _columns().set(at.timestamp())
 
 
 def count_embedding_cost(tokens: int, dollars: float) -> None:
@@ -151,8 +156,8 @@ class Metrics:
 @contextmanager
 def share_metrics() -> Iterator[None]:
     """Share metrics between this process and those that start within the block."""
-    with TemporaryDirectory(prefix="explore-metrics-") as folder:
-        os.environ[FOLDER_VARIABLE] = folder
+    with process_folder("explore-metrics") as folder:
+        os.environ[FOLDER_VARIABLE] = str(folder)
         try:
             yield
         finally:

@@ -94,6 +94,25 @@ def is_complete(printed):
     return printed.endswith(b"\n\n") and b"/readyz" in printed
 
 
+def until(condition):
+    """Wait until something holds of which nobody tells."""
+    give_up = time.monotonic() + 3 * START_WITHIN_S
+    while not condition():
+        assert time.monotonic() < give_up
+        time.sleep(0.1)
+
+
+def children(parent, text):
+    """Find the running children of a process whose command line has this text, in /proc."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            is_child = re.search(rf"^PPid:\s+{parent}$", (folder / "status").read_text(), re.MULTILINE)
+            if is_child and text in (folder / "cmdline").read_text():
+                found.append(int(folder.name))
+    return found
+
+
 def address_in(welcome):
     return re.search(r"http://127\.0\.0\.1:\d+", welcome)[0]
 

@@ -6,7 +6,6 @@ watches the server, so that a worker never outlives a server that was killed dur
 
 import asyncio
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -15,6 +14,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import structlog
+
+from gateway.sharing.processes import stop_with_parent
 
 COMMAND = (sys.executable, "-P", "-m", "gateway.background.worker_process")
 """The worker process. `-P` keeps files of the current folder from replacing modules."""
@@ -44,6 +45,7 @@ class WorkerProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._is_replaced = False
         self._stopping = threading.Event()
+        self._ends_pause = threading.Event()
         self._lock = threading.Lock()  # no process starts after `stop` has begun
         self._thread = threading.Thread(target=self._keep_running, name="worker process", daemon=True)
 
@@ -52,16 +54,22 @@ class WorkerProcess:
         self._thread.start()
 
     def replace(self) -> None:
-        """Stop the worker cleanly and start a new one."""
+        """Stop the worker, at the latest after `STOP_TIMEOUT_S`, and start a new one."""
         with self._lock:
             self._is_replaced = True
-            if self._process is not None:
-                self._process.terminate()
+            self._ends_pause.set()
+            process = self._process
+        if process is not None:
+            process.terminate()
+            timer = threading.Timer(STOP_TIMEOUT_S, process.kill)  # it does nothing to a process that has ended
+            timer.daemon = True
+            timer.start()
 
     def stop(self) -> None:
         """Stop the worker, at the latest after `STOP_TIMEOUT_S`."""
         with self._lock:
             self._stopping.set()
+            self._ends_pause.set()
             process = self._process
         if process is not None:
             process.terminate()
@@ -76,12 +84,11 @@ class WorkerProcess:
             started_at = time.monotonic()
             reason = self._run()
             if self._is_replaced or self._stopping.is_set():
-                self._is_replaced = False
                 continue
             if time.monotonic() - started_at >= STABLE_AFTER_S:
                 pause_s = self._first_pause_s
             log.error("worker process failed, restarting", reason=reason, after_s=pause_s)
-            self._stopping.wait(pause_s)
+            self._ends_pause.wait(pause_s)
             pause_s = min(2 * pause_s, MAX_PAUSE_S)
 
     def _run(self) -> str:
@@ -89,6 +96,8 @@ class WorkerProcess:
         with self._lock:
             if self._stopping.is_set():
                 return "stopped"
+            self._is_replaced = False
+            self._ends_pause.clear()
             try:
                 # The pipe ends with this process. A process group of its own, because a terminal sends Ctrl-C to the
                 # whole group: a Python that is still starting would print a traceback.
@@ -113,7 +122,7 @@ def worker_process() -> Iterator[WorkerProcess]:
 
 def main() -> None:
     """Work until SIGTERM, or until the process that started this one has ended, however it ended."""
-    threading.Thread(target=_stop_with_parent, name="parent", daemon=True).start()
+    stop_with_parent(lambda: os.read(sys.stdin.fileno(), 1), STOP_TIMEOUT_S)  # the pipe ends with the parent
     os.nice(NICENESS)
     from gateway.background.worker import run_worker  # noqa: PLC0415 (after the lines above)
     from gateway.errors import CannotStart  # noqa: PLC0415
@@ -127,13 +136,6 @@ def main() -> None:
     except CannotStart as error:
         log.error("worker cannot start", reason=error.message)  # noqa: TRY400 (the message says how to fix it)
         sys.exit(1)
-
-
-def _stop_with_parent() -> None:
-    os.read(sys.stdin.fileno(), 1)  # returns when the parent has ended
-    os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(STOP_TIMEOUT_S)
-    os._exit(1)
 
 
 if __name__ == "__main__":

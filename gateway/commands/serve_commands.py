@@ -49,7 +49,7 @@ def _run(settings: Settings, listening: socket.socket) -> None:
     with ExitStack() as stack:
         on_restart: Callable[[], None] = _do_nothing
         if settings.workers > 1:
-            stack.enter_context(share_counts(2 * (settings.max_connections + settings.max_streams)))
+            stack.enter_context(share_counts(2 * (settings.max_connections + settings.max_streams), settings.workers))
         if settings.workers > 1 or settings.start_worker:
             stack.enter_context(share_metrics())
         if settings.start_worker:

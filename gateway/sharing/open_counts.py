@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Protocol
 
 from gateway.sharing.processes import is_running
-from gateway.sharing.shared_table import BUCKET_ROWS, EMPTY, Bucket, Row, SharedTable
+from gateway.sharing.shared_table import EMPTY, Bucket, Row, SharedTable
 
 _START = secrets.randbits(32)
 """Number of this process, by which it recognizes the rows of an earlier process with the same id."""
@@ -92,7 +92,7 @@ def _is_own(row: Row) -> bool:
 
 def _remove_ended(bucket: Bucket) -> None:
     """Remove the rows of processes that have ended, also of one whose id this process has now."""
-    for index in range(BUCKET_ROWS):
+    for index in range(bucket.rows):
         row = bucket.read(index)
         if row.key != EMPTY.key and not _is_own(row) and (row.first == os.getpid() or not is_running(row.first)):
             bucket.write(index, EMPTY)

@@ -4,10 +4,10 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from gateway.sharing.open_counts import LocalCounts, OpenCounts, SharedCounts
-from gateway.sharing.shared_table import SharedTable
+from gateway.sharing.processes import process_folder
+from gateway.sharing.shared_table import BUCKET_ROWS, SharedTable
 
 FOLDER_VARIABLE = "EXPLORE_SHARED_FOLDER"
 """Environment variable by which the processes of a server find the folder. It is no setting."""
@@ -19,15 +19,16 @@ SPENT_KEYS = 100_000 // 8
 
 
 @contextmanager
-def share_counts(open_names: int) -> Iterator[None]:
+def share_counts(open_names: int, processes: int) -> Iterator[None]:
     """Share counts between the processes that start within the block.
 
-    `open_names` is the number of clients that may hold something open at once.
+    `open_names` is the number of clients that may hold something open at once, and `processes` the number of processes.
     """
-    with TemporaryDirectory(prefix="explore-counts-") as folder:
-        SharedTable.create(Path(folder) / _OPEN, open_names)
-        SharedTable.create(Path(folder) / _SPENT, SPENT_KEYS)
-        os.environ[FOLDER_VARIABLE] = folder
+    with process_folder("explore-counts") as folder:
+        # A name has a row for each process that holds something; during a restart there is one more.
+        SharedTable.create(folder / _OPEN, open_names, BUCKET_ROWS + processes)
+        SharedTable.create(folder / _SPENT, SPENT_KEYS)
+        os.environ[FOLDER_VARIABLE] = str(folder)
         try:
             yield
         finally:

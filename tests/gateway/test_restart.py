@@ -2,43 +2,27 @@
 
 import http.client
 import os
-import re
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import pytest
+from uvicorn.supervisors import Multiprocess
 
-from tests.running import START_WITHIN_S, address_in, serving
+from gateway.server import ServerProcesses
+from tests.running import START_WITHIN_S, address_in, children, serving, until
 
 pytestmark = pytest.mark.servers
 
 
-def until(condition: Callable[[], bool]) -> None:
-    give_up = time.monotonic() + 3 * START_WITHIN_S
-    while not condition():
-        assert time.monotonic() < give_up
-        time.sleep(0.2)  # `servers_of` reads about every process
-
-
 def servers_of(parent: int) -> set[int]:
-    """Find the running server processes, by the parent in /proc; Python's tracker of resources is none of them."""
-    found = set()
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            status = (folder / "status").read_text()
-            if (
-                re.search(rf"^PPid:\s+{parent}$", status, re.MULTILINE)
-                and "spawn_main" in (folder / "cmdline").read_text()
-            ):
-                found.add(int(folder.name))
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-    return found
+    """Find the running server processes of a server; Python's tracker of resources is none of them."""
+    return set(children(parent, "spawn_main"))
 
 
 class Clients:
@@ -152,3 +136,21 @@ def test_streams_and_connections_count_for_all_processes_until_one_is_killed(tmp
         os.kill(one, signal.SIGKILL)
         until(lambda: not Path(f"/proc/{one}").exists())
         assert [open_one() for _ in range(2)] == [200, refused]
+
+
+@pytest.mark.parametrize("replaced", [0, 1, 2])
+def test_the_worker_is_replaced_only_after_all_server_processes(
+    replaced: int, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def restart(self: ServerProcesses) -> None:
+        self.processes[:replaced] = [SimpleNamespace(pid=10 + number) for number in range(replaced)]
+
+    monkeypatch.setattr(Multiprocess, "handle_hup", restart)
+    calls: list[bool] = []
+    processes = object.__new__(ServerProcesses)
+    processes.processes = [SimpleNamespace(pid=number) for number in range(2)]
+    processes.should_exit = threading.Event()
+    processes._on_restart = lambda: calls.append(True)
+    processes.handle_hup()
+    assert calls == [True] * (replaced == 2)
+    assert ("restart ended early" in capfd.readouterr().out) == (replaced < 2)

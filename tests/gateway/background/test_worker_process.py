@@ -4,8 +4,7 @@ import os
 import re
 import signal
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,31 +13,11 @@ import pytest
 
 from gateway.background import worker_process
 from gateway.background.worker_process import WorkerProcess
-from tests.running import START_WITHIN_S, address_in, serving
+from tests.running import START_WITHIN_S, address_in, children, serving, until
 
 pytestmark = pytest.mark.servers
 
 WORKER = "gateway.background.worker_process"
-
-
-def until(condition: Callable[[], bool]) -> None:
-    give_up = time.monotonic() + START_WITHIN_S
-    while not condition():
-        assert time.monotonic() < give_up
-        time.sleep(0.02)
-
-
-def workers_of(server: int) -> list[int]:
-    """Find the running workers of a server by the command line, in /proc."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            parent = int(re.search(r"^PPid:\s+(\d+)", (folder / "status").read_text(), re.MULTILINE)[1])  # type: ignore[index]
-            if parent == server and WORKER in (folder / "cmdline").read_text():
-                found.append(int(folder.name))
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-    return found
 
 
 def is_alive(process: int) -> bool:
@@ -48,36 +27,43 @@ def is_alive(process: int) -> bool:
         return False
 
 
-def test_a_server_has_one_worker_of_low_priority_which_ends_when_the_server_is_killed(tmp_path: Path) -> None:
+def test_all_processes_of_a_server_end_when_it_is_killed(tmp_path: Path) -> None:
     log = tmp_path / "stderr"
-    with serving(tmp_path, "--workers", "2", START_WORKER="on") as (server, welcome):
-        until(lambda: "worker started" in log.read_text())
-        (worker,) = workers_of(server.pid)
+    with serving(tmp_path, "--workers", "2", START_WORKER="on", TMPDIR=str(tmp_path)) as (server, welcome):
+        until(lambda: "worker started" in log.read_text() and len(children(server.pid, "spawn_main")) == 2)
+        (worker,) = children(server.pid, WORKER)
         assert os.getpriority(os.PRIO_PROCESS, worker) == worker_process.NICENESS
         assert httpx.get(f"{address_in(welcome)}/healthz", timeout=START_WITHIN_S).status_code == 200
+        metrics = f"{address_in(welcome)}/metrics"
+        read_at = "explore_columns_read_timestamp_seconds 1"  # the worker, which has no columns, does not count as 0
+        until(lambda: read_at in httpx.get(metrics, timeout=START_WITHIN_S).text)
+        processes = [worker, *children(server.pid, "spawn_main")]
         os.kill(server.pid, signal.SIGKILL)
-        until(lambda: not is_alive(worker))
+        until(lambda: not any(map(is_alive, processes)))
     assert "Traceback" not in log.read_text()
+    assert len(list(tmp_path.glob("explore-*"))) == 2
+    with serving(tmp_path, "--workers", "2", TMPDIR=str(tmp_path)) as (server, _):
+        until(lambda: {path.name.split("-")[2] for path in tmp_path.glob("explore-*")} == {str(server.pid)})
 
 
 def test_a_worker_that_is_killed_is_started_again_and_the_server_serves_meanwhile(tmp_path: Path) -> None:
     log = tmp_path / "stderr"
     with serving(tmp_path, START_WORKER="on") as (server, welcome):
         until(lambda: "worker started" in log.read_text())
-        (worker,) = workers_of(server.pid)
+        (worker,) = children(server.pid, WORKER)
         os.kill(worker, signal.SIGKILL)
         until(lambda: "worker process failed, restarting" in log.read_text())
         assert httpx.get(f"{address_in(welcome)}/healthz", timeout=START_WITHIN_S).status_code == 200
         until(lambda: log.read_text().count("worker started") == 2)
-        assert workers_of(server.pid) != [worker]
+        assert children(server.pid, WORKER) != [worker]
         # Each worker has counted the index once. The metrics of one that has ended still count.
         counted = 'explore_store_calls_total{operation="counts",outcome="ok",store="vectors"} 2.0'
         until(lambda: counted in httpx.get(f"{address_in(welcome)}/metrics", timeout=START_WITHIN_S).text)
 
 
 @contextmanager
-def running(*command: str) -> Iterator[WorkerProcess]:
-    worker = WorkerProcess(command, first_pause_s=0.01)
+def running(*command: str, first_pause_s: float = 0.01) -> Iterator[WorkerProcess]:
+    worker = WorkerProcess(command, first_pause_s)
     worker.start()
     try:
         yield worker
@@ -117,3 +103,31 @@ def test_a_worker_is_replaced_at_once_and_without_a_failure(tmp_path: Path, capf
         worker.replace()
         until(lambda: len(list(tmp_path.iterdir())) == 2)
     assert "failed" not in capfd.readouterr().out
+
+
+def test_a_replaced_worker_that_does_not_stop_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_process, "STOP_TIMEOUT_S", 0.2)
+    deaf = "import os, pathlib, signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN)"
+    note = f"pathlib.Path({str(tmp_path)!r}, str(os.getpid())).touch()"
+    with running(sys.executable, "-c", f"{deaf}; {note}; time.sleep(600)") as worker:
+        until(lambda: len(list(tmp_path.iterdir())) == 1)
+        worker.replace()
+        until(lambda: len(list(tmp_path.iterdir())) == 2)
+
+
+def test_a_replacement_ends_the_pause_after_a_failure_and_the_next_failure_is_logged(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    note = f"import os, pathlib; pathlib.Path({str(tmp_path)!r}, str(os.getpid())).touch()"
+    printed = ""
+
+    def failures() -> int:
+        nonlocal printed
+        printed += capfd.readouterr().out
+        return printed.count("worker process failed")
+
+    with running(sys.executable, "-c", note, first_pause_s=600) as worker:
+        until(lambda: failures() == 1)
+        worker.replace()
+        until(lambda: failures() == 2)
+    assert len(list(tmp_path.iterdir())) == 2

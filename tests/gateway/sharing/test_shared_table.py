@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from gateway.limits.rate_limits import WINDOW_S, MemoryRateLimitStore
 from gateway.limits.shared_rate_limits import SharedRateLimitStore
+from gateway.sharing import open_counts
 from gateway.sharing.open_counts import LocalCounts, OpenCounts, SharedCounts
 from gateway.sharing.shared_table import BUCKET_ROWS, EMPTY, KEY_BYTES, Row, SharedTable
 
@@ -154,3 +155,17 @@ async def test_in_a_full_bucket_the_caller_who_was_idle_longest_starts_again(tmp
     assert await store.spend("new", 10, 10)
     assert (await store.spent("idle")).points == 0
     assert not await store.spend("3", 10, 10)
+
+
+def test_as_many_processes_as_a_server_has_hold_something_of_one_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    processes = 64
+    SharedTable.create(tmp_path / "table", 1, BUCKET_ROWS + processes)
+    counts = SharedCounts(SharedTable(tmp_path / "table"))
+    monkeypatch.setattr(open_counts, "is_running", lambda _: True)
+    for process in range(1, processes + 1):
+        monkeypatch.setattr(open_counts.os, "getpid", lambda process=process: process)
+        assert counts.try_acquire("all", 2 * processes)
+    assert [counts.try_acquire(f"client {number}", 1) for number in range(BUCKET_ROWS)] == [True] * BUCKET_ROWS
+    assert not counts.try_acquire("all", processes)
