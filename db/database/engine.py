@@ -223,6 +223,10 @@ def parse_url(url: str) -> URL:
     if backend == "sqlite":
         if parsed.database in (None, "", ":memory:"):
             raise InvalidRecord("an SQLite database needs a file: sqlite:///var/explore.sqlite")
+        if parsed.query:
+            raise InvalidRecord(
+                f"an SQLite database takes no parameters; remove {', '.join(parsed.query)} from DATABASE_URL"
+            )
         folder = Path(str(parsed.database)).parent
         if not folder.exists():
             make_private_folder(folder)

@@ -77,7 +77,7 @@ class AnswerTransport:
 
 
 class LimitedHttpProtocol(HttpToolsProtocol):
-    """uvicorn's HTTP/1 protocol with strict parsing and limits. `caps` counts the connections of this process."""
+    """uvicorn's HTTP/1 protocol with strict parsing and limits. `caps` counts the connections of the server."""
 
     def __init__(
         self,

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Integer, bindparam, cast, insert, literal, select
@@ -67,6 +68,13 @@ async def test_a_pooler_without_the_parameter_is_refused(pooled_url: str) -> Non
         with pytest.raises(InvalidRecord, match="pgbouncer=true"):
             async with database.write():
                 pass
+
+
+@pytest.mark.parametrize("parameters", ["pgbouncer=true", "mode=ro", "timeout=5&cache=shared"])
+def test_sqlite_takes_no_parameters(tmp_path: Path, parameters: str) -> None:
+    with pytest.raises(InvalidRecord, match="takes no parameters; remove "):
+        Database(f"sqlite:///{tmp_path}/explore.sqlite?{parameters}")
+    assert not list(tmp_path.iterdir())
 
 
 async def test_the_parameter_has_two_values() -> None:
