@@ -13,6 +13,12 @@ from scoring.pipelines.candidate_sources import CandidateSource, merge_candidate
 from scoring.replay.log_candidate_sources import LOG_SOURCES
 from scoring.replay.measurements import METRICS, RankingMetrics
 
+NOT_COMPUTED = "not computed"
+"""Cell of a ranking whose scores never differ, because the data holds nothing that it could rank by."""
+
+Breakdown = Mapping[str, Mapping[str, tuple[float, float]]]
+"""Mean and error by the name of the ranking, for each group of requests or projects."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EvaluationResults:
@@ -26,11 +32,12 @@ class EvaluationResults:
     n_projects: int  # projects of the data set, for coverage
     facts: Mapping[str, object]  # further figures: requests, share of new viewers, recall of the sources
     model: Model | None = None  # the fitted model, the last one of several; None if the protocol fits none
+    breakdowns: Mapping[str, Breakdown] = field(default_factory=dict)  # by title
 
     def summary(self, seed: int = 0) -> list[dict[str, Any]]:
-        """Return a row for each ranking, the best first."""
+        """Return a row for each ranking, the best first. The figures of a ranking that was not computed are None."""
         rows = [self._row(name, metrics, seed) for name, metrics in self.measured.items()]
-        return sorted(rows, key=lambda row: -row["ndcg@10"])
+        return sorted(rows, key=lambda row: (row["ndcg@10"] is None, -(row["ndcg@10"] or 0.0)))
 
     def _row(self, name: str, metrics: RankingMetrics, seed: int) -> dict[str, Any]:
         reference, values = self.measured[self.reference].values[:, 0], metrics.values
@@ -43,7 +50,7 @@ class EvaluationResults:
         row["coverage"] = round(len(metrics.shown) / max(self.n_projects, 1), 4)
         row["novelty bits"] = round(float(np.mean(metrics.novelty)), 2)
         row["cold share"] = round(float(np.mean(metrics.cold)), 4)
-        return row
+        return row if metrics.is_computed else dict.fromkeys(row, None) | {"name": name}
 
 
 def mean_with_error(values: Floats, clusters: Integers) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from db.interactions.activity_time import UNIFORM_CLOCK, ActivityClock
 from db.time_units import DAY_S, HOUR_S, WEEK_S
 from scoring.errors import InsufficientData
+from scoring.evaluation.protocols import Options
 from scoring.evaluation.results import EvaluationResults
 from scoring.mathematics import velocity
 from scoring.mathematics.behavior_evidence import LogEvidence
@@ -31,7 +32,7 @@ FITTED = "velocity, fitted on the time before"
 SHIPPED = "velocity, with the shipped constants"
 
 
-def evaluate_trending(dataset: Dataset, progress: Progress) -> EvaluationResults:
+def evaluate_trending(dataset: Dataset, options: Options, progress: Progress) -> EvaluationResults:
     """Rank by the events before each moment. A project's grade is its number of actors in the next 24 h.
 
     Raises `InsufficientData` if there are no times, or no moment with enough actors after it.

@@ -119,7 +119,7 @@ def test_static_and_trending_protocols_give_metrics():
     assert 'aria-label="ease"' in evaluation_html(static, 0), (
         "its curves are drawn, those of signals that are not served too"
     )
-    assert evaluate_trending(dataset, quiet).summary()[0]["ndcg@10"]
+    assert evaluate_trending(dataset, Options(), quiet).summary()[0]["ndcg@10"]
     assert evaluate_leave_last(dataset, Options(with_single_signals=False), quiet).viewers.size
 
 
