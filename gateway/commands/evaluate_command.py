@@ -1,6 +1,7 @@
 """`explore evaluate`: runs an evaluation protocol, and prints its figures as tables, Markdown, CSV or JSON."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -22,7 +23,7 @@ from scoring.evaluation.results import EvaluationResults
 from scoring.evaluation.search_protocol import evaluate_search
 from scoring.evaluation.tables import as_csv, as_json_data, as_markdown, plain_facts, result_tables
 from scoring.evaluation.trending_protocol import evaluate_trending
-from scoring.replay.dataset import load_dataset
+from scoring.replay.dataset import Dataset, load_dataset
 from scoring.replay.replayed_requests import Progress
 
 
@@ -132,6 +133,16 @@ def _evaluate(
     if protocol is Protocol.SEARCH:
         return asyncio.run(evaluate_search(directory, report_progress))
     dataset = load_dataset(directory, report_progress)
+    results = _evaluate_dataset(dataset, protocol, options, rounds, report_progress)
+    if not dataset.refused_lines:
+        return results
+    refused = f"{dataset.refused_lines:,}, the first: {dataset.first_refusal}"
+    return replace(results, facts={**results.facts, "lines left out": refused})
+
+
+def _evaluate_dataset(
+    dataset: Dataset, protocol: Protocol, options: protocols.Options, rounds: int, report_progress: Progress
+) -> EvaluationResults:
     match protocol:
         case Protocol.FEED_REQUESTS:
             return protocols.evaluate_feed_requests(dataset, options, report_progress)
@@ -143,3 +154,5 @@ def _evaluate(
             return evaluate_cold_start(dataset, options, report_progress)
         case Protocol.TRENDING:
             return evaluate_trending(dataset, options, report_progress)
+        case Protocol.SEARCH:
+            raise ValueError("the protocol search needs a folder")

@@ -55,7 +55,12 @@ class EvaluationResults:
 
 def mean_with_error(values: Floats, clusters: Integers) -> str:
     """Return a mean with its clustered standard error, as text."""
-    return f"{values.mean():.4f} ± {clustered_standard_error(values, clusters):.4f}"
+    return "{:.4f} ± {:.4f}".format(*mean_and_error(values, clusters))
+
+
+def mean_and_error(values: Floats, clusters: Integers) -> tuple[float, float]:
+    """Return a mean and its clustered standard error, with four decimals."""
+    return round(float(values.mean()), 4), round(clustered_standard_error(values, clusters), 4)
 
 
 @dataclass(slots=True, eq=False)
@@ -88,9 +93,9 @@ class SourceRecall:
             alone, sizes, others = np.array(rows).T
             sources[source.value] = {
                 "candidates": round(float(sizes.mean())),
-                "recall alone": mean_with_error(alone, viewers),
+                "recall alone": mean_with_error(alone, viewers) if sizes.any() else NOT_COMPUTED,
                 "recall of all others": mean_with_error(others, viewers),
-                "adds": round(float(union.mean() - others.mean()), 4),
+                "adds": round(float(union.mean() - others.mean()), 4) if sizes.any() else NOT_COMPUTED,
             }
         return {
             "recall of the candidates": mean_with_error(union, viewers),
