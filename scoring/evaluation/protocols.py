@@ -1,7 +1,8 @@
 """Protocols that replay or split an event log, with baselines beside the fitted model."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -93,10 +94,8 @@ def evaluate_leave_last(dataset: Dataset, options: Options, progress: Progress) 
 def evaluation_windows(dataset: Dataset, options: Options, protocol: str) -> Windows:
     """Return the windows of the options, or the default windows of the log.
 
-    Raises `InsufficientData` if the log is empty or has no times.
+    Raises `InsufficientData` if the log has no times.
     """
-    if not dataset.log.at_s.size:
-        raise InsufficientData(f"{dataset.name} holds no interactions of users and projects that it holds too")
     times = dataset.known_times(protocol)
     if options.windows is not None:
         return options.windows
@@ -108,7 +107,11 @@ def fitted_model(dataset: Dataset, requests: FeedRequests, options: Options, pro
     if options.model is not None:
         return options.model
     replayed = replay_requests(Replay(dataset, options.floor, options.seed), requests, progress, "fitting")
-    return fit_model(FITTED, training_lists(replayed, options.seed, SERVED_SIGNALS), SERVED_SIGNALS)
+    lists = training_lists(replayed, options.seed, SERVED_SIGNALS)
+    progress("curves", 0.0)
+    model = fit_model(FITTED, lists, SERVED_SIGNALS)
+    progress("curves", 1.0)
+    return model
 
 
 def _evaluate_replay(
@@ -269,12 +272,13 @@ def evaluate_random(dataset: Dataset, options: Options, progress: Progress, roun
             hits.add(request, scores_by_name)
             breakdown.add(request, scores_by_name)
 
-        requests = _static_requests(dataset, split, options.floor, seed)
+        requests = _static_requests(
+            dataset, split, options.floor, seed, partial(_report_round, progress, round_, rounds)
+        )
         parts.append(measure(requests, scorers, lambda request: request.evidence.actors[:, 3], observe))
         for name, values in hits.by_scorer.items():
             hit_shares.setdefault(name, []).append(float(np.mean(values)))
         viewers += split.viewers.tolist()
-        progress("seeds", (round_ + 1) / rounds)
     measured = {name: concatenate_metrics(part[name] for part in parts) for name in parts[0]}
     recalls: dict[str, object] = {}
     for name, shares in sorted(hit_shares.items(), key=lambda pair: -np.mean(pair[1])):
@@ -287,6 +291,10 @@ def evaluate_random(dataset: Dataset, options: Options, progress: Progress, roun
     return EvaluationResults(
         "random", dataset.name, measured, FITTED, np.array(viewers), n_projects, facts, model, breakdowns
     )
+
+
+def _report_round(progress: Progress, round_: int, rounds: int, share: float) -> None:
+    progress("seeds", (round_ + share) / rounds)
 
 
 class _Hits:
@@ -315,13 +323,16 @@ def _fit_static(dataset: Dataset, visible: EventLog, seed: int, floor: int) -> M
     return fit_model(FITTED, training_lists(requests, seed), tuple(BEHAVIOR_SIGNALS))
 
 
-def _static_requests(dataset: Dataset, split: Split, floor: int, seed: int) -> Iterator[ReplayedRequest]:
+def _static_requests(
+    dataset: Dataset, split: Split, floor: int, seed: int, report: Callable[[float], None] = lambda _: None
+) -> Iterator[ReplayedRequest]:
     n = dataset.log.n_projects
     history = LogEvidence(split.visible, np.zeros(n), dataset.owners, floor)
     history.model = build_collaborative_model(split.visible, split.visible.at_s.size, floor, seed, all_kinds=True)
-    for viewer, hidden in zip(split.viewers.tolist(), split.hidden, strict=True):
+    for index, (viewer, hidden) in enumerate(zip(split.viewers.tolist(), split.hidden, strict=True)):
         projects = np.setdiff1d(np.arange(n), history.engagements(viewer, STATIC_MOMENT).projects)
         evidence = history.evidence(viewer, projects, STATIC_MOMENT)
         viewer_stage = stage(0, evidence.engagements.projects.size, 0, has_answered=False)
         relevant = np.searchsorted(projects, np.sort(hidden))
         yield ReplayedRequest(viewer, STATIC_MOMENT, projects, relevant, evidence, viewer_stage)
+        report((index + 1) / split.viewers.size)

@@ -9,11 +9,25 @@ from typing import Any
 import numpy as np
 import pytest
 
+from db.database.engine import Database
+from db.imports.importer import import_directory
+from db.interactions.activity_time import UNIFORM_CLOCK
+from db.trained_models.registry import (
+    activate_constants,
+    activate_model,
+    all_constants,
+    all_models,
+    store_constants,
+    store_model,
+)
 from gateway.commands.evaluate_command import Protocol, _evaluate
 from scoring.errors import InsufficientData
 from scoring.evaluation.protocols import Options, Windows
 from scoring.evaluation.results import EvaluationResults
 from scoring.evaluation.tables import as_markdown
+from scoring.models.active_model import SHIPPED_TRENDS, read_active_trends
+from scoring.training.model_training import train_model
+from scoring.training.trend_training import train_trends
 from tests.scoring.evaluation.test_replay import quiet
 
 Event = dict[str, Any]
@@ -142,3 +156,57 @@ def test_a_log_that_cannot_be_evaluated_is_refused_with_advice(
 @pytest.mark.parametrize(("log", "protocol"), MEASURED)
 def test_a_one_sided_log_gives_sane_figures(log: Callable[[Path], Path], protocol: Protocol, tmp_path: Path):
     assert_sane(evaluated(log(tmp_path), protocol))
+
+
+@pytest.mark.parametrize("protocol", OF_TIME)
+def test_a_window_without_requests_is_refused(protocol: Protocol, tmp_path: Path):
+    day = 86_400.0
+    since_s = (START + timedelta(days=DAYS + 30)).timestamp()
+    windows = Windows(since_s, since_s + day, since_s + 2 * day)
+    with pytest.raises(InsufficientData, match="give other windows"):
+        evaluated(write(tmp_path, list(usual_events())), protocol, windows)
+
+
+def test_lines_without_a_time_zone_are_left_out_and_counted(tmp_path: Path):
+    results = evaluated(no_zones(tmp_path), Protocol.RANDOM)
+    said = str(results.facts["lines left out"])
+    assert said.startswith(f"{len(list(usual_events())) // 2:,}, the first: interactions.jsonl:")
+    assert "has no time zone" in said
+
+
+def test_a_bot_is_one_viewer_of_many(tmp_path: Path):
+    results = evaluated(one_bot(tmp_path), Protocol.FEED_REQUESTS)
+    assert results.facts["viewers"] == PEOPLE + 1
+    assert int((results.viewers == 0).sum()) <= DAYS, "the bot's requests, at most one a day"
+
+
+@pytest.mark.parametrize("log", [one_user, one_day, no_likes, impressions_only, two_clocks, one_bot, all_new])
+async def test_training_on_such_a_log_is_refused_or_judged(
+    log: Callable[[Path], Path], tmp_path: Path, sqlite_database: Database
+):
+    await import_directory(sqlite_database, log(tmp_path))
+    refused = []
+    for train in (train_trends, train_model):
+        try:
+            verdict = await train(sqlite_database)
+        except InsufficientData as error:
+            refused.append(str(error))
+        else:
+            assert "NDCG@10" in verdict.because
+    assert len(refused) + len(await all_models(sqlite_database)) + len(await all_constants(sqlite_database)) == 2
+    assert all("stay" in message or "nothing to train on" in message for message in refused)
+
+
+async def test_training_replaces_a_model_and_constants_of_an_older_version(tmp_path: Path, sqlite_database: Database):
+    """What an older version stored cannot be read: the new model is compared with the default, and says so."""
+    await import_directory(sqlite_database, write(tmp_path, list(usual_events())))
+    old = {"a_signal_of_old": {"xs": [0.0, 1.0], "ys": [0.0, 1.0]}}
+    async with sqlite_database.write() as connection:
+        await store_model(connection, "old", old, {})
+        await activate_model(connection, "old")
+        await activate_constants(connection, await store_constants(connection, {"day": {}}, {}), UNIFORM_CLOCK)
+    assert await read_active_trends(sqlite_database) == SHIPPED_TRENDS
+    verdict = await train_model(sqlite_database, "new", floor=1)
+    assert verdict.report["against"] == "default"
+    stored = next(model for model in await all_models(sqlite_database) if model.name == "new")
+    assert "a_signal_of_old" in stored.report["fault"]
