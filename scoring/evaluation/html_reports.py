@@ -105,7 +105,7 @@ def _bars(groups: Breakdown) -> str:
     """Return an SVG plot of the means by group, a bar for each ranking, with a line of two errors in each direction."""
     names = list(next(iter(groups.values())))
     colors = dict(zip(names, COLORS.values(), strict=False))
-    step, bars = 20 * len(names) + 30, []
+    step, bars = 20 * len(names) + 45, []
     for group, (label, row) in enumerate(groups.items()):
         for index, (name, (mean, error)) in enumerate(row.items()):
             x, top = 40 + group * step + 20 * index, 160 - 140 * mean
@@ -116,7 +116,7 @@ def _bars(groups: Breakdown) -> str:
                 f'<path d="M{x + 8} {low:.1f}V{high:.1f}" stroke="#222"/>'
             )
         x = 40 + group * step + 10 * len(names)
-        words = "".join(f'<tspan x="{x}" dy="14">{escape(word)}</tspan>' for word in label.split(" (", 1))
+        words = "".join(f'<tspan x="{x}" dy="14">{escape(word)}</tspan>' for word in label.rstrip(")").split(" (", 1))
         bars.append(f'<text x="{x}" y="162" text-anchor="middle" font-size="11">{words}</text>')
     scale = "".join(
         f'<path d="M36 {160 - 140 * share}H{40 + step * len(groups)}" stroke="#ddd"/>'

@@ -91,9 +91,11 @@ def _breakdown_table(title: str, groups: Breakdown, is_short: bool) -> ResultTab
 
 def _facts_table(title: str, facts: Mapping[object, object]) -> ResultTable:
     """Return a table of facts. Each fact is a number, a tuple or a mapping of columns."""
-    columns = next((list(fact) for fact in facts.values() if isinstance(fact, dict)), [""])
+    columns = next((list(map(str, fact)) for fact in facts.values() if isinstance(fact, dict)), [])
     rows = [[str(name), *map(str, _values(fact))] for name, fact in facts.items()]
-    return ResultTable(title, ("", *map(str, columns)), rows)
+    width = max(1 + len(columns), *map(len, rows))
+    head, *rows = ([*cells, *[""] * (width - len(cells))] for cells in (["", *columns], *rows))
+    return ResultTable(title, head, rows)
 
 
 def _values(fact: object) -> Iterable[object]:

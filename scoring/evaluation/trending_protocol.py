@@ -24,6 +24,7 @@ from scoring.replay.measurements import RankingMetrics
 from scoring.replay.replayed_requests import Progress
 from scoring.training.trend_fitting import (
     FITTED_SHARE,
+    MIN_MOMENTS,
     STEP_S,
     TrendMoment,
     fit_clock,
@@ -80,10 +81,11 @@ def evaluate_trending(dataset: Dataset, options: Options, progress: Progress) ->
                 scores, moment.future_actors, moment.projects, moment.future_actors
             )
         progress("moments", (index + 1) / len(tested))
+    too_few = "" if len(fitting) >= MIN_MOMENTS else ", too few: the shipped constants"
     facts = {
-        "moments fitted on": len(fitting),
+        "moments fitted on": f"{len(fitting)}{too_few}",
         "moments": len(tested),
-        "constants": constants._asdict(),
+        "constants": {name: str(np.round(value, 3)) for name, value in constants._asdict().items()},
         "clock": _summarize_clock(clock),
         "deployed": served.because,
     }

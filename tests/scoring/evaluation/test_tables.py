@@ -27,7 +27,7 @@ RESULTS = EvaluationResults(
     "good",
     np.array([0, 1]),
     3,
-    {"by hand": {"one": (1, 2)}, "a fact": 7},
+    {"by hand": {"one": (1, 2), "two": "not computed"}, "a fact": 7},
     breakdowns={"by <age>": {"young (2 requests)": {"good": (0.75, 0.1)}}},
 )
 
@@ -39,6 +39,7 @@ def test_a_ranking_without_different_scores_is_said_to_be_not_computed():
     markdown = as_markdown(RESULTS, 0).splitlines()
     assert "| **good** | **1.0000 ± 0.0000** |" in markdown[4]
     assert markdown[5].startswith("| tied | not computed |")
+    assert markdown[-4:] == ["| one | 1 | 2 |", "| two | not computed |  |", "", "- a fact: 7"]
     rows = list(csv.DictReader(as_csv(RESULTS, 0).splitlines()))
     assert [row["ndcg@10"] for row in rows] == ["1.0", ""]
 
