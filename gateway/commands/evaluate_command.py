@@ -1,9 +1,11 @@
 """`explore evaluate`: runs an evaluation protocol, and prints its figures as tables, Markdown, CSV or JSON."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -133,26 +135,15 @@ def _evaluate(
     if protocol is Protocol.SEARCH:
         return asyncio.run(evaluate_search(directory, report_progress))
     dataset = load_dataset(directory, report_progress)
-    results = _evaluate_dataset(dataset, protocol, options, rounds, report_progress)
+    evaluators: dict[Protocol, Callable[[Dataset, protocols.Options, Progress], EvaluationResults]] = {
+        Protocol.FEED_REQUESTS: protocols.evaluate_feed_requests,
+        Protocol.LEAVE_LAST: protocols.evaluate_leave_last,
+        Protocol.RANDOM: partial(protocols.evaluate_random, rounds=rounds),
+        Protocol.COLD_START: evaluate_cold_start,
+        Protocol.TRENDING: evaluate_trending,
+    }
+    results = evaluators[protocol](dataset, options, report_progress)
     if not dataset.refused_lines:
         return results
     refused = f"{dataset.refused_lines:,}, the first: {dataset.first_refusal}"
     return replace(results, facts={**results.facts, "lines left out": refused})
-
-
-def _evaluate_dataset(
-    dataset: Dataset, protocol: Protocol, options: protocols.Options, rounds: int, report_progress: Progress
-) -> EvaluationResults:
-    match protocol:
-        case Protocol.FEED_REQUESTS:
-            return protocols.evaluate_feed_requests(dataset, options, report_progress)
-        case Protocol.LEAVE_LAST:
-            return protocols.evaluate_leave_last(dataset, options, report_progress)
-        case Protocol.RANDOM:
-            return protocols.evaluate_random(dataset, options, report_progress, rounds)
-        case Protocol.COLD_START:
-            return evaluate_cold_start(dataset, options, report_progress)
-        case Protocol.TRENDING:
-            return evaluate_trending(dataset, options, report_progress)
-        case Protocol.SEARCH:
-            raise ValueError("the protocol search needs a folder")
