@@ -45,7 +45,8 @@ class EvaluationResults:
         row: dict[str, Any] = {"name": name}
         for column, by_request in (columns | {"difference": values[:, 0] - reference}).items():
             row[column] = round(float(by_request.mean()), 4)
-            row[f"{column} error"] = round(clustered_standard_error(by_request, self.viewers), 4)
+            error = round(clustered_standard_error(by_request, self.viewers), 4)
+            row[f"{column} error"] = error if np.unique(self.viewers).size > 1 else None
         row["chance reference is better"] = round(probability_better(reference, values[:, 0], self.viewers, seed), 3)
         row["coverage"] = round(len(metrics.shown) / max(self.n_projects, 1), 4)
         row["novelty bits"] = round(float(np.mean(metrics.novelty)), 2)

@@ -126,7 +126,8 @@ def assert_sane(results: EvaluationResults) -> None:
 
 
 REFUSED = {
-    (one_user, Protocol.FEED_REQUESTS): "",
+    (one_user, Protocol.TRENDING): "no moment to test on with 7 actors",
+    (one_user, Protocol.RANDOM): "a model needs more viewers who share projects",
     (one_day, Protocol.FEED_REQUESTS): "requests to fit on",
     (one_day, Protocol.LEAVE_LAST): "requests to fit on",
     (one_day, Protocol.COLD_START): "give other windows or more events",
@@ -140,8 +141,9 @@ REFUSED = {
 }
 MEASURED = [
     (log, protocol)
-    for log in (no_likes, two_clocks, no_zones, one_bot)
+    for log in (one_user, no_likes, two_clocks, no_zones, one_bot)
     for protocol in (Protocol.FEED_REQUESTS, Protocol.TRENDING, Protocol.RANDOM)
+    if (log, protocol) not in REFUSED
 ]
 
 
@@ -156,6 +158,14 @@ def test_a_log_that_cannot_be_evaluated_is_refused_with_advice(
 @pytest.mark.parametrize(("log", "protocol"), MEASURED)
 def test_a_one_sided_log_gives_sane_figures(log: Callable[[Path], Path], protocol: Protocol, tmp_path: Path):
     assert_sane(evaluated(log(tmp_path), protocol))
+
+
+def test_one_viewer_gives_no_errors_and_proves_nothing(tmp_path: Path):
+    results = evaluated(one_user(tmp_path), Protocol.FEED_REQUESTS)
+    rows = [row for row in results.summary() if row["ndcg@10"] is not None]
+    assert rows
+    assert {row["ndcg@10 error"] for row in rows} == {None}
+    assert {row["chance reference is better"] for row in rows} == {0.5}
 
 
 @pytest.mark.parametrize("protocol", OF_TIME)
