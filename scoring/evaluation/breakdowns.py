@@ -60,7 +60,7 @@ class QualityBreakdown:
 def _groups(
     labels: Sequence[str], groups: Integers, values: Mapping[str, Floats], clusters: Integers, unit: str
 ) -> Breakdown:
-    def row(members: Integers) -> dict[str, tuple[float, float]]:
+    def row(members: Integers) -> dict[str, tuple[float, float | None]]:
         return {name: mean_and_error(v[members], clusters[members]) for name, v in values.items()}
 
     by_label = {label: np.flatnonzero(groups == index) for index, label in enumerate(labels)}

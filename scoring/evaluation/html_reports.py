@@ -109,7 +109,7 @@ def _bars(groups: Breakdown) -> str:
     for group, (label, row) in enumerate(groups.items()):
         for index, (name, (mean, error)) in enumerate(row.items()):
             x, top = 40 + group * step + 20 * index, 160 - 140 * mean
-            low, high = (160 - 140 * min(max(mean + sign * 2 * error, 0.0), 1.0) for sign in (-1, 1))
+            low, high = (160 - 140 * min(max(mean + sign * 2 * (error or 0.0), 0.0), 1.0) for sign in (-1, 1))
             bars.append(
                 f'<rect x="{x}" y="{top:.1f}" width="16" height="{140 * mean:.1f}" fill="{colors[name]}">'
                 f"<title>{escape(f'{label}, {name}: {mean:.4f}')}</title></rect>"

@@ -16,8 +16,8 @@ from scoring.replay.measurements import METRICS, RankingMetrics
 NOT_COMPUTED = "not computed"
 """Cell of a ranking whose scores never differ, because the data holds nothing that it could rank by."""
 
-Breakdown = Mapping[str, Mapping[str, tuple[float, float]]]
-"""Mean and error by the name of the ranking, for each group of requests or projects."""
+Breakdown = Mapping[str, Mapping[str, tuple[float, float | None]]]
+"""Mean and error (`mean_and_error`) by the name of the ranking, for each group of requests or projects."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,9 +44,7 @@ class EvaluationResults:
         columns = {metric: values[:, column] for column, metric in enumerate(METRICS)}
         row: dict[str, Any] = {"name": name}
         for column, by_request in (columns | {"difference": values[:, 0] - reference}).items():
-            row[column] = round(float(by_request.mean()), 4)
-            error = round(clustered_standard_error(by_request, self.viewers), 4)
-            row[f"{column} error"] = error if np.unique(self.viewers).size > 1 else None
+            row[column], row[f"{column} error"] = mean_and_error(by_request, self.viewers)
         row["chance reference is better"] = round(probability_better(reference, values[:, 0], self.viewers, seed), 3)
         row["coverage"] = round(len(metrics.shown) / max(self.n_projects, 1), 4)
         row["novelty bits"] = round(float(np.mean(metrics.novelty)), 2)
@@ -56,12 +54,14 @@ class EvaluationResults:
 
 def mean_with_error(values: Floats, clusters: Integers) -> str:
     """Return a mean with its clustered standard error, as text."""
-    return "{:.4f} ± {:.4f}".format(*mean_and_error(values, clusters))
+    mean, error = mean_and_error(values, clusters)
+    return f"{mean:.4f}" + (f" ± {error:.4f}" if error is not None else "")
 
 
-def mean_and_error(values: Floats, clusters: Integers) -> tuple[float, float]:
-    """Return a mean and its clustered standard error, with four decimals."""
-    return round(float(values.mean()), 4), round(clustered_standard_error(values, clusters), 4)
+def mean_and_error(values: Floats, clusters: Integers) -> tuple[float, float | None]:
+    """Return a mean and its clustered standard error, with four decimals. One cluster has no error."""
+    error = clustered_standard_error(values, clusters) if np.unique(clusters).size > 1 else None
+    return round(float(values.mean()), 4), None if error is None else round(error, 4)
 
 
 @dataclass(slots=True, eq=False)
