@@ -17,7 +17,7 @@ from db.catalog.project_cards import FEATURE_COLUMNS, TERMS, ProjectFeatures, Pr
 from db.catalog.visibility import PUBLIC
 from db.database.column_types import ID_RANGE, IDS, SINCE, UtcDateTime, greatest, in_list, least
 from db.database.engine import Database
-from db.interactions.activity_time import active_hours, active_hours_of, hour_of_week
+from db.interactions.activity_time import WEEK_H, active_hours, active_hours_of, hour_of_week
 from db.interactions.decayed_counters import (
     ACTIVE_COLUMNS,
     HALF_LIVES_S,
@@ -213,6 +213,22 @@ async def activity_by_day(
     parameters = {"ids": list(project_ids), "since": since, "start_s": since.timestamp()}
     for row in await database.fetch(_BY_DAY, parameters):
         counts[row.project_id][min(max(int(row.day), 0), days - 1)] += row.actors
+    return counts
+
+
+_HOUR_OF_WEEK = hour_of_week(epoch(Engagement.first_at))
+_BY_HOUR_OF_WEEK = (
+    select(_HOUR_OF_WEEK.label("hour"), func.count().label("actors"))
+    .where(Engagement.last_at >= SINCE, Engagement.first_at >= SINCE)
+    .group_by(_HOUR_OF_WEEK)
+)
+
+
+async def last_week_by_hour(database: Database, at: datetime) -> Floats:
+    """Count the first engagements of the week before `at` by the hour of the week; returns (168,) counts."""
+    counts = np.zeros(WEEK_H)
+    for row in await database.fetch(_BY_HOUR_OF_WEEK, {"since": at - timedelta(weeks=1)}):
+        counts[int(row.hour)] = row.actors
     return counts
 
 

@@ -10,7 +10,6 @@ import structlog
 from db import jobs
 from db.interactions.retention import delete_expired
 from db.interactions.served_pages import ServedPageLog
-from db.interactions.velocity_queries import refresh_velocities
 from db.jobs import JobLease
 from db.models import now
 from db.partitions import create_upcoming_partitions
@@ -19,8 +18,7 @@ from db.stores import Stores
 from db.synchronization.reindex import Reindex
 from gateway.background.scheduler import PeriodicJob
 from scoring.errors import InsufficientData
-from scoring.mathematics.velocity import Window
-from scoring.models.active_model import ActiveTrendConstants
+from scoring.models.active_model import refresh_trends
 from scoring.profiles.interest_learning import learn_interests
 
 COLLABORATIVE = "collaborative models"
@@ -107,10 +105,7 @@ async def _learn_interests(stores: Stores) -> None:
 
 
 async def _refresh_velocities(stores: Stores, lease: JobLease) -> None:
-    constants = (await ActiveTrendConstants(stores.database)())[Window.DAY]
-    await refresh_velocities(
-        stores.database, constants, now(), lambda connection: jobs.require_lease(connection, lease)
-    )
+    await refresh_trends(stores.database, now(), lambda connection: jobs.require_lease(connection, lease))
 
 
 async def _finish_deletions(stores: Stores) -> None:

@@ -1,30 +1,31 @@
-"""`explore evaluate`: runs an evaluation protocol, prints its figures and writes its files."""
+"""`explore evaluate`: runs an evaluation protocol, and prints its figures as tables, Markdown, CSV or JSON."""
 
 import asyncio
-import re
-from collections.abc import Mapping
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import orjson
 import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from gateway.commands.console import print_plain
+from gateway.commands.console import plain, print_plain
 from gateway.commands.progress import progress
 from gateway.commands.shared import errors, output, output_file
 from scoring import tunables
 from scoring.evaluation import protocols
 from scoring.evaluation.cold_start_protocol import evaluate_cold_start
-from scoring.evaluation.html_reports import evaluation_html, facts_table
+from scoring.evaluation.html_reports import evaluation_html
 from scoring.evaluation.results import EvaluationResults
 from scoring.evaluation.search_protocol import evaluate_search
+from scoring.evaluation.tables import as_csv, as_json_data, as_markdown, plain_facts, result_tables
 from scoring.evaluation.trending_protocol import evaluate_trending
-from scoring.models.model_presets import as_data
-from scoring.replay.dataset import load_dataset
+from scoring.replay.dataset import Dataset, load_dataset
 from scoring.replay.replayed_requests import Progress
 
 
@@ -39,26 +40,51 @@ class Protocol(StrEnum):
     COLD_START = "cold-start"
 
 
+class Format(StrEnum):
+    """Format of the printed figures."""
+
+    TABLE = "table"
+    MARKDOWN = "markdown"
+    CSV = "csv"
+    JSON = "json"
+
+
 def evaluate(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder in the format of `explore import`.")],
     protocol: Annotated[Protocol, typer.Option(help="Evaluation protocol.")] = Protocol.FEED_REQUESTS,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same figures.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same figures.")] = 0,
     seeds: Annotated[int, typer.Option(min=1, max=100, help="Number of splits of the protocol random.")] = 5,
     floor: Annotated[int, typer.Option(min=1, help="Minimum number of users and sessions for a neighbor signal.")] = (
         tunables.ANONYMITY_FLOOR
     ),
     window: Annotated[
-        tuple[datetime, datetime, datetime] | None,
-        typer.Option(metavar="FROM UNTIL TEST", help="UTC: fit from FROM to UNTIL, test up to TEST."),
+        tuple[str, str, str] | None,
+        typer.Option(metavar="FROM UNTIL TEST", help="Fit from FROM to UNTIL, test up to TEST. Without offset: UTC."),
     ] = None,
     last: Annotated[bool, typer.Option("--last", help="Test on the data after the windows, once at the end.")] = False,
-    json: Annotated[Path | None, output_file("Write all figures here.")] = None,
+    format_: Annotated[Format, typer.Option("--format", help="Format of the printed figures.")] = Format.TABLE,
     html: Annotated[Path | None, output_file("Write a page with plots here.")] = None,
 ) -> None:
     """Evaluate the ranking on a folder of data, with baselines for comparison."""
-    windows = protocols.Windows(*(moment.replace(tzinfo=UTC).timestamp() for moment in window)) if window else None
-    options = protocols.Options(seed=seed, floor=floor, windows=windows, last_window=last)
-    run_evaluate(directory, protocol, options, rounds=seeds, json_file=json, html_file=html)
+    options = protocols.Options(seed=seed, floor=floor, windows=_windows(window), last_window=last)
+    run_evaluate(directory, protocol, options, rounds=seeds, format_=format_, html_file=html)
+
+
+def _windows(texts: tuple[str, str, str] | None) -> protocols.Windows | None:
+    if texts is None:
+        return None
+    try:
+        times = [datetime.fromisoformat(text) for text in texts]
+    except ValueError as error:
+        raise typer.BadParameter(
+            f"--window: {error}; give three times such as 2016-06-10, 2016-06-10T09:16:24Z or 2016-06-10T09:16:24-03:00"
+        ) from None
+    in_utc = [time.replace(tzinfo=time.tzinfo or UTC) for time in times]
+    if not in_utc[0] < in_utc[1] < in_utc[2]:
+        raise typer.BadParameter(
+            f"--window: FROM must be before UNTIL, and UNTIL before TEST; {', '.join(texts)} are not in this order"
+        )
+    return protocols.Windows(*(time.timestamp() for time in in_utc))
 
 
 def run_evaluate(
@@ -67,27 +93,40 @@ def run_evaluate(
     options: protocols.Options,
     *,
     rounds: int = 5,
-    json_file: Path | None = None,
+    format_: Format = Format.TABLE,
     html_file: Path | None = None,
     output: Console = output,
 ) -> None:
-    """Evaluate a folder, print the table, and write the requested files.
+    """Evaluate a folder, print the figures, and write the HTML page if one is requested.
 
     Raises `InvalidRecord` or `InsufficientData` if the folder cannot be evaluated by this protocol.
     """
     with progress(errors) as report_progress:
         results = _evaluate(directory, protocol, options, rounds, report_progress)
-    output.print(_table(results, options.seed))
-    for name, value in results.facts.items():
-        if isinstance(value, dict):
-            output.print(_facts_table(name, value))
-        else:
-            print_plain(output, f"{name}: {value}")
-    if json_file is not None:
-        options_json = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS
-        json_file.write_bytes(orjson.dumps(_as_data(results, options.seed), option=options_json))
+    match format_:
+        case Format.TABLE:
+            _print_tables(results, options.seed, output)
+        case Format.MARKDOWN:
+            print_plain(output, as_markdown(results, options.seed))
+        case Format.CSV:
+            print_plain(output, as_csv(results, options.seed))
+        case Format.JSON:
+            print_plain(output, orjson.dumps(as_json_data(results, options.seed), option=_JSON_OPTIONS).decode())
     if html_file is not None:
         html_file.write_text(evaluation_html(results, options.seed), encoding="utf-8")
+
+
+_JSON_OPTIONS = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS
+
+
+def _print_tables(results: EvaluationResults, seed: int, output: Console) -> None:
+    for title, head, rows, highlighted in result_tables(results, seed, is_short=True):
+        table = Table(Column(head[0], overflow="fold"), *head[1:], box=None, title=title, title_justify="left")
+        for row in rows:
+            table.add_row(*map(plain, row), style="bold" if row[0] == highlighted else None)
+        output.print(table)
+    for fact in plain_facts(results):
+        print_plain(output, fact)
 
 
 def _evaluate(
@@ -96,50 +135,15 @@ def _evaluate(
     if protocol is Protocol.SEARCH:
         return asyncio.run(evaluate_search(directory, report_progress))
     dataset = load_dataset(directory, report_progress)
-    match protocol:
-        case Protocol.FEED_REQUESTS:
-            return protocols.evaluate_feed_requests(dataset, options, report_progress)
-        case Protocol.LEAVE_LAST:
-            return protocols.evaluate_leave_last(dataset, options, report_progress)
-        case Protocol.RANDOM:
-            return protocols.evaluate_random(dataset, options, report_progress, rounds)
-        case Protocol.COLD_START:
-            return evaluate_cold_start(dataset, options, report_progress)
-        case Protocol.TRENDING:
-            return evaluate_trending(dataset, report_progress)
-
-
-def _facts_table(name: str, facts: Mapping[object, object]) -> Table:
-    head, rows = facts_table(facts)
-    table = Table(name, *head[1:], box=None)
-    for row in rows:
-        table.add_row(*map(str, row))
-    return table
-
-
-def _table(results: EvaluationResults, seed: int) -> Table:
-    columns = ("ndcg@10", "recall@10", "difference", "coverage", "cold share")
-    table = Table(
-        Column("ranking", overflow="fold"), *columns, box=None, title=f"{results.protocol} on {results.dataset}"
-    )
-    for row in results.summary(seed):
-        cells = [_rounded(row[c], row.get(f"{c} error")) for c in columns]
-        table.add_row(str(row["name"]), *cells, style="bold" if row["name"] == results.reference else None)
-    return table
-
-
-def _rounded(value: object, error: object) -> str:
-    """Format a figure and its error so that a row fits 80 columns."""
-    text = f"{float(str(value)):.3f}" + (f" ±{float(str(error)):.3f}" if error is not None else "")
-    return re.sub(r"\b0\.", ".", text)
-
-
-def _as_data(results: EvaluationResults, seed: int) -> dict[str, Any]:
-    return {
-        "protocol": results.protocol,
-        "dataset": results.dataset,
-        "seed": seed,
-        "rankings": results.summary(seed),
-        "facts": dict(results.facts),
-        "model": None if results.model is None else as_data(results.model),
+    evaluators: dict[Protocol, Callable[[Dataset, protocols.Options, Progress], EvaluationResults]] = {
+        Protocol.FEED_REQUESTS: protocols.evaluate_feed_requests,
+        Protocol.LEAVE_LAST: protocols.evaluate_leave_last,
+        Protocol.RANDOM: partial(protocols.evaluate_random, rounds=rounds),
+        Protocol.COLD_START: evaluate_cold_start,
+        Protocol.TRENDING: evaluate_trending,
     }
+    results = evaluators[protocol](dataset, options, report_progress)
+    if not dataset.refused_lines:
+        return results
+    refused = f"{dataset.refused_lines:,}, the first: {dataset.first_refusal}"
+    return replace(results, facts={**results.facts, "lines left out": refused})

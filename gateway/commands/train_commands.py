@@ -111,7 +111,8 @@ async def _list_models(database: Database, output: Console) -> None:
 async def run_train_trends(database: Database, seed: int, output: Console) -> None:
     """Fit trend constants and print the outcome. A log that is too small is no error."""
     try:
-        verdict = await train_trends(database, seed)
+        with progress(errors) as report_progress:
+            verdict = await train_trends(database, seed, report_progress)
     except InsufficientData as error:
         print_plain(output, f"trends: {error}")
         return

@@ -9,7 +9,8 @@ import numpy as np
 
 from db.trained_models.registry import StoredModel
 from scoring.errors import InvalidModel
-from scoring.evaluation.results import EvaluationResults
+from scoring.evaluation.results import Breakdown, EvaluationResults
+from scoring.evaluation.tables import plain_facts, result_tables
 from scoring.mathematics.additive_model import Curve, Model
 from scoring.mathematics.signals import Signal
 from scoring.mathematics.viewer_stages import ViewerStage
@@ -28,40 +29,24 @@ COLORS: Mapping[str, str] = {
     ViewerStage.LIGHT: "#e0963c",
     ViewerStage.HEAVY: "#5a9a5a",
 }
-_COLUMNS = ("ndcg@10", "recall@10", "recall@20", "difference", "coverage", "novelty bits", "cold share")
 
 
 def evaluation_html(results: EvaluationResults, seed: int) -> str:
-    """Return the report of one evaluation: a table of the rankings, facts, and a plot of each curve of its model."""
-    rows = results.summary(seed)
-    best = max(row["ndcg@10"] for row in rows) or 1.0
-    bars = (_Markup(f'<meter min="0" max="{best:.4f}" value="{row["ndcg@10"]}"></meter>') for row in rows)
-    cells = [[r["name"], *(_with_error(r, c) for c in _COLUMNS), bar] for r, bar in zip(rows, bars, strict=True)]
-    table = _table(("ranking", *_COLUMNS, ""), cells, highlighted=results.reference)
+    """Return the report of one evaluation: tables, plots of the breakdowns, and a plot of each curve of its model."""
     tables = "".join(
-        f"<h2>{escape(name)}</h2>{_table(*facts_table(value))}"
-        for name, value in results.facts.items()
-        if isinstance(value, dict)
+        f"<h2>{escape(table.title)}</h2>{_table(table.head, table.rows, table.highlighted)}"
+        + (_bars(results.breakdowns[table.title]) if table.title in results.breakdowns else "")
+        for table in result_tables(results, seed)
     )
     plots = curve_plots(results.model) if results.model is not None else ""
     heading = "<h2>Curves: the contribution of each signal by its value</h2>" if plots else ""
-    facts = _list({name: value for name, value in results.facts.items() if not isinstance(value, dict)})
-    return _page(f"{results.protocol} on {results.dataset}", facts, table, tables, heading, plots)
+    facts = "".join(f"<li>{escape(fact)}</li>" for fact in plain_facts(results))
+    return _page(f"{results.protocol} on {results.dataset}", f"<ul>{facts}</ul>", tables, heading, plots)
 
 
 def models_html(models: Sequence[StoredModel]) -> str:
     """Return the report of all stored models, the latest first."""
     return _page("Ranking models", *map(_model, models) if models else ["<p>No model was trained or chosen yet.</p>"])
-
-
-def facts_table(facts: Mapping[object, object]) -> tuple[list[str], list[list[object]]]:
-    """Return the head and the rows of a table of facts. Each fact is a number, a tuple or a mapping of columns."""
-    columns = next((list(fact) for fact in facts.values() if isinstance(fact, dict)), [""])
-    cells = {
-        name: fact.values() if isinstance(fact, dict) else fact if isinstance(fact, tuple) else (fact,)
-        for name, fact in facts.items()
-    }
-    return ["", *map(str, columns)], [[name, *values] for name, values in cells.items()]
 
 
 def _model(model: StoredModel) -> str:
@@ -96,12 +81,6 @@ def _window(window: Mapping[str, Any] | None) -> str | None:
     return f"{window['requests']} requests, {since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M} UTC"
 
 
-class _Markup(str):
-    """Text that is HTML, and is not escaped."""
-
-    __slots__ = ()
-
-
 def _page(title: str, *parts: str) -> str:
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style>'
@@ -115,24 +94,50 @@ def _list(facts: Mapping[str, object]) -> str:
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[object]], highlighted: str | None = None) -> str:
     def row(cells: Sequence[object]) -> str:
-        shown = "".join(f"<td>{c if isinstance(c, _Markup) else escape(str(c))}</td>" for c in cells)
+        shown = "".join(f"<td>{escape(str(cell))}</td>" for cell in cells)
         return f"<tr{' class=highlight' if cells[0] == highlighted else ''}>{shown}</tr>"
 
     columns = "".join(f"<th>{escape(column)}</th>" for column in head)
     return f"<table><tr>{columns}</tr>{''.join(map(row, rows))}</table>"
 
 
-def _with_error(row: Mapping[str, Any], column: str) -> str:
-    error = row.get(f"{column} error")
-    return f"{row[column]}" + (f" ± {error}" if error else "")
+def _bars(groups: Breakdown) -> str:
+    """Return an SVG plot of the means by group, a bar for each ranking, with a line of two errors in each direction."""
+    names = list(next(iter(groups.values())))
+    colors = dict(zip(names, COLORS.values(), strict=False))
+    step, bars = 20 * len(names) + 45, []
+    for group, (label, row) in enumerate(groups.items()):
+        for index, (name, (mean, error)) in enumerate(row.items()):
+            x, top = 40 + group * step + 20 * index, 160 - 140 * mean
+            low, high = (160 - 140 * min(max(mean + sign * 2 * (error or 0.0), 0.0), 1.0) for sign in (-1, 1))
+            bars.append(
+                f'<rect x="{x}" y="{top:.1f}" width="16" height="{140 * mean:.1f}" fill="{colors[name]}">'
+                f"<title>{escape(f'{label}, {name}: {mean:.4f}')}</title></rect>"
+                f'<path d="M{x + 8} {low:.1f}V{high:.1f}" stroke="#222"/>'
+            )
+        x = 40 + group * step + 10 * len(names)
+        words = "".join(f'<tspan x="{x}" dy="14">{escape(word)}</tspan>' for word in label.rstrip(")").split(" (", 1))
+        bars.append(f'<text x="{x}" y="162" text-anchor="middle" font-size="11">{words}</text>')
+    scale = "".join(
+        f'<path d="M36 {160 - 140 * share}H{40 + step * len(groups)}" stroke="#ddd"/>'
+        f'<text x="32" y="{164 - 140 * share}" text-anchor="end" font-size="11">{share:g}</text>'
+        for share in (0.0, 0.25, 0.5, 0.75, 1.0)
+    )
+    width, label = 60 + step * len(groups), escape(", ".join(names))
+    return (
+        f'<figure><svg width="{width}" height="195" role="img" aria-label="{label}">'
+        f"{scale}{''.join(bars)}</svg><figcaption>{_legend(colors)}</figcaption></figure>"
+    )
+
+
+def _legend(colors: Mapping[str, str]) -> str:
+    return " ".join(f'<span style="color:{color}">&#9632; {escape(name)}</span>' for name, color in colors.items())
 
 
 def curve_plots(model: Model) -> str:
     """Return an SVG figure for each signal, with a line for all viewers and a line for each stage with offsets."""
     models = {stage: model.for_stage(stage) for stage in ViewerStage if stage in model.offsets}
-    legend = "".join(
-        f'<span style="color:{COLORS[name]}">&#9632; {escape(name)}</span> ' for name in ("everybody", *models)
-    )
+    legend = _legend({name: COLORS[name] for name in ("everybody", *models)})
     figures = "".join(
         _figure(signal, {"everybody": curve} | {stage.value: m.curves[signal] for stage, m in models.items()})
         for signal, curve in model.curves.items()

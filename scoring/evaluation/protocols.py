@@ -1,14 +1,17 @@
 """Protocols that replay or split an event log, with baselines beside the fitted model."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
 from scoring import tunables
 from scoring.errors import InsufficientData
-from scoring.evaluation.results import EvaluationResults, SourceRecall
+from scoring.evaluation.breakdowns import QualityBreakdown
+from scoring.evaluation.known_baselines import known_baselines
+from scoring.evaluation.results import NOT_COMPUTED, EvaluationResults, SourceRecall
 from scoring.mathematics.additive_model import BASELINE, Model, scores
 from scoring.mathematics.behavior_evidence import EventLog, LogEvidence
 from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS
@@ -43,6 +46,7 @@ from scoring.replay.replayed_requests import (
 )
 
 FITTED = "fitted model"
+ACTORS_AND_FRESHNESS = "actors 6 h + freshness 12 h"
 AS_SERVED = "fitted model, of the candidates"
 """The fitted model as the feed is served: it ranks only the projects of the candidate sources."""
 
@@ -90,10 +94,8 @@ def evaluate_leave_last(dataset: Dataset, options: Options, progress: Progress) 
 def evaluation_windows(dataset: Dataset, options: Options, protocol: str) -> Windows:
     """Return the windows of the options, or the default windows of the log.
 
-    Raises `InsufficientData` if the log is empty or has no times.
+    Raises `InsufficientData` if the log has no times.
     """
-    if not dataset.log.at_s.size:
-        raise InsufficientData(f"{dataset.name} holds no interactions of users and projects that it holds too")
     times = dataset.known_times(protocol)
     if options.windows is not None:
         return options.windows
@@ -105,7 +107,11 @@ def fitted_model(dataset: Dataset, requests: FeedRequests, options: Options, pro
     if options.model is not None:
         return options.model
     replayed = replay_requests(Replay(dataset, options.floor, options.seed), requests, progress, "fitting")
-    return fit_model(FITTED, training_lists(replayed, options.seed, SERVED_SIGNALS), SERVED_SIGNALS)
+    lists = training_lists(replayed, options.seed, SERVED_SIGNALS)
+    progress("curves", 0.0)
+    model = fit_model(FITTED, lists, SERVED_SIGNALS)
+    progress("curves", 1.0)
+    return model
 
 
 def _evaluate_replay(
@@ -124,11 +130,18 @@ def _evaluate_replay(
     model = fitted_model(dataset, fitting, options, progress)
     source_recall, replay = SourceRecall(), Replay(dataset, options.floor, options.seed)
     scorer = model_scorer(model)
-    scorers = {FITTED: scorer, AS_SERVED: _candidates_first(scorer), **_replay_baselines(dataset)}
+    scorers = {
+        FITTED: scorer,
+        AS_SERVED: _candidates_first(scorer),
+        **_replay_baselines(dataset),
+        **known_baselines(dataset.log, options.seed),
+    }
+    breakdown = QualityBreakdown((FITTED, ACTORS_AND_FRESHNESS, "item-kNN"))
     measured = measure(
         _with_candidates(replay_requests(replay, testing, progress, "testing"), replay.sources, source_recall),
         scorers | (single_signal_scorers(model) if options.with_single_signals else {}),
         lambda request: all_time_actors(dataset.log, request),
+        breakdown.add,
     )
     earlier_actors = np.unique(dataset.log.actors[: dataset.log.count_before(test_from_s)])
     facts: dict[str, object] = {
@@ -139,8 +152,9 @@ def _evaluate_replay(
         "share of new viewers": round(float(1.0 - np.isin(testing.actors, earlier_actors).mean()), 4),
         **source_recall.facts(),
     }
+    breakdowns = breakdown.by_viewer(measured) | breakdown.by_age()
     return EvaluationResults(
-        protocol, dataset.name, measured, FITTED, testing.actors, dataset.log.n_projects, facts, model
+        protocol, dataset.name, measured, FITTED, testing.actors, dataset.log.n_projects, facts, model, breakdowns
     )
 
 
@@ -182,7 +196,7 @@ def _replay_baselines(dataset: Dataset) -> dict[str, Score]:
         "popular": lambda request, _matrix: all_time_actors(dataset.log, request),
         "recent popular (3 days)": lambda request, _matrix: request.evidence.actors[:, 2],
         "recent popular (6 hours)": lambda request, _matrix: request.evidence.actors[:, 1],
-        "actors 6 h + freshness 12 h": recent_actors_and_freshness,
+        ACTORS_AND_FRESHNESS: recent_actors_and_freshness,
         "item-kNN": signal_scorer(Signal.ITEM_NEIGHBORS),
         "default weights": model_scorer(DEFAULT),
         "baseline weights": baseline_weights,
@@ -239,6 +253,7 @@ def evaluate_random(dataset: Dataset, options: Options, progress: Progress, roun
         raise InsufficientData(f"{dataset.name} has {dataset.log.at_s.size} positives; a split needs users with 5 each")
     parts, viewers = [], list[int]()
     hit_shares: dict[str, list[float]] = {}
+    breakdown = QualityBreakdown((FITTED, "popular", "item-kNN"))
     for round_ in range(rounds):
         seed = options.seed + round_
         split = random_split(dataset.log, seed)
@@ -248,25 +263,38 @@ def evaluate_random(dataset: Dataset, options: Options, progress: Progress, roun
         scorers = {
             FITTED: model_scorer(model),
             **STATIC_BASELINES,
+            "ALS": known_baselines(split.visible, seed)["ALS"],
             **(single_signal_scorers(model) if options.with_single_signals else {}),
         }
         hits = _Hits(seed)
-        requests = _static_requests(dataset, split, options.floor, seed)
-        parts.append(measure(requests, scorers, lambda request: request.evidence.actors[:, 3], hits.add))
+
+        def observe(request: ReplayedRequest, scores_by_name: Mapping[str, Floats], hits: _Hits = hits) -> None:
+            hits.add(request, scores_by_name)
+            breakdown.add(request, scores_by_name)
+
+        requests = _static_requests(
+            dataset, split, options.floor, seed, partial(_report_round, progress, round_, rounds)
+        )
+        parts.append(measure(requests, scorers, lambda request: request.evidence.actors[:, 3], observe))
         for name, values in hits.by_scorer.items():
             hit_shares.setdefault(name, []).append(float(np.mean(values)))
         viewers += split.viewers.tolist()
-        progress("seeds", (round_ + 1) / rounds)
-    recalls = {}
+    measured = {name: concatenate_metrics(part[name] for part in parts) for name in parts[0]}
+    recalls: dict[str, object] = {}
     for name, shares in sorted(hit_shares.items(), key=lambda pair: -np.mean(pair[1])):
         error = round(float(np.std(shares, ddof=1) / np.sqrt(rounds)), 4) if rounds > 1 else None
-        recalls[name] = (round(float(np.mean(shares)), 4), error)
+        figures = (round(float(np.mean(shares)), 4), error)
+        recalls[name] = figures if measured[name].is_computed else NOT_COMPUTED
     title = "recall@10 against 100 random negatives (mean, standard error over seeds)"
     facts = {"seeds": rounds, "floor": options.floor, title: recalls}
-    measured = {name: concatenate_metrics(part[name] for part in parts) for name in parts[0]}
+    n_projects, breakdowns = dataset.log.n_projects, breakdown.by_viewer(measured)
     return EvaluationResults(
-        "random", dataset.name, measured, FITTED, np.array(viewers), dataset.log.n_projects, facts, model
+        "random", dataset.name, measured, FITTED, np.array(viewers), n_projects, facts, model, breakdowns
     )
+
+
+def _report_round(progress: Progress, round_: int, rounds: int, share: float) -> None:
+    progress("seeds", (round_ + share) / rounds)
 
 
 class _Hits:
@@ -295,13 +323,16 @@ def _fit_static(dataset: Dataset, visible: EventLog, seed: int, floor: int) -> M
     return fit_model(FITTED, training_lists(requests, seed), tuple(BEHAVIOR_SIGNALS))
 
 
-def _static_requests(dataset: Dataset, split: Split, floor: int, seed: int) -> Iterator[ReplayedRequest]:
+def _static_requests(
+    dataset: Dataset, split: Split, floor: int, seed: int, report: Callable[[float], None] = lambda _: None
+) -> Iterator[ReplayedRequest]:
     n = dataset.log.n_projects
     history = LogEvidence(split.visible, np.zeros(n), dataset.owners, floor)
     history.model = build_collaborative_model(split.visible, split.visible.at_s.size, floor, seed, all_kinds=True)
-    for viewer, hidden in zip(split.viewers.tolist(), split.hidden, strict=True):
+    for index, (viewer, hidden) in enumerate(zip(split.viewers.tolist(), split.hidden, strict=True)):
         projects = np.setdiff1d(np.arange(n), history.engagements(viewer, STATIC_MOMENT).projects)
         evidence = history.evidence(viewer, projects, STATIC_MOMENT)
         viewer_stage = stage(0, evidence.engagements.projects.size, 0, has_answered=False)
         relevant = np.searchsorted(projects, np.sort(hidden))
         yield ReplayedRequest(viewer, STATIC_MOMENT, projects, relevant, evidence, viewer_stage)
+        report((index + 1) / split.viewers.size)

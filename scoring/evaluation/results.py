@@ -13,6 +13,12 @@ from scoring.pipelines.candidate_sources import CandidateSource, merge_candidate
 from scoring.replay.log_candidate_sources import LOG_SOURCES
 from scoring.replay.measurements import METRICS, RankingMetrics
 
+NOT_COMPUTED = "not computed"
+"""Cell of a ranking whose scores never differ, because the data holds nothing that it could rank by."""
+
+Breakdown = Mapping[str, Mapping[str, tuple[float, float | None]]]
+"""Mean and error (`mean_and_error`) by the name of the ranking, for each group of requests or projects."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EvaluationResults:
@@ -26,29 +32,36 @@ class EvaluationResults:
     n_projects: int  # projects of the data set, for coverage
     facts: Mapping[str, object]  # further figures: requests, share of new viewers, recall of the sources
     model: Model | None = None  # the fitted model, the last one of several; None if the protocol fits none
+    breakdowns: Mapping[str, Breakdown] = field(default_factory=dict)  # by title
 
     def summary(self, seed: int = 0) -> list[dict[str, Any]]:
-        """Return a row for each ranking, the best first."""
+        """Return a row for each ranking, the best first. The figures of a ranking that was not computed are None."""
         rows = [self._row(name, metrics, seed) for name, metrics in self.measured.items()]
-        return sorted(rows, key=lambda row: -row["ndcg@10"])
+        return sorted(rows, key=lambda row: (row["ndcg@10"] is None, -(row["ndcg@10"] or 0.0)))
 
     def _row(self, name: str, metrics: RankingMetrics, seed: int) -> dict[str, Any]:
         reference, values = self.measured[self.reference].values[:, 0], metrics.values
         columns = {metric: values[:, column] for column, metric in enumerate(METRICS)}
         row: dict[str, Any] = {"name": name}
         for column, by_request in (columns | {"difference": values[:, 0] - reference}).items():
-            row[column] = round(float(by_request.mean()), 4)
-            row[f"{column} error"] = round(clustered_standard_error(by_request, self.viewers), 4)
+            row[column], row[f"{column} error"] = mean_and_error(by_request, self.viewers)
         row["chance reference is better"] = round(probability_better(reference, values[:, 0], self.viewers, seed), 3)
         row["coverage"] = round(len(metrics.shown) / max(self.n_projects, 1), 4)
         row["novelty bits"] = round(float(np.mean(metrics.novelty)), 2)
         row["cold share"] = round(float(np.mean(metrics.cold)), 4)
-        return row
+        return row if metrics.is_computed else dict.fromkeys(row, None) | {"name": name}
 
 
 def mean_with_error(values: Floats, clusters: Integers) -> str:
     """Return a mean with its clustered standard error, as text."""
-    return f"{values.mean():.4f} ± {clustered_standard_error(values, clusters):.4f}"
+    mean, error = mean_and_error(values, clusters)
+    return f"{mean:.4f}" + (f" ± {error:.4f}" if error is not None else "")
+
+
+def mean_and_error(values: Floats, clusters: Integers) -> tuple[float, float | None]:
+    """Return a mean and its clustered standard error, with four decimals. One cluster has no error."""
+    error = clustered_standard_error(values, clusters) if np.unique(clusters).size > 1 else None
+    return round(float(values.mean()), 4), None if error is None else round(error, 4)
 
 
 @dataclass(slots=True, eq=False)
@@ -81,9 +94,9 @@ class SourceRecall:
             alone, sizes, others = np.array(rows).T
             sources[source.value] = {
                 "candidates": round(float(sizes.mean())),
-                "recall alone": mean_with_error(alone, viewers),
+                "recall alone": mean_with_error(alone, viewers) if sizes.any() else NOT_COMPUTED,
                 "recall of all others": mean_with_error(others, viewers),
-                "adds": round(float(union.mean() - others.mean()), 4),
+                "adds": round(float(union.mean() - others.mean()), 4) if sizes.any() else NOT_COMPUTED,
             }
         return {
             "recall of the candidates": mean_with_error(union, viewers),

@@ -4,54 +4,76 @@ Moments are 17 h apart in the last 40 % of the log's time. Moments with fewer th
 out. Clock and constants are fitted on the first 60 %. docs/ranking.md has the figures for other choices.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from db.interactions.activity_time import UNIFORM_CLOCK, ActivityClock
 from db.time_units import DAY_S, HOUR_S, WEEK_S
+from db.trend_constants import TrendConstants
 from scoring.errors import InsufficientData
-from scoring.evaluation.results import EvaluationResults
+from scoring.evaluation.protocols import Options, Windows
+from scoring.evaluation.results import Breakdown, EvaluationResults, mean_and_error
 from scoring.mathematics import velocity
 from scoring.mathematics.behavior_evidence import LogEvidence
-from scoring.mathematics.signals import Floats
+from scoring.mathematics.signals import Floats, Integers
 from scoring.mathematics.velocity import DEFAULT_TREND_CONSTANTS, Window
+from scoring.models.active_model import SHIPPED_TRENDS
 from scoring.replay.dataset import Dataset
 from scoring.replay.measurements import RankingMetrics
 from scoring.replay.replayed_requests import Progress
 from scoring.training.trend_fitting import (
     FITTED_SHARE,
-    WARM_UP_S,
+    MIN_MOMENTS,
+    STEP_S,
     TrendMoment,
     fit_clock,
     fit_trend_constants,
     moments_between,
+    times_between,
     trend_moments,
 )
+from scoring.training.trend_training import try_trends
 
 FITTED = "velocity, fitted on the time before"
+DEPLOYED = "velocity, as training would deploy it"
+"""Constants that won on the later part of the time to fit on; the shipped constants if none did."""
 SHIPPED = "velocity, with the shipped constants"
+LAST_SHARE = 0.8
+"""Share of the log's time from which `Options.last_window` tests without other windows."""
+SEED_SHIFT = 0.618034
+"""Share of `STEP_S` by which each seed moves the moments, so that seeds see other hours of other days."""
 
 
-def evaluate_trending(dataset: Dataset, progress: Progress) -> EvaluationResults:
+def evaluate_trending(dataset: Dataset, options: Options, progress: Progress) -> EvaluationResults:
     """Rank by the events before each moment. A project's grade is its number of actors in the next 24 h.
 
     Raises `InsufficientData` if there are no times, or no moment with enough actors after it.
     """
     log, created_s, times = dataset.log, dataset.created_s, dataset.known_times("trending")
-    cut = times[0] + FITTED_SHARE * (times[-1] - times[0])
-    clock = fit_clock(times[times < cut])
-    constants = fit_trend_constants(moments_between(dataset, clock, times[0] + WARM_UP_S, cut))
-    tested = moments_between(dataset, clock, cut, times[-1])
+    windows, test_from_s, test_until_s = _windows(times, options)
+    since_s, cut_s = max(windows.fit_from_s, float(times[0])), windows.fit_until_s
+    test_from_s += (SEED_SHIFT * options.seed % 1.0) * STEP_S
+    clock = fit_clock(times_between(dataset, since_s, cut_s))
+    fitting = moments_between(dataset, clock, since_s, cut_s)
+    tested = moments_between(dataset, clock, test_from_s, test_until_s)
     if not tested:
         raise InsufficientData(
-            f"{dataset.name} spans {(times[-1] - times[0]) / DAY_S:.1f} days; trending needs at least 5"
+            f"{dataset.name} has no moment to test on with 7 actors in the next day; "
+            f"it spans {(times[-1] - times[0]) / DAY_S:.1f} days, and trending needs at least 5; give other windows"
         )
+    constants = fit_trend_constants(fitting, Window.DAY, progress)
     times_s = np.array([moment.at_s for moment in tested])
     by_wall_clock = trend_moments(log, created_s, UNIFORM_CLOCK, times_s, DAY_S)
+    served = _deployed(dataset, since_s, cut_s, options.seed, progress)
+    by_served_clock = trend_moments(log, created_s, served.clock, times_s, DAY_S)
     history = LogEvidence(log, created_s, dataset.owners)
     measured: dict[str, RankingMetrics] = {}
-    for index, (moment, wall_moment) in enumerate(zip(tested, by_wall_clock, strict=True)):
+    moments = zip(tested, by_served_clock, by_wall_clock, strict=True)
+    for index, (moment, served_moment, wall_moment) in enumerate(moments):
         rankings = {
             FITTED: velocity.velocity_score(moment.actors, moment.age_h, constants),
+            DEPLOYED: velocity.velocity_score(served_moment.actors, served_moment.age_h, served.constants),
             **_baselines(dataset, history, wall_moment),
         }
         for name, scores in rankings.items():
@@ -59,10 +81,64 @@ def evaluate_trending(dataset: Dataset, progress: Progress) -> EvaluationResults
                 scores, moment.future_actors, moment.projects, moment.future_actors
             )
         progress("moments", (index + 1) / len(tested))
-    facts = {"moments": len(tested), "constants": constants._asdict(), "clock": _summarize_clock(clock)}
+    too_few = "" if len(fitting) >= MIN_MOMENTS else ", too few: the shipped constants"
+    facts = {
+        "moments fitted on": f"{len(fitting)}{too_few}",
+        "moments": len(tested),
+        "constants": {name: str(np.round(value, 3)) for name, value in constants._asdict().items()},
+        "clock": _summarize_clock(clock),
+        "deployed": served.because,
+    }
     # Errors are clustered by week, because successive moments share most of their next day.
-    weeks = ((times_s - cut) // WEEK_S).astype(np.int64)
-    return EvaluationResults("trending", dataset.name, measured, FITTED, weeks, log.n_projects, facts)
+    weeks = ((times_s - test_from_s) // WEEK_S).astype(np.int64)
+    breakdowns = {"NDCG@10 by part of the tested time": _by_time(measured, weeks)}
+    return EvaluationResults(
+        "trending", dataset.name, measured, FITTED, weeks, log.n_projects, facts, breakdowns=breakdowns
+    )
+
+
+class _Deployed(NamedTuple):
+    """Clock and constants that training deploys, and the reason."""
+
+    clock: ActivityClock
+    constants: TrendConstants
+    because: str
+
+
+def _deployed(dataset: Dataset, since_s: float, until_s: float, seed: int, progress: Progress) -> _Deployed:
+    shipped, constants = SHIPPED_TRENDS.clock, SHIPPED_TRENDS.constants[Window.DAY]
+    try:
+        trial = try_trends(dataset, since_s, until_s, SHIPPED_TRENDS, seed, progress)
+    except InsufficientData as error:
+        return _Deployed(shipped, constants, f"the shipped constants: {error}")
+    won = f"on the last part of the fitted time, {trial.because}"
+    if not trial.accepted:
+        return _Deployed(shipped, constants, f"the shipped constants: {won}")
+    return _Deployed(trial.clock, trial.constants, f"fitted constants: {won}")
+
+
+def _windows(times: Floats, options: Options) -> tuple[Windows, float, float]:
+    """Return the windows, and the start and end of the time to test on."""
+    start_s, end_s = float(times[0]), float(times[-1])
+    if options.windows is not None:
+        windows = options.windows
+        test_until_s = end_s if options.last_window else min(windows.test_until_s, end_s)
+    else:
+        cut_s, last_s = (start_s + share * (end_s - start_s) for share in (FITTED_SHARE, LAST_SHARE))
+        windows, test_until_s = Windows(start_s, cut_s, last_s), end_s
+    return windows, windows.test_until_s if options.last_window else windows.fit_until_s, test_until_s
+
+
+def _by_time(measured: dict[str, RankingMetrics], weeks: Integers) -> Breakdown:
+    """Divide the tested weeks into up to five parts of equal length."""
+    parts = np.array_split(np.unique(weeks), 5)
+    groups = {f"weeks {part[0] + 1} to {part[-1] + 1}": np.isin(weeks, part) for part in parts if part.size}
+    return {
+        label: {
+            name: mean_and_error(measured[name].values[rows, 0], weeks[rows]) for name in (FITTED, DEPLOYED, SHIPPED)
+        }
+        for label, rows in groups.items()
+    }
 
 
 def _baselines(dataset: Dataset, history: LogEvidence, wall_moment: TrendMoment) -> dict[str, Floats]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from scoring.errors import InsufficientData
 from scoring.mathematics.additive_model import Curve, Model, scores
 from scoring.mathematics.curve_fitting import (
     SHAPES,
@@ -99,7 +100,7 @@ def fit_model(
 
     A stage's curves are fitted to its own lists and regularized towards the common curves with the weight of
     `FitOptions.prior_lists` lists (empirical Bayes). `lists` have a column for each of `signals`. `shapes` constrain
-    the curves, at every stage.
+    the curves, at every stage. Raises `InsufficientData` if no signal varies.
     """
     return _fit(name, lists, signals, shapes, ())[0]
 
@@ -140,6 +141,10 @@ def _fit(
 ) -> tuple[Model, list[Floats]]:
     """Return the fitted model, and the heights of the curves of the position columns at `rank_knots`."""
     varying = [k for k in range(len(signals)) if np.ptp(lists.values[:, k]) > 0]
+    if not varying:
+        raise InsufficientData(
+            "every signal is the same for all candidates; a model needs more viewers who share projects"
+        )
     rank_columns = range(len(signals), lists.values.shape[1])
     lists, varying_signals = lists.select_columns([*varying, *rank_columns]), [signals[k] for k in varying]
     signal_knots = [choose_knots(lists.values[:, k], lists.relevant, OPTIONS.knots) for k in range(len(varying))]

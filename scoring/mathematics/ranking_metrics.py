@@ -8,6 +8,10 @@ MIN_PROBABILITY_BETTER = 0.9
 """Probability with which a new model must be better than the active model and than the best single signal. New trend
 constants must be better than the active constants with the same probability."""
 
+MIN_CLUSTERS = 5
+"""Minimum number of clusters (viewers, weeks) of a bootstrap. All samples of a single viewer are equal, so that every
+difference would look certain."""
+
 
 def ranks_of_relevant(scores: Floats, relevant: Integers) -> Integers:
     """Return the (m,) ranks, from 0, of the relevant rows of (n,) scores; ties share their middle rank."""
@@ -52,9 +56,14 @@ def clustered_standard_error(values: Floats, clusters: Integers) -> float:
 
 
 def probability_better(first: Floats, second: Floats, clusters: Integers, seed: int, rounds: int = 2_000) -> float:
-    """Return the share of bootstrap samples of whole clusters in which `first` has the higher mean than `second`."""
+    """Return the share of bootstrap samples of whole clusters in which `first` has the higher mean than `second`.
+
+    Fewer than `MIN_CLUSTERS` clusters prove nothing: the result is then .5.
+    """
     _, group = np.unique(clusters, return_inverse=True)
     sums = np.bincount(group, first - second)
+    if sums.size < MIN_CLUSTERS:
+        return 0.5
     samples = np.random.default_rng(seed).integers(0, sums.size, size=(rounds, sums.size))
     totals = sums[samples].sum(axis=1)
     return float((totals > 0).mean())

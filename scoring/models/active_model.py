@@ -9,11 +9,15 @@ import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Generic, TypeVar
+from datetime import datetime
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.database.engine import Database
 from db.errors import StoreUnavailable
-from db.interactions.activity_time import UNIFORM_CLOCK, WEEK_H, ActivityClock
+from db.interactions.activity_time import UNIFORM_CLOCK, WEEK_H, ActivityClock, store_clock
+from db.interactions.velocity_queries import last_week_by_hour, refresh_velocities
 from db.time_units import ACTIVE_HALF_LIVES_H
 from db.trained_models.registry import active_constants, active_model
 from db.trend_constants import TrendConstants
@@ -89,7 +93,17 @@ class ActiveModel(ActiveValue[Model]):
 
 
 ConstantsByWindow = Mapping[Window, TrendConstants]
+
+
+class ActiveTrends(NamedTuple):
+    """The active constants of trending, and the clock that was fitted with them."""
+
+    constants: ConstantsByWindow
+    clock: ActivityClock
+
+
 TrendConstantsProvider = Callable[[], Awaitable[ConstantsByWindow]]
+SHIPPED_TRENDS = ActiveTrends(DEFAULT_TREND_CONSTANTS, UNIFORM_CLOCK)
 
 
 async def default_trend_constants() -> ConstantsByWindow:
@@ -107,13 +121,37 @@ class ActiveTrendConstants(ActiveValue[ConstantsByWindow]):
         return None if stored is None else constants_from_data(stored.constants)[0]
 
 
+async def read_active_trends(database: Database) -> ActiveTrends:
+    """Read the active constants and clock. Without an active set that can be read, return the built-in ones."""
+    stored = await active_constants(database)
+    try:
+        return constants_from_data(stored.constants) if stored else SHIPPED_TRENDS
+    except InvalidModel as error:
+        log.warning("the active trend constants are invalid, the built-in ones are used: %s", error)
+        return SHIPPED_TRENDS
+
+
+async def refresh_trends(
+    database: Database, at: datetime, before_commit: Callable[[AsyncConnection], Awaitable[None]] | None = None
+) -> None:
+    """Adapt the activity clock to the last week, and recount the velocity of every project (`refresh_velocities`)."""
+    active = await read_active_trends(database)
+    if active.clock is not UNIFORM_CLOCK:
+        adapted = active.clock.adapted(await last_week_by_hour(database, at))
+        async with database.write() as connection:
+            await store_clock(connection, adapted)
+            if before_commit is not None:
+                await before_commit(connection)
+    await refresh_velocities(database, active.constants[Window.DAY], at, before_commit)
+
+
 def constants_as_data(constants: ConstantsByWindow, clock: ActivityClock) -> dict[str, Any]:
     """Return constants and their clock as plain data."""
     windows = {window.value: values._asdict() for window, values in constants.items()}
     return {"windows": windows, "clock": list(clock.rates)}
 
 
-def constants_from_data(data: Mapping[str, Any]) -> tuple[ConstantsByWindow, ActivityClock]:
+def constants_from_data(data: Mapping[str, Any]) -> ActiveTrends:
     """Read the result of `constants_as_data`.
 
     Raises `InvalidModel` if a window or a number is missing or out of range.
@@ -125,7 +163,7 @@ def constants_from_data(data: Mapping[str, Any]) -> tuple[ConstantsByWindow, Act
         raise InvalidModel(f"stored constants of trends cannot be read ({error}); train anew") from error
     if len(rates) != WEEK_H or not all(0 < rate < WEEK_H for rate in rates):
         raise InvalidModel(f"a clock of trends needs {WEEK_H} rates above 0; train anew")
-    return constants, UNIFORM_CLOCK if rates == UNIFORM_CLOCK.rates else ActivityClock(rates)
+    return ActiveTrends(constants, UNIFORM_CLOCK if rates == UNIFORM_CLOCK.rates else ActivityClock(rates))
 
 
 def _constants(data: Mapping[str, Any]) -> TrendConstants:

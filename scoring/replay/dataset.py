@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from db.imports.importer import find_files, read_batches
-from db.models import InteractionType
+from db.models import ENGAGEMENT_BIT, InteractionType
 from scoring import tunables
 from scoring.errors import InsufficientData
 from scoring.mathematics.behavior_evidence import EventLog
@@ -28,6 +28,8 @@ class Dataset:
     # (u,) Unix seconds from which each user has `tunables.SUFFICIENT_INTERESTS` interests: −inf if the time is unknown,
     # inf for users with fewer interests.
     interests_s: Floats
+    refused_lines: int = 0  # lines of the files that are no valid records; the first of them is `first_refusal`
+    first_refusal: str = ""
 
     def known_times(self, protocol: str) -> Floats:
         """Return the known times of the log's events, ascending. Raises `InsufficientData` if there are none."""
@@ -40,23 +42,36 @@ class Dataset:
 def load_dataset(directory: Path, progress: Callable[[str, float], None] = lambda *_: None) -> Dataset:
     """Read a folder of files in the import format.
 
-    Raises `InvalidRecord` if the folder is missing or holds no file of the import format, and `InsufficientData` if it
-    holds no projects.
+    Impressions and dismissals are left out, because they are no engagement. Raises `InvalidRecord` if the folder is
+    missing or holds no file of the import format, and `InsufficientData` if it lacks one of the files of users,
+    projects and interactions, or holds no project or no engagement.
     """
     records: dict[str, list[Any]] = {kind: [] for kind in ("users", "projects", "interactions")}
-    for kind, path in find_files(directory).items():
-        if kind in records:
-            for batch in read_batches(path, kind):
-                records[kind] += batch.records
-            progress(kind, 1.0)
-    if not records["projects"]:
+    files = find_files(directory)
+    if missing := [f"{kind}.jsonl" for kind in records if kind not in files]:
         raise InsufficientData(
-            f"{directory} holds no projects; an evaluation needs projects.jsonl and interactions.jsonl"
+            f"{directory} lacks {' and '.join(missing)}; an evaluation needs them, also as .jsonl.gz"
         )
+    refused: list[str] = []
+    for kind in records:
+        for batch in read_batches(files[kind], kind):
+            records[kind] += batch.records
+            refused += map(str, batch.refused_lines)
+            progress(kind, min(batch.position / files[kind].stat().st_size, 1.0))
+        progress(kind, 1.0)
+    if not records["projects"]:
+        raise InsufficientData(f"{directory} holds no projects; an evaluation needs projects and interactions")
     users, projects, interactions = records.values()
     user_index = {record.key: index for index, record in enumerate(users)}
     project_index = {record.key: index for index, record in enumerate(projects)}
-    events = [event for event in interactions if event.user in user_index and event.project in project_index]
+    known = [event for event in interactions if event.user in user_index and event.project in project_index]
+    events = [event for event in known if event.type in ENGAGEMENT_BIT]
+    if not events:
+        raise InsufficientData(
+            f"{directory} holds no engagement of its users with its projects (of {len(interactions):,} interactions, "
+            f"{len(interactions) - len(known):,} name unknown users or projects, and {len(known):,} are impressions or "
+            "dismissals); an evaluation needs views, clicks, likes, saves, comments or follows"
+        )
     pairs = np.array([(user_index[e.user], project_index[e.project]) for e in events], dtype=np.int64).reshape(-1, 2)
     times = np.array([e.at.timestamp() if e.at else 0.0 for e in events])
     is_like = np.array([event.type is InteractionType.LIKE for event in events], dtype=bool)
@@ -69,6 +84,8 @@ def load_dataset(directory: Path, progress: Callable[[str, float], None] = lambd
         interests_s=np.array(
             [-np.inf if len(user.interests) >= tunables.SUFFICIENT_INTERESTS else np.inf for user in users]
         ),
+        refused_lines=len(refused),
+        first_refusal=refused[0] if refused else "",
     )
 
 

@@ -68,6 +68,7 @@ class RankingMetrics:
     shown: dict[int, int] = field(default_factory=dict)  # number of lists by project (dense index)
     novelty: list[float] = field(default_factory=list)  # mean −log2(share of all actors), in bits, of each list
     cold: list[float] = field(default_factory=list)  # share of cold projects in each list
+    is_computed: bool = False  # whether the scores of any list differ; if not, the data lacks what the ranking needs
 
     def add(self, scores: Floats, relevant: Integers, projects: Integers, actors: Floats) -> None:
         """Measure one list by its (n,) scores. `relevant` are rows, `actors` the (n,) actors before the request."""
@@ -85,6 +86,7 @@ class RankingMetrics:
 
     def _add(self, row: tuple[float, ...], scores: Floats, projects: Integers, actors: Floats) -> None:
         self.rows.append(row)
+        self.is_computed = self.is_computed or scores.size == 1 or bool((scores != scores[:1]).any())
         top = np.argpartition(-scores, 9)[:10] if scores.size > 10 else np.arange(scores.size)
         for project in projects[top].tolist():
             self.shown[project] = self.shown.get(project, 0) + 1
@@ -129,6 +131,7 @@ def concatenate_metrics(parts: Iterable[RankingMetrics]) -> RankingMetrics:
     total = RankingMetrics()
     for part in parts:
         total.rows += part.rows
+        total.is_computed = total.is_computed or part.is_computed
         total.novelty += part.novelty
         total.cold += part.cold
         for project, count in part.shown.items():

@@ -39,6 +39,20 @@ async def test_sql_reads_the_clock_as_numbers_do(database: Database, clock: Acti
         assert rows[0][0] == pytest.approx(float(clock.hours(at.timestamp())), abs=1e-6)
 
 
+def test_the_clock_adapts_to_a_holiday_of_the_last_week() -> None:
+    usual = np.repeat([40.0, 40.0, 40.0, 40.0, 40.0, 1.0, 1.0], 24)
+    clock, last_week = ActivityClock.from_counts(usual), usual.copy()
+    last_week[24:48] = 0.0  # nobody came on Tuesday
+    adapted = clock.adapted(last_week)
+    assert adapted.rates[36] == pytest.approx(0.68 * clock.rates[36], abs=0.02)
+    assert adapted.rates[84] > clock.rates[84]
+    assert np.mean(adapted.rates) == pytest.approx(1.0)
+    assert clock.adapted(usual).rates == pytest.approx(clock.rates)
+    assert clock.adapted(np.zeros(WEEK_H)) is clock
+    assert clock.adapted(last_week / 1_000).rates == pytest.approx(clock.rates, abs=0.02), "few events say little"
+    assert UNIFORM_CLOCK.adapted(last_week) is UNIFORM_CLOCK
+
+
 @given(st.floats(-1e10, 1e10), st.floats(0, 1e7))
 def test_the_clock_never_goes_back(at_s: float, more_s: float) -> None:
     for clock in (UNIFORM_CLOCK, LUNCH, RISING):

@@ -95,7 +95,7 @@ GARBAGE = {
     "a folder that is not there": ["import", "/no/such/folder"],
     "a folder that is a file": ["import", "file"],
     "a file of refusals in a folder that is not there": ["import", ".", "--refused", "/no/such/folder/x"],
-    "a folder as the file of numbers": ["evaluate", ".", "--json", "."],
+    "a folder as the file of a page": ["evaluate", ".", "--html", "."],
     "nothing to evaluate": ["evaluate", "."],
     "a protocol that is none": ["evaluate", ".", "--protocol", "x"],
     "times that are none": ["evaluate", ".", "--window", "a", "b", "c"],

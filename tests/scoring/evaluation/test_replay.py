@@ -119,7 +119,7 @@ def test_static_and_trending_protocols_give_metrics():
     assert 'aria-label="ease"' in evaluation_html(static, 0), (
         "its curves are drawn, those of signals that are not served too"
     )
-    assert evaluate_trending(dataset, quiet).summary()[0]["ndcg@10"]
+    assert evaluate_trending(dataset, Options(), quiet).summary()[0]["ndcg@10"]
     assert evaluate_leave_last(dataset, Options(with_single_signals=False), quiet).viewers.size
 
 
@@ -141,7 +141,7 @@ def test_one_user_or_no_positives_are_refused():
     nothing = replace(lonely, log=EventLog.from_events(*(np.empty(0, np.int64) for _ in range(2)), np.empty(0), 1, 18))
     with pytest.raises(InsufficientData, match="0 positives"):
         evaluate_random(nothing, Options(), quiet)
-    with pytest.raises(InsufficientData, match="holds no interactions"):
+    with pytest.raises(InsufficientData, match="has no times"):
         evaluate_feed_requests(nothing, Options(), quiet)
 
 
@@ -170,5 +170,7 @@ def test_ranks_and_gains_by_hand():
 def test_errors_are_clustered_by_viewer_and_a_constant_gain_is_certain():
     values, viewers = np.array([1.0, 1.0, 0.0, 0.0]), np.array([7, 7, 8, 8])
     assert clustered_standard_error(values, viewers) == pytest.approx(np.sqrt(1.0 + 1.0) / 4)
-    assert probability_better(values + 0.1, values, viewers, seed=0) == 1.0
-    assert probability_better(values, values, viewers, seed=0) == 0.0
+    assert probability_better(values + 0.1, values, viewers, seed=0) == 0.5, "two viewers prove nothing"
+    many, fives = np.tile(values, 5), np.repeat(np.arange(5), values.size)
+    assert probability_better(many + 0.1, many, fives, seed=0) == 1.0
+    assert probability_better(many, many, fives, seed=0) == 0.0

@@ -1,17 +1,30 @@
 """The constants in service rank, come back from what is stored as they were, and nonsense never ranks."""
 
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
 import pytest
+from sqlalchemy import select
 
 from db.database.engine import Database
 from db.errors import InvalidRecord
 from db.interactions.activity_time import UNIFORM_CLOCK, WEEK_H, ActivityClock
+from db.interactions.interactions import NewInteraction
+from db.interactions.velocity_queries import last_week_by_hour
+from db.models import ActivityRate, InteractionType
 from db.trained_models.registry import activate_constants, active_constants, all_constants, store_constants
 from scoring.errors import InvalidModel
 from scoring.mathematics.velocity import DEFAULT_TREND_CONSTANTS
-from scoring.models.active_model import ActiveTrendConstants, constants_as_data, constants_from_data
+from scoring.models.active_model import (
+    SHIPPED_TRENDS,
+    ActiveTrendConstants,
+    constants_as_data,
+    constants_from_data,
+    read_active_trends,
+    refresh_trends,
+)
+from tests.db.interactions.test_interactions import NOON, populate, write
 
 OTHERS = {window: one._replace(gravity=0.125) for window, one in DEFAULT_TREND_CONSTANTS.items()}
 CLOCK = ActivityClock(tuple((np.arange(1, WEEK_H + 1) / 84.5).tolist()))
@@ -73,6 +86,30 @@ async def test_a_server_takes_up_what_is_put_in_service_without_a_restart(databa
     assert await active_constants(database) is None
     time[0] = 93
     assert await current() == DEFAULT_TREND_CONSTANTS
+
+
+async def test_the_clock_in_service_adapts_to_the_last_week_and_an_old_set_leaves_it(database: Database) -> None:
+    await keep(database, constants_as_data(OTHERS, CLOCK))
+    actors, (one, two, *_) = await populate(database, 12)
+    await write(database, *(NewInteraction(actor, one, InteractionType.VIEW, NOON) for actor in actors))
+    early = NOON - timedelta(days=8)
+    await write(database, *(NewInteraction(actor, two, InteractionType.VIEW, early) for actor in actors))
+    counts = np.zeros(WEEK_H)
+    counts[NOON.weekday() * 24 + NOON.hour] = 12
+    at = NOON + timedelta(hours=1)
+    assert (await last_week_by_hour(database, at)).tolist() == counts.tolist(), "engagements of the week before are out"
+    await refresh_trends(database, at)
+    assert await rates_of(database) == pytest.approx(CLOCK.adapted(counts).rates) != pytest.approx(CLOCK.rates)
+    await refresh_trends(database, at + timedelta(days=8))
+    assert await rates_of(database) == pytest.approx(CLOCK.rates), "nobody came, so nothing is known of the week"
+    await keep(database, {"windows": {"day": {"shares": [1.0, 0, 0, 0]}}})  # as an older version stored it
+    assert await read_active_trends(database) == SHIPPED_TRENDS
+    await refresh_trends(database, at)
+    assert await rates_of(database) == list(UNIFORM_CLOCK.rates)
+
+
+async def rates_of(database: Database) -> list[float]:
+    return [row.rate for row in await database.fetch(select(ActivityRate.rate).order_by(ActivityRate.hour))]
 
 
 async def test_a_set_that_is_not_there_changes_nothing(database: Database) -> None:
