@@ -104,7 +104,7 @@ def fitted_model(dataset: Dataset, requests: FeedRequests, options: Options, pro
     """Return the model of the options, or fit a model to these requests."""
     if options.model is not None:
         return options.model
-    replayed = replay_requests(Replay(dataset, options.floor, options.seed), requests, progress, "fitting")
+    replayed = replay_requests(Replay(dataset, options.floor), requests, progress, "fitting")
     return fit_model(FITTED, training_lists(replayed, options.seed, SERVED_SIGNALS), SERVED_SIGNALS)
 
 
@@ -122,7 +122,7 @@ def _evaluate_replay(
             "with 5 earlier projects who then engages with an existing project; give other windows or more events"
         )
     model = fitted_model(dataset, fitting, options, progress)
-    source_recall, replay = SourceRecall(), Replay(dataset, options.floor, options.seed)
+    source_recall, replay = SourceRecall(), Replay(dataset, options.floor)
     scorer = model_scorer(model)
     scorers = {FITTED: scorer, AS_SERVED: _candidates_first(scorer), **_replay_baselines(dataset)}
     measured = measure(
@@ -298,7 +298,7 @@ def _fit_static(dataset: Dataset, visible: EventLog, seed: int, floor: int) -> M
 def _static_requests(dataset: Dataset, split: Split, floor: int, seed: int) -> Iterator[ReplayedRequest]:
     n = dataset.log.n_projects
     history = LogEvidence(split.visible, np.zeros(n), dataset.owners, floor)
-    history.model = build_collaborative_model(split.visible, split.visible.at_s.size, floor, seed, all_kinds=True)
+    history.model = build_collaborative_model(split.visible, split.visible.at_s.size, floor, all_kinds=True)
     for viewer, hidden in zip(split.viewers.tolist(), split.hidden, strict=True):
         projects = np.setdiff1d(np.arange(n), history.engagements(viewer, STATIC_MOMENT).projects)
         evidence = history.evidence(viewer, projects, STATIC_MOMENT)

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from db.imports.importer import find_files, read_batches
-from db.models import InteractionType
+from db.models import ENGAGEMENT_BIT, InteractionType
 from scoring import tunables
 from scoring.errors import InsufficientData
 from scoring.mathematics.behavior_evidence import EventLog
@@ -28,6 +29,7 @@ class Dataset:
     # (u,) Unix seconds from which each user has `tunables.SUFFICIENT_INTERESTS` interests: −inf if the time is unknown,
     # inf for users with fewer interests.
     interests_s: Floats
+    visits: EventLog | None = None  # all interactions with a known time; None: the first ones in `log`
 
     def known_times(self, protocol: str) -> Floats:
         """Return the known times of the log's events, ascending. Raises `InsufficientData` if there are none."""
@@ -56,16 +58,26 @@ def load_dataset(directory: Path, progress: Callable[[str, float], None] = lambd
     users, projects, interactions = records.values()
     user_index = {record.key: index for index, record in enumerate(users)}
     project_index = {record.key: index for index, record in enumerate(projects)}
-    events = [event for event in interactions if event.user in user_index and event.project in project_index]
+    events = [
+        event
+        for event in interactions
+        if event.type in ENGAGEMENT_BIT and event.user in user_index and event.project in project_index
+    ]
     pairs = np.array([(user_index[e.user], project_index[e.project]) for e in events], dtype=np.int64).reshape(-1, 2)
     times = np.array([e.at.timestamp() if e.at else 0.0 for e in events])
     is_like = np.array([event.type is InteractionType.LIKE for event in events], dtype=bool)
+
+    def log(chosen: NDArray[np.bool_], *, first_only: bool = True) -> EventLog:
+        actors, engaged = pairs[chosen].T
+        return EventLog.from_events(actors, engaged, times[chosen], len(users), len(projects), first_only=first_only)
+
     return Dataset(
         name=directory.name,
         created_s=_created_s(projects, pairs, times),
         owners=np.array([user_index.get(record.owner or "", -1) for record in projects], dtype=np.int64),
-        log=EventLog.from_events(pairs[:, 0], pairs[:, 1], times, len(users), len(projects)),
-        likes=EventLog.from_events(pairs[is_like, 0], pairs[is_like, 1], times[is_like], len(users), len(projects)),
+        log=log(np.ones(times.size, dtype=bool)),
+        likes=log(is_like),
+        visits=log(times > 0, first_only=False),
         interests_s=np.array(
             [-np.inf if len(user.interests) >= tunables.SUFFICIENT_INTERESTS else np.inf for user in users]
         ),

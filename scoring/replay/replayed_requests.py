@@ -5,6 +5,7 @@ A replay makes the candidates of each request with the inputs of their signals a
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ from scoring.mathematics.signals import Floats, Integers, Signal
 from scoring.mathematics.viewer_stages import ViewerStage, stage
 from scoring.replay.dataset import Dataset
 from scoring.replay.log_candidate_sources import LogCandidateSources
+from scoring.tunables import COLLABORATIVE_TRAINING_AT
 
 MIN_EARLIER_PROJECTS = 5
 """Minimum number of projects that a viewer engaged with before a request."""
@@ -100,6 +102,8 @@ KEPT_NEWEST, KEPT_MOST_ACTIVE, KEPT_SHARE = 40, 60, 0.05
 """Rows kept in a sampled list beside the relevant rows: the newest rows, the rows with the most actors, and a share of
 the rest. Each row of that share represents 20 rows, so the softmax is unbiased. 140 rows replace 1,500."""
 
+NIGHTLY_S = COLLABORATIVE_TRAINING_AT / timedelta(seconds=1)
+
 NEIGHBOR_LISTS_DAYS = 7.0
 """Days between two builds of the neighbor lists in a replay: week-old lists rank as well, and each build takes 1 s."""
 
@@ -122,17 +126,14 @@ class Replay:
     """State of a log at successive moments: all earlier events, and the output of the last nightly training.
 
     Each call must be for the same moment as the call before or a later one, because neighbor lists are only built for
-    later moments. `seed` is for the nightly training, whose factors are built every `rebuild_days` days. If `dataset`
-    holds a truncated log, `seen` is the complete log, because projects of the viewer's complete history are no
-    candidates.
+    later moments. Nightly training builds the factors every `rebuild_days` days. If `dataset` holds a truncated log,
+    `seen` is the complete log, because projects of the viewer's complete history are no candidates.
     """
 
-    def __init__(
-        self, dataset: Dataset, floor: int, seed: int = 0, seen: EventLog | None = None, rebuild_days: float = 1.0
-    ) -> None:
-        self.history = LogEvidence(dataset.log, dataset.created_s, dataset.owners, floor)
+    def __init__(self, dataset: Dataset, floor: int, seen: EventLog | None = None, rebuild_days: float = 1.0) -> None:
+        self.history = LogEvidence(dataset.log, dataset.created_s, dataset.owners, floor, dataset.visits)
         self.sources = LogCandidateSources(self.history, dataset.likes)
-        self._dataset, self._floor, self._seed = dataset, floor, seed
+        self._dataset, self._floor = dataset, floor
         self._seen = dataset.log if seen is None else seen
         self._seen_by = GroupedEvents.from_groups(self._seen.actors, self._seen.n_actors)
         self._rebuild_s = rebuild_days * DAY_S
@@ -141,11 +142,11 @@ class Replay:
 
     def evidence(self, actor: int, projects: Integers, at_s: float) -> BehaviorEvidence:
         """Return the signal inputs of a viewer and projects (dense indexes), from events strictly before a moment."""
-        trained_s = float(np.floor(at_s / self._rebuild_s) * self._rebuild_s)
+        trained_s = float(np.floor((at_s - NIGHTLY_S) / self._rebuild_s) * self._rebuild_s) + NIGHTLY_S
         if trained_s != self._trained_s:
             reuses_lists = trained_s < self._lists_due_s
             last_model = self.history.model if reuses_lists else None
-            self.history.model = _train(self._dataset.log, trained_s, self._floor, self._seed, last_model)
+            self.history.model = _train(self._dataset.log, trained_s, self._floor, last_model)
             self._lists_due_s = self._lists_due_s if reuses_lists else trained_s + NEIGHBOR_LISTS_DAYS * DAY_S
             self._trained_s = trained_s
         return self.history.evidence(actor, projects, at_s)
@@ -181,15 +182,13 @@ def replay_requests(
             progress(label, (index + 1) / requests.n)
 
 
-def _train(
-    log: EventLog, at_s: float, floor: int, seed: int, last_model: CollaborativeModel | None
-) -> CollaborativeModel:
+def _train(log: EventLog, at_s: float, floor: int, last_model: CollaborativeModel | None) -> CollaborativeModel:
     """Build the factors, and the neighbor lists too unless there is a `last_model` whose lists can be reused."""
     n_events = log.count_before(at_s)
     if last_model is None:
-        return build_collaborative_model(log, n_events, floor, seed)
+        return build_collaborative_model(log, n_events, floor)
     engaged = interaction_matrix(log.actors[:n_events], log.projects[:n_events], log.n_actors, log.n_projects)
-    return replace(last_model, factors=learn_factors(engaged, floor=floor, seed=seed))
+    return replace(last_model, factors=learn_factors(engaged, floor=floor))
 
 
 def training_lists(

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from db.catalog.project_cards import read_features
 from db.database.engine import Database
 from db.models import Engagement, InteractionType, Project, TasteCluster, UserFactors
-from db.trained_models.collaborative_data import FIRST_ENGAGEMENT_BUCKET_S
+from db.time_units import FIRST_ENGAGEMENT_BUCKET_S
 from scoring.collaborative.collaborative_training import train_collaborative_model
 from scoring.collaborative.evidence_loader import load_evidence
 from scoring.deadlines import PATIENT
