@@ -33,13 +33,15 @@ from scoring import tunables
 from scoring.mathematics.additive_model import Model
 from scoring.mathematics.behavior_evidence import GroupedEvents
 from scoring.mathematics.ranking_metrics import clustered_standard_error, ndcg
-from scoring.mathematics.signals import Floats, Integers
+from scoring.mathematics.signals import Floats, Integers, Signal
 from scoring.models.model_presets import DEFAULT, as_data, from_data
 from scoring.replay.dataset import Dataset, load_dataset
 from scoring.replay.replayed_requests import FeedRequests
 from scoring.training.model_training import train_model
 
-SERVED, UNREAD, REPLAY = "served", "served, without what the viewer had read", "replay"
+UNREAD, REPLAY = ", unread projects only", "replay"
+Pages = dict[str, list[list[int]]]
+"""Pages by the name of the ranking, one for each request: projects (dense indexes), best first."""
 PAGE = tunables.MAX_PAGE_SIZE
 """Ranks that are requested, so that ten remain without what the viewer has read."""
 
@@ -71,22 +73,40 @@ async def model_for(gateway: SteppedGateway, at: datetime, options: argparse.Nam
 
 
 async def serve(
-    gateway: SteppedGateway, dataset: Dataset, log: Log, requests: FeedRequests
-) -> dict[str, list[list[int]]]:
-    """Serve the requests in the order of time; return the pages as served, and without what the viewers had read."""
+    gateway: SteppedGateway, dataset: Dataset, log: Log, requests: FeedRequests, without: tuple[Signal, ...]
+) -> Pages:
+    """Serve the requests in the order of time; return the pages as served, and without what the viewers had read.
+
+    With signals in `without`, each request is also served by the model without these.
+    """
     index_of = {key: index for index, key in enumerate(log.project_keys)}
     by_actor = GroupedEvents.from_groups(dataset.log.actors, dataset.log.n_actors)
-    pages: dict[str, list[list[int]]] = {SERVED: [], UNREAD: []}
+    models = {"served": gateway.model}
+    if without:
+        models[f"served without {', '.join(without)}"] = without_signals(gateway.model, without)
+    pages: Pages = {f"{name}{part}": [] for name in models for part in ("", UNREAD)}
     for index in range(requests.n):
         actor, at_s = int(requests.actors[index]), float(requests.at_s[index])
         await gateway.step(datetime.fromtimestamp(at_s, UTC))
-        page = [index_of[key] for key in await gateway.page(log.users[actor].key, PAGE)]
         read = set(dataset.log.projects[by_actor.events_before(actor, dataset.log.count_before(at_s))].tolist())
-        pages[SERVED].append(page)
-        pages[UNREAD].append([project for project in page if project not in read])
+        for name, gateway.model in models.items():
+            page = [index_of[key] for key in await gateway.page(log.users[actor].key, PAGE)]
+            pages[name].append(page)
+            pages[f"{name}{UNREAD}"].append([project for project in page if project not in read])
         if index % 20 == 0 or index == requests.n - 1:
             report("served", (index + 1) / requests.n)
     return pages
+
+
+def without_signals(model: Model, signals: tuple[Signal, ...]) -> Model:
+    """Return the model without the curves of some signals, under another name."""
+    name = f"{model.name} without {', '.join(signals)}"
+    curves = {signal: curve for signal, curve in model.curves.items() if signal not in signals}
+    offsets = {
+        stage: {signal: curve for signal, curve in offset.items() if signal in curves}
+        for stage, offset in model.offsets.items()
+    }
+    return Model(name, curves, offsets)
 
 
 async def run(options: argparse.Namespace) -> None:
@@ -102,13 +122,13 @@ async def run(options: argparse.Namespace) -> None:
     begin = datetime.fromtimestamp(float(requests.at_s[0]), UTC)
     with tempfile.TemporaryDirectory() as folder:
         async with stepped_gateway(log, Path(folder), options.exploration) as gateway:
-            gateway.model = await model_for(gateway, begin, options)
-            pages = await serve(gateway, dataset, log, requests)
-            pages[REPLAY] = [page.tolist() for page in replayed_pages(dataset, requests, gateway.model, report)]
+            model = gateway.model = await model_for(gateway, begin, options)
+            pages = await serve(gateway, dataset, log, requests, tuple(options.without))
+    replayed = replayed_pages(dataset, requests, model, options.exploration, report)
+    pages[REPLAY] = [page.tolist() for page in replayed]
+    relevant = [set(projects.tolist()) for projects in requests.relevant]
     values = {
-        name: np.array(
-            [page_ndcg(page, set(wanted.tolist())) for page, wanted in zip(ranked, requests.relevant, strict=True)]
-        )
+        name: np.array([page_ndcg(page, wanted) for page, wanted in zip(ranked, relevant, strict=True)])
         for name, ranked in pages.items()
     }
     print_table(values, requests.actors)
@@ -119,7 +139,7 @@ def print_table(values: dict[str, Floats], viewers: Integers) -> None:
     print(f"\n{viewers.size} requests of {np.unique(viewers).size} viewers")
     for name, ndcgs in values.items():
         error, difference = clustered_standard_error(ndcgs, viewers), ndcgs - values[REPLAY]
-        row = f"{name:<45} NDCG@10 {ndcgs.mean():.4f} ± {error:.4f}"
+        row = f"{name:<60} NDCG@10 {ndcgs.mean():.4f} ± {error:.4f}"
         print(f"{row}   difference {difference.mean():+.4f} ± {clustered_standard_error(difference, viewers):.4f}")
 
 
@@ -137,7 +157,9 @@ def main() -> None:
     parser.add_argument("--until", type=moment, default=moment("9000-01-01"), help="last moment of a request")
     parser.add_argument("--requests", type=int, help="maximum number of requests, evenly spaced")
     parser.add_argument("--mornings", type=moment, nargs="+", help="moments at which all known users request a page")
-    parser.add_argument("--exploration", type=float, default=0.0, help="EXPLORATION_SHARE; the replay does not explore")
+    parser.add_argument(
+        "--exploration", type=float, default=tunables.EXPLORATION_SHARE, help="EXPLORATION_SHARE of both sides"
+    )
     parser.add_argument("--untrained", action="store_true", help="rank by the shipped weights, without any training")
     parser.add_argument("--model", type=Path, help="read the trained model from this file, or write it there")
     asyncio.run(run(parser.parse_args()))

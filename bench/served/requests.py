@@ -1,18 +1,19 @@
 """The feed requests of a bench run, and the replay of them."""
 
-from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
 
+from scoring import tunables
 from scoring.mathematics.additive_model import Model
 from scoring.mathematics.behavior_evidence import GroupedEvents
 from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS, behavior_matrix
 from scoring.mathematics.signals import Integers
 from scoring.pipelines.candidate_sources import merge_candidates
 from scoring.replay.dataset import Dataset
-from scoring.replay.measurements import model_scorer
-from scoring.replay.replayed_requests import FeedRequests, Replay, feed_requests, replay_requests
+from scoring.replay.measurements import model_scorer, served_scorer
+from scoring.replay.replayed_requests import FeedRequests, Progress, Replay, feed_requests, replay_requests
 
 RANKS = 10
 HORIZON_S = 86_400.0
@@ -49,14 +50,13 @@ def morning_requests(dataset: Dataset, mornings: list[datetime]) -> FeedRequests
 
 
 def replayed_pages(
-    dataset: Dataset, requests: FeedRequests, model: Model, progress: Callable[[str, float], None]
+    dataset: Dataset, requests: FeedRequests, model: Model, exploration: float, progress: Progress
 ) -> list[Integers]:
-    """Return the first ranks of each request by the replay: projects (dense indexes), best first."""
-    replay, score, pages = Replay(dataset, floor=5), model_scorer(model), list[Integers]()
+    """Return the page of each request by the replay: projects (dense indexes), best first."""
+    replay, pages = Replay(dataset, tunables.ANONYMITY_FLOOR), list[Integers]()
+    score = served_scorer(model_scorer(model), dataset, exploration)
     for request in replay_requests(replay, requests, progress, "replay"):
         sources = merge_candidates(replay.sources.candidates_by_source(request.actor, request.at_s))
-        values = score(request, behavior_matrix(request.evidence, tuple(BEHAVIOR_SIGNALS)))
-        is_candidate = np.isin(request.projects, sources)
-        order = np.lexsort((-request.evidence.created_s, -values, ~is_candidate))
-        pages.append(request.projects[order])
+        matrix = behavior_matrix(request.evidence, tuple(BEHAVIOR_SIGNALS))
+        pages.append(request.projects[np.argsort(-score(replace(request, from_sources=sources), matrix))[:RANKS]])
     return pages

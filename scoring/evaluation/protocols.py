@@ -28,6 +28,7 @@ from scoring.replay.measurements import (
     concatenate_metrics,
     measure,
     model_scorer,
+    served_scorer,
     signal_scorer,
     single_signal_scorers,
 )
@@ -43,8 +44,8 @@ from scoring.replay.replayed_requests import (
 )
 
 FITTED = "fitted model"
-AS_SERVED = "fitted model, of the candidates"
-"""The fitted model as the feed is served: it ranks only the projects of the candidate sources."""
+AS_SERVED = "fitted model, as served"
+"""The fitted model as a page is served: only projects of the candidate sources, with diversity and exploration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,7 @@ def _evaluate_replay(
     model = fitted_model(dataset, fitting, options, progress)
     source_recall, replay = SourceRecall(), Replay(dataset, options.floor)
     scorer = model_scorer(model)
-    scorers = {FITTED: scorer, AS_SERVED: _candidates_first(scorer), **_replay_baselines(dataset)}
+    scorers = {FITTED: scorer, AS_SERVED: served_scorer(scorer, dataset), **_replay_baselines(dataset)}
     measured = measure(
         _with_candidates(replay_requests(replay, testing, progress, "testing"), replay.sources, source_recall),
         scorers | (single_signal_scorers(model) if options.with_single_signals else {}),
@@ -152,16 +153,6 @@ def _with_candidates(
         by_source = sources.candidates_by_source(request.actor, request.at_s)
         source_recall.add(request.actor, by_source, request.projects[request.relevant])
         yield replace(request, from_sources=merge_candidates(by_source))
-
-
-def _candidates_first(score: Score) -> Score:
-    """Rank the projects of the candidate sources first, then all others from new to old, as in the feed."""
-
-    def score_candidates(request: ReplayedRequest, matrix: Floats) -> Floats:
-        newest = np.argsort(np.argsort(request.evidence.created_s)).astype(np.float64)
-        return np.where(np.isin(request.projects, request.from_sources), score(request, matrix), newest - 1e15)
-
-    return score_candidates
 
 
 def _replay_baselines(dataset: Dataset) -> dict[str, Score]:
