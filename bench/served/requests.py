@@ -41,7 +41,7 @@ def morning_requests(dataset: Dataset, mornings: list[datetime]) -> FeedRequests
         for actor in np.unique(log.actors[start:end]).tolist():
             events = by_actor.events_before(actor, end)
             projects = log.projects[events[events >= start]]
-            existing = projects[dataset.created_s[projects] < moment]
+            existing = projects[(dataset.created_s[projects] < moment) & (dataset.owners[projects] != actor)]
             if existing.size and events[0] < start:
                 actors.append(actor)
                 at_s.append(moment)
