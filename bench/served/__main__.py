@@ -29,7 +29,9 @@ import numpy as np
 
 from bench.served.requests import RANKS, morning_requests, replayed_pages, requests_between
 from bench.served.stepped_gateway import Log, SteppedGateway, stepped_gateway
+from db.errors import InvalidRecord
 from scoring import tunables
+from scoring.errors import InsufficientData
 from scoring.mathematics.additive_model import Model
 from scoring.mathematics.behavior_evidence import GroupedEvents
 from scoring.mathematics.ranking_metrics import clustered_standard_error, ndcg
@@ -162,7 +164,13 @@ def main() -> None:
     )
     parser.add_argument("--untrained", action="store_true", help="rank by the shipped weights, without any training")
     parser.add_argument("--model", type=Path, help="read the trained model from this file, or write it there")
-    asyncio.run(run(parser.parse_args()))
+    options = parser.parse_args()
+    if options.requests is not None and options.requests < 1:
+        parser.error("--requests must be at least 1")
+    try:
+        asyncio.run(run(options))
+    except (InvalidRecord, InsufficientData) as error:
+        raise SystemExit(str(error)) from None
 
 
 if __name__ == "__main__":

@@ -211,7 +211,7 @@ def _truncated_svd(matrix: sparse.csr_array, k: int) -> tuple[Floats, Floats]:
         shorter = ascending[:, ::-1][:, :k]
     else:
         gram = LinearOperator((size, size), matvec=lambda vector: flat @ (tall @ vector), dtype=np.float32)
-        _, shorter = eigsh(gram, k, v0=np.ones(size, np.float32), tol=SINGULAR_TOLERANCE)
+        _, shorter = eigsh(gram, k, v0=np.ones(size, np.float32), tol=SINGULAR_TOLERANCE, rng=0)
     longer = tall @ shorter
     singular_values = np.linalg.norm(longer, axis=0)
     if not is_wide:
