@@ -18,7 +18,7 @@ def a_request(dataset: Dataset) -> ReplayedRequest:
 
 
 def page_of(request: ReplayedRequest, dataset: Dataset, share: float) -> list[int]:
-    scorer = served_scorer(lambda request, _matrix: request.projects.astype(float), dataset, share)
+    scorer = served_scorer(lambda request, _matrix: request.projects * 1e6, dataset, share)
     return request.projects[np.argsort(-scorer(request, np.empty(0)))].tolist()
 
 
