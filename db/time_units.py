@@ -13,6 +13,9 @@ ACTOR_HALF_LIVES_H = (1.0, 6.0, 72.0, 336.0)
 ACTIVE_HALF_LIVES_H = (1.0, 6.0, 36.0, 168.0)
 """Half-lives of the decayed counters in active hours (`db.interactions.activity_time`)."""
 
+FIRST_ENGAGEMENT_BUCKET_S = 300.0
+"""Interval in which the platform's first engagements are counted: 4,032 intervals in two weeks."""
+
 MICROSECONDS = 1_000_000
 """Microseconds of a second."""
 

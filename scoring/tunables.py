@@ -1,5 +1,7 @@
 """Tunable numbers of the ranking as it serves: value, unit, meaning and reason of each, defined once."""
 
+from datetime import timedelta
+
 FIRST_PAGE_SIZE = 30  # ranks of the first page that counterfactuals and previews compare
 
 # --- explicit preferences: value of a match, times the interest's confidence -----------------------------------------
@@ -154,6 +156,7 @@ MIN_CLUSTER_SIZE = 10
 RECENT_FACTORS_HALF_LIFE_H = 12.0
 SESSION_NEIGHBORS_HALF_LIFE_H = 72.0
 """Half-lives of the interactions of similar actors and of session neighbors."""
+COLLABORATIVE_TRAINING_AT = timedelta(hours=1)  # time of day (UTC) of the training of factors and neighbor lists
 FACTOR_COUNT = 40  # number of latent factors; they add .017 NDCG@10 on feed requests
 MAX_RECENT_INTERACTIONS = 20_000
 """Interactions read for one ranking, the latest first; 700 candidates of one platform have 9,000 in two weeks."""

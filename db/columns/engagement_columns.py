@@ -14,8 +14,7 @@ from db.columns.project_columns import Floats, Ids
 from db.database.column_types import SINCE, UNTIL, micros
 from db.database.engine import Database
 from db.models import Engagement
-from db.time_units import MICROSECONDS, microseconds
-from db.trained_models.collaborative_data import FIRST_ENGAGEMENT_BUCKET_S
+from db.time_units import FIRST_ENGAGEMENT_BUCKET_S, MICROSECONDS, microseconds
 
 _SLICE = timedelta(hours=12)
 

@@ -3,29 +3,38 @@
 A neighbor list is one row of two blobs: 2.4 KB for 200 neighbors.
 """
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import bindparam, cast, delete, func, insert, select
+from sqlalchemy import Select, bindparam, cast, delete, func, insert, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.database.column_types import ACTOR_ID, ID_RANGE, IDS, SINCE, BigIntId, in_list
+from db.database.column_types import ACTOR_ID, ID_RANGE, IDS, SINCE, UNKNOWN_TIME, BigIntId, in_list
 from db.database.engine import Database
 from db.interactions.decayed_counters import epoch
-from db.models import Actor, Engagement, ItemFactors, ItemNeighbors, Project, TasteCluster, UserFactors
+from db.models import (
+    ENGAGEMENT_BIT,
+    Actor,
+    Engagement,
+    Interaction,
+    ItemFactors,
+    ItemNeighbors,
+    Project,
+    TasteCluster,
+    UserFactors,
+)
+from db.time_units import FIRST_ENGAGEMENT_BUCKET_S
 
 Ids = NDArray[np.int64]
 Vector = NDArray[np.float32]
 
 ACTORS_PER_READ = 5_000
-"""Number of actors per statement of `stream_engagement`, to limit memory."""
+"""Number of actors per statement of `read_engagement` and `read_visits`, to limit memory."""
 ROWS_PER_WRITE = 2_000
-FIRST_ENGAGEMENT_BUCKET_S = 300.0
-"""Interval of `first_engagement_counts`: 4,032 intervals in two weeks."""
 
 
 class NeighborList(NamedTuple):
@@ -90,8 +99,13 @@ _SESSION_NEIGHBORS = (
     .limit(bindparam("limit"))
 )
 _OWNERS_OF = select(Project.id, Project.owner_id).where(in_list(Project.id, IDS), Project.owner_id.is_not(None))
-_SLICE = select(Engagement.actor_id, Engagement.project_id, Engagement.first_at).where(
+_SLICE = select(Engagement.actor_id, Engagement.project_id, Engagement.first_at, Engagement.weight).where(
     Engagement.actor_id.between(*ID_RANGE), Engagement.kinds > 0
+)
+_VISITS = (
+    select(Interaction.actor_id, Interaction.project_id, Interaction.at, literal(1.0))
+    .where(Interaction.actor_id.between(*ID_RANGE), Interaction.type.in_([type_.value for type_ in ENGAGEMENT_BIT]))
+    .where(Interaction.at > UNKNOWN_TIME)
 )
 _BUCKET = cast(func.floor(epoch(Engagement.first_at) / FIRST_ENGAGEMENT_BUCKET_S), BigIntId).label("bucket")
 _COUNTS = (
@@ -178,17 +192,39 @@ async def owners_of(database: Database, ids: Sequence[int]) -> dict[int, int]:
 # --- nightly training ----------------------------------------------------------------------------------------------
 
 
-async def stream_engagement(database: Database) -> AsyncIterator[tuple[Ids, Ids, NDArray[np.float64]]]:
-    """Stream all engagement as (actor ids, project ids, Unix seconds of the first engagement), in slices of actors."""
+class EngagementRows(NamedTuple):
+    """Engagements or interactions: (m,) actor ids, project ids, Unix seconds, and weights in the decayed counters."""
+
+    actors: Ids
+    projects: Ids
+    at_s: NDArray[np.float64]
+    weights: NDArray[np.float64]
+
+
+async def read_engagement(database: Database) -> EngagementRows:
+    """Read the first engagements of all actors."""
+    return await _read_by_actor(database, _SLICE)
+
+
+async def read_visits(database: Database) -> EngagementRows:
+    """Read all interactions that count as engagement and whose time is known."""
+    return await _read_by_actor(database, _VISITS)
+
+
+async def _read_by_actor(database: Database, statement: Select[int, int, datetime, float]) -> EngagementRows:
     last_actor_id = (await database.fetch(_LAST_ACTOR))[0][0] or 0
+    parts = [EngagementRows(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0), np.empty(0))]
     for first_id in range(1, last_actor_id + 1, ACTORS_PER_READ):
-        rows = await database.fetch(_SLICE, {"first_id": first_id, "last_id": first_id + ACTORS_PER_READ - 1})
-        if rows:
-            yield (
+        rows = await database.fetch(statement, {"first_id": first_id, "last_id": first_id + ACTORS_PER_READ - 1})
+        parts.append(
+            EngagementRows(
                 np.array([row[0] for row in rows], dtype=np.int64),
                 np.array([row[1] for row in rows], dtype=np.int64),
-                np.array([row[2].timestamp() for row in rows]),
+                np.array([row[2].timestamp() for row in rows], dtype=np.float64),
+                np.array([row[3] for row in rows], dtype=np.float64),
             )
+        )
+    return EngagementRows(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
 async def next_cluster_id(connection: AsyncConnection) -> int:

@@ -20,6 +20,7 @@ from gateway.background.scheduler import PeriodicJob
 from scoring.errors import InsufficientData
 from scoring.models.active_model import refresh_trends
 from scoring.profiles.interest_learning import learn_interests
+from scoring.tunables import COLLABORATIVE_TRAINING_AT
 
 COLLABORATIVE = "collaborative models"
 TRAINING = "ranking model"
@@ -40,7 +41,9 @@ log = structlog.get_logger(__name__)
 def scheduled_jobs(stores: Stores, event_retention: timedelta = EVENT_RETENTION) -> list[PeriodicJob]:
     """List all periodic jobs."""
     return [
-        PeriodicJob(COLLABORATIVE, DAY, lambda _: _train_collaborative(stores), 1 * HOUR, catches_up=True),
+        PeriodicJob(
+            COLLABORATIVE, DAY, lambda _: _train_collaborative(stores), COLLABORATIVE_TRAINING_AT, catches_up=True
+        ),
         PeriodicJob(TRAINING, DAY, lambda _: _train_model(stores), 2 * HOUR),
         PeriodicJob("fit trend constants", DAY, lambda _: _train_trends(stores), 2 * HOUR),
         PeriodicJob(ONBOARDING, DAY, lambda _: _refresh_questions(stores), 2 * HOUR + 30 * MINUTE, catches_up=True),

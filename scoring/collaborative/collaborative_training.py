@@ -13,13 +13,12 @@ from scoring.mathematics.neighbors import build_collaborative_model
 
 async def train_collaborative_model(database: Database) -> CollaborativeModel:
     """Train on all engagement and replace the stored model in one transaction; readers see the old or the new one."""
-    parts = [part async for part in stored.stream_engagement(database)]
-    if not parts:
-        parts = [(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))]
-    actors, projects, at_s = (np.concatenate(columns) for columns in zip(*parts, strict=True))
-    actor_ids, actor = np.unique(actors, return_inverse=True)
-    project_ids, project = np.unique(projects, return_inverse=True)
-    log = EventLog.from_events(actor.astype(np.int64), project.astype(np.int64), at_s, actor_ids.size, project_ids.size)
+    rows = await stored.read_engagement(database)
+    actor_ids, actor = np.unique(rows.actors, return_inverse=True)
+    project_ids, project = np.unique(rows.projects, return_inverse=True)
+    log = EventLog.from_events(
+        actor.astype(np.int64), project.astype(np.int64), rows.at_s, actor_ids.size, project_ids.size
+    )
     model = await asyncio.to_thread(build_collaborative_model, log, log.at_s.size)
     factors, neighbor_lists = model.factors, model.lists[NeighborKind.COSINE]
     async with database.write() as connection:

@@ -76,8 +76,9 @@ def _truncated_requests(
     # The stage of a viewer with a truncated history must not be computed from the likes of the complete history.
     no_likes = EventLog(empty, empty, np.empty(0), dataset.log.n_actors, dataset.log.n_projects)
     for index, part in enumerate(parts):
-        truncated = replace(dataset, log=truncate_history(dataset.log, part.actors, part.at_s, length), likes=no_likes)
-        replay = Replay(truncated, options.floor, options.seed, seen=dataset.log, rebuild_days=TRAINING_EVERY_DAYS)
+        log = truncate_history(dataset.log, part.actors, part.at_s, length)
+        truncated = replace(dataset, log=log, likes=no_likes, visits=None)
+        replay = Replay(truncated, options.floor, seen=dataset.log, rebuild_days=TRAINING_EVERY_DAYS)
         yield from replay_requests(replay, part, lambda *_: None, label)
         progress(label, (index + 1) / len(parts))
 

@@ -10,16 +10,17 @@ from scoring.mathematics.behavior_evidence import EventLog
 from scoring.mathematics.neighbors import EASE_PENALTY, MAX_EASE_PROJECTS, interaction_matrix
 from scoring.mathematics.signals import Floats, Integers
 from scoring.replay.measurements import Score
-from scoring.replay.replayed_requests import NEIGHBOR_LISTS_DAYS, ReplayedRequest
+from scoring.replay.replayed_requests import ReplayedRequest
 
 ALS_FACTORS, ALS_ITERATIONS, ALS_PENALTY, ALS_CONFIDENCE = 40, 8, 10.0, 10.0
+REBUILD_DAYS = 7.0
 
 Recommend = Callable[[Integers], Floats]
 """Function from the projects of a history to the scores of all projects."""
 
 
 def known_baselines(log: EventLog, seed: int) -> dict[str, Score]:
-    """Return the scorers by name. They learn from all events before a request, again after `NEIGHBOR_LISTS_DAYS`."""
+    """Return the scorers by name. They learn from all events before a request, again after `REBUILD_DAYS`."""
     return {
         "EASE": _RelearnedScorer(log, learn_ease),
         "ALS": _RelearnedScorer(log, lambda interactions: learn_als(interactions, seed)),
@@ -36,7 +37,7 @@ class _RelearnedScorer:
             log, n_events = self._log, self._log.count_before(request.at_s)
             events = log.actors[:n_events], log.projects[:n_events]
             self._recommend = self._learn(interaction_matrix(*events, log.n_actors, log.n_projects))
-            self._due_s = request.at_s + NEIGHBOR_LISTS_DAYS * DAY_S
+            self._due_s = request.at_s + REBUILD_DAYS * DAY_S
         return self._recommend(request.evidence.engagements.projects)[request.projects]
 
 

@@ -31,6 +31,7 @@ from scoring.replay.measurements import (
     concatenate_metrics,
     measure,
     model_scorer,
+    served_scorer,
     signal_scorer,
     single_signal_scorers,
 )
@@ -47,8 +48,8 @@ from scoring.replay.replayed_requests import (
 
 FITTED = "fitted model"
 ACTORS_AND_FRESHNESS = "actors 6 h + freshness 12 h"
-AS_SERVED = "fitted model, of the candidates"
-"""The fitted model as the feed is served: it ranks only the projects of the candidate sources."""
+AS_SERVED = "fitted model, as served"
+"""The fitted model as a page is served: only projects of the candidate sources, with diversity and exploration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ def fitted_model(dataset: Dataset, requests: FeedRequests, options: Options, pro
     """Return the model of the options, or fit a model to these requests."""
     if options.model is not None:
         return options.model
-    replayed = replay_requests(Replay(dataset, options.floor, options.seed), requests, progress, "fitting")
+    replayed = replay_requests(Replay(dataset, options.floor), requests, progress, "fitting")
     lists = training_lists(replayed, options.seed, SERVED_SIGNALS)
     progress("curves", 0.0)
     model = fit_model(FITTED, lists, SERVED_SIGNALS)
@@ -128,11 +129,11 @@ def _evaluate_replay(
             "with 5 earlier projects who then engages with an existing project; give other windows or more events"
         )
     model = fitted_model(dataset, fitting, options, progress)
-    source_recall, replay = SourceRecall(), Replay(dataset, options.floor, options.seed)
+    source_recall, replay = SourceRecall(), Replay(dataset, options.floor)
     scorer = model_scorer(model)
     scorers = {
         FITTED: scorer,
-        AS_SERVED: _candidates_first(scorer),
+        AS_SERVED: served_scorer(scorer, dataset),
         **_replay_baselines(dataset),
         **known_baselines(dataset.log, options.seed),
     }
@@ -166,16 +167,6 @@ def _with_candidates(
         by_source = sources.candidates_by_source(request.actor, request.at_s)
         source_recall.add(request.actor, by_source, request.projects[request.relevant])
         yield replace(request, from_sources=merge_candidates(by_source))
-
-
-def _candidates_first(score: Score) -> Score:
-    """Rank the projects of the candidate sources first, then all others from new to old, as in the feed."""
-
-    def score_candidates(request: ReplayedRequest, matrix: Floats) -> Floats:
-        newest = np.argsort(np.argsort(request.evidence.created_s)).astype(np.float64)
-        return np.where(np.isin(request.projects, request.from_sources), score(request, matrix), newest - 1e15)
-
-    return score_candidates
 
 
 def _replay_baselines(dataset: Dataset) -> dict[str, Score]:
@@ -328,7 +319,7 @@ def _static_requests(
 ) -> Iterator[ReplayedRequest]:
     n = dataset.log.n_projects
     history = LogEvidence(split.visible, np.zeros(n), dataset.owners, floor)
-    history.model = build_collaborative_model(split.visible, split.visible.at_s.size, floor, seed, all_kinds=True)
+    history.model = build_collaborative_model(split.visible, split.visible.at_s.size, floor, all_kinds=True)
     for index, (viewer, hidden) in enumerate(zip(split.viewers.tolist(), split.hidden, strict=True)):
         projects = np.setdiff1d(np.arange(n), history.engagements(viewer, STATIC_MOMENT).projects)
         evidence = history.evidence(viewer, projects, STATIC_MOMENT)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from db.time_units import ACTOR_HALF_LIVES_H, DAY_S, HOUR_S
+from db.time_units import ACTOR_HALF_LIVES_H, DAY_S, FIRST_ENGAGEMENT_BUCKET_S, HOUR_S
 from scoring import tunables
 from scoring.mathematics.signals import Floats, Integers, look_up, ranges
 
@@ -43,7 +43,10 @@ class EvidencePart(Flag):
 
 
 class History(NamedTuple):
-    """Projects that the viewer engaged with, the latest first: (h,) ids, and Unix seconds of each first interaction."""
+    """The viewer's latest projects, at most `tunables.PROFILE_ENGAGEMENTS`, the latest first.
+
+    Holds (h,) ids, and Unix seconds of the last interaction with each.
+    """
 
     projects: Integers
     at_s: Floats
@@ -106,24 +109,34 @@ class BehaviorEvidence:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EventLog:
-    """The first interaction of each actor with each project, in the order of time."""
+    """Interactions in the order of time: usually the first interaction of each actor with each project."""
 
     actors: Integers  # (m,) dense indexes from 0
     projects: Integers  # (m,) dense indexes from 0
     at_s: Floats  # (m,) Unix seconds
     n_actors: int
     n_projects: int
+    weights: Floats | None = None  # (m,) weights in the decayed counters; None: all 1
 
     @classmethod
     def from_events(
-        cls, actors: Integers, projects: Integers, at_s: Floats, n_actors: int, n_projects: int
+        cls,
+        actors: Integers,
+        projects: Integers,
+        at_s: Floats,
+        n_actors: int,
+        n_projects: int,
+        weights: Floats | None = None,
+        *,
+        first_only: bool = True,
     ) -> "EventLog":
-        """Make a log of the first event of each actor and project from events in any order."""
+        """Make a log of the first event of each actor and project, or of all events, from events in any order."""
         order = np.lexsort((projects, actors, at_s))
-        actors, projects, at_s = actors[order], projects[order], at_s[order]
-        _, first = np.unique(actors * n_projects + projects, return_index=True)
-        first.sort()
-        return cls(actors[first], projects[first], at_s[first], n_actors, n_projects)
+        if first_only:
+            _, first = np.unique((actors * n_projects + projects)[order], return_index=True)
+            order = order[np.sort(first)]
+        columns = (actors[order], projects[order], at_s[order])
+        return cls(*columns, n_actors, n_projects, None if weights is None else weights[order])
 
     def count_before(self, at_s: float) -> int:
         """Count the events strictly before a moment."""
@@ -198,12 +211,20 @@ class LogEvidence:
     """Evidence from the events of a log in memory that are strictly before the requested moment.
 
     `created_s` are the (n_projects,) times of publication. `owners` are the (n_projects,) owning actors, −1 for none.
+    `visits` are all interactions, from which a viewer's history is made; None if only those in `log` are known.
     """
 
     def __init__(
-        self, log: EventLog, created_s: Floats, owners: Integers, floor: int = tunables.ANONYMITY_FLOOR
+        self,
+        log: EventLog,
+        created_s: Floats,
+        owners: Integers,
+        floor: int = tunables.ANONYMITY_FLOOR,
+        visits: EventLog | None = None,
     ) -> None:
         self.log = log
+        self._visits = log if visits is None else visits
+        self._visits_of = GroupedEvents.from_groups(self._visits.actors, log.n_actors)
         self.created_s = created_s
         self.floor = floor
         self.owners = owners
@@ -214,8 +235,11 @@ class LogEvidence:
 
     def engagements(self, actor: int, at_s: float) -> History:
         """Return an actor's history before a moment."""
-        events = self._by_actor.events_before(actor, self.log.count_before(at_s))[::-1]
-        return History(self.log.projects[events], self.log.at_s[events])
+        visits = self._visits
+        events = self._visits_of.events_before(actor, visits.count_before(at_s))[::-1]
+        _, last = np.unique(visits.projects[events], return_index=True)
+        events = events[np.sort(last)[: tunables.PROFILE_ENGAGEMENTS]]
+        return History(visits.projects[events], visits.at_s[events])
 
     def count_shared_projects(self, actor: int, engagements: History, at_s: float) -> Floats:
         """Return (n_actors,) numbers of the viewer's latest projects that each actor engaged with recently.
@@ -252,7 +276,7 @@ class LogEvidence:
             interactions=self._interactions(recent, factors.actors @ viewer_factors),
             clusters=self._interactions(recent, (factors.clusters @ viewer_factors)[factors.cluster_of]),
             session_neighbors=self._interactions(recent[shared[self.log.actors[recent]] > 0], shared),
-            platform_activity=PlatformActivity(self.log.at_s[recent], np.ones(recent.size)),
+            platform_activity=platform_activity(self.log.at_s[recent]),
             item_similarity=(factors.projects[candidates] @ viewer_factors).astype(np.float64),
             owner_similarity=np.where(owners >= 0, factors.actors[np.maximum(owners, 0)] @ viewer_factors, 0.0),
             same_owner_count=count_same_owner(owners, self.owners[engagements.projects]),
@@ -269,6 +293,8 @@ class LogEvidence:
             start = self.log.count_before(at_s - tunables.DECAY_CUTOFF * half_life_h * HOUR_S)
             age_h = (at_s - self.log.at_s[start:end]) / HOUR_S
             decayed = np.exp2(-age_h / half_life_h)
+            if self.log.weights is not None:
+                decayed *= self.log.weights[start:end]
             columns.append(
                 np.bincount(self.log.projects[start:end], decayed, minlength=self.log.n_projects)[candidates]
             )
@@ -276,7 +302,8 @@ class LogEvidence:
 
     def _interactions(self, events: Integers, similarity: Floats) -> FirstInteractions:
         rows = self._row[self.log.projects[events]]
-        events, rows = events[rows >= 0], rows[rows >= 0]
+        chosen = np.flatnonzero(rows >= 0)[-tunables.MAX_RECENT_INTERACTIONS :]
+        events, rows = events[chosen], rows[chosen]
         actors = self.log.actors[events]
         return FirstInteractions(rows, actors, similarity[actors].astype(np.float64), self.log.at_s[events])
 
@@ -297,6 +324,12 @@ class LogEvidence:
         is_candidate = rows >= 0
         source = np.repeat(np.arange(engagements.projects.size), sizes)[is_candidate]
         return NeighborLinks(rows[is_candidate], source, lists.similarity[entries][is_candidate].astype(np.float64))
+
+
+def platform_activity(at_s: Floats) -> PlatformActivity:
+    """Count first interactions at (m,) Unix seconds in intervals of `FIRST_ENGAGEMENT_BUCKET_S`, as the stores do."""
+    intervals, counts = np.unique(np.floor(at_s / FIRST_ENGAGEMENT_BUCKET_S), return_counts=True)
+    return PlatformActivity((intervals + 0.5) * FIRST_ENGAGEMENT_BUCKET_S, counts.astype(np.float64))
 
 
 def count_same_owner(owners: Integers, history_owners: Integers) -> Floats:

@@ -7,11 +7,12 @@ from collections.abc import Callable
 
 import numpy as np
 from scipy import sparse
+from scipy.sparse.linalg import LinearOperator, eigsh
 
 from scoring import tunables
 from scoring.mathematics.behavior_evidence import CollaborativeModel, EventLog, Factors, NeighborKind, NeighborLists
 from scoring.mathematics.signals import Floats, Integers
-from scoring.mathematics.taste_clusters import cluster_tastes
+from scoring.mathematics.taste_clusters import Vectors, cluster_tastes
 
 BLOCK_ROWS = 2_048  # rows of the co-occurrence matrix in memory at a time
 MAX_LISTED = 2_000_000  # entries of all item lists together
@@ -22,8 +23,11 @@ RP3BETA_DAMPING = 0.5
 """The exponent beta of RP3beta, which damps popular projects."""
 FACTOR_EPSILON = 1e-3
 """Number added to the length of an actor's factors before normalization, so that near-zero factors stay short."""
-POWER_ITERATIONS = 4
-OVERSAMPLING = 10
+MAX_DENSE_SIZE = 200
+"""Rows or columns up to which singular vectors are computed from a dense matrix. Lanczos iterations need more rows than
+vectors."""
+SINGULAR_TOLERANCE = 1e-5
+"""Relative accuracy of singular values: 1 % of the error of float16, in which factors are stored."""
 
 
 def interaction_matrix(actors: Integers, projects: Integers, n_actors: int, n_projects: int) -> sparse.csr_array:
@@ -36,7 +40,7 @@ def interaction_matrix(actors: Integers, projects: Integers, n_actors: int, n_pr
 
 
 def build_collaborative_model(
-    log: EventLog, n_events: int, floor: int = tunables.ANONYMITY_FLOOR, seed: int = 0, *, all_kinds: bool = False
+    log: EventLog, n_events: int, floor: int = tunables.ANONYMITY_FLOOR, *, all_kinds: bool = False
 ) -> CollaborativeModel:
     """Learn item neighbors and factors from the first `n_events` events of a log.
 
@@ -49,7 +53,7 @@ def build_collaborative_model(
         lists[NeighborKind.RP3BETA] = rp3beta_neighbors(interactions, floor)
     if all_kinds and log.n_projects <= MAX_EASE_PROJECTS:
         lists[NeighborKind.EASE] = ease_neighbors(interactions, floor)
-    factors = learn_factors(interactions, floor=floor, seed=seed)
+    factors = learn_factors(interactions, floor=floor)
     return CollaborativeModel(lists, factors, user_neighbors(interactions) if all_kinds else None)
 
 
@@ -168,34 +172,48 @@ def learn_factors(
     interactions: sparse.csr_array,
     factors: int = tunables.FACTOR_COUNT,
     floor: int = tunables.ANONYMITY_FLOOR,
-    seed: int = 0,
 ) -> Factors:
     """Compute latent factors by a truncated SVD of the interaction matrix, and the taste clusters.
 
     An interaction has the weight 1 / log2(2 + actors of the project). Each row is divided by its length plus one. The
-    SVD uses a randomized range finder with power iterations (Halko, Martinsson & Tropp, 2011). Each iteration is one
-    pass over the events and needs memory for (actors + projects) x factors numbers. The factors of actors are slightly
-    shrunk. Actors without events and projects of fewer than `floor` actors have zeros.
+    SVD is exact, so that similarities depend neither on chance nor on the order of actors and projects. The factors of
+    actors are slightly shrunk. Actors without events and projects of fewer than `floor` actors have zeros. All numbers
+    are rounded to float16, as they are stored.
     """
     counts = np.asarray(interactions.sum(axis=0)).ravel()
     if not interactions.nnz:
         return Factors.unknown(*interactions.shape)
     weighted = interactions @ sparse.diags_array((1.0 / np.log2(2.0 + counts)).astype(np.float32))
     lengths = np.sqrt(np.asarray(weighted.multiply(weighted).sum(axis=1)).ravel()) + 1.0
-    actors, projects = _truncated_svd(sparse.diags_array((1.0 / lengths).astype(np.float32)) @ weighted, factors, seed)
+    actors, projects = _truncated_svd(sparse.diags_array((1.0 / lengths).astype(np.float32)) @ weighted, factors)
     actors /= np.linalg.norm(actors, axis=1, keepdims=True) + FACTOR_EPSILON
     projects[counts < floor] = 0.0
-    user_factors = actors.astype(np.float32)
-    return Factors(user_factors, projects.astype(np.float32), *cluster_tastes(user_factors, tunables.MIN_CLUSTER_SIZE))
+    user_factors = _as_stored(actors)
+    cluster_of, clusters = cluster_tastes(user_factors, tunables.MIN_CLUSTER_SIZE)
+    return Factors(user_factors, _as_stored(projects), cluster_of, _as_stored(clusters))
 
 
-def _truncated_svd(matrix: sparse.csr_array, k: int, seed: int) -> tuple[Floats, Floats]:
-    """Return the first k left singular vectors times the singular values, and the first k right singular vectors."""
-    width = min(k + OVERSAMPLING, *matrix.shape)
-    transposed = matrix.T.tocsr()
-    basis = np.random.default_rng(seed).standard_normal((matrix.shape[1], width)).astype(np.float32)
-    for _ in range(POWER_ITERATIONS):
-        basis, _ = np.linalg.qr(transposed @ (matrix @ basis))
-    left, singular_values, right = np.linalg.svd(matrix @ basis, full_matrices=False)
-    rank = min(k, width)
-    return left[:, :rank] * singular_values[:rank], (basis @ right[:rank].T)
+def _as_stored(vectors: Floats | Vectors) -> Vectors:
+    return vectors.astype(np.float16).astype(np.float32)
+
+
+def _truncated_svd(matrix: sparse.csr_array, k: int) -> tuple[Floats, Floats]:
+    """Return the first k left singular vectors times the singular values, and the first k right singular vectors.
+
+    The singular vectors of the shorter side are eigenvectors of the Gram matrix, computed by Lanczos iterations from a
+    fixed vector (Lehoucq, Sorensen & Yang, 1998). An iteration is one pass over the events.
+    """
+    is_wide = matrix.shape[0] < matrix.shape[1]
+    tall = matrix.T.tocsr() if is_wide else matrix.tocsr()
+    flat, size = tall.T.tocsr(), tall.shape[1]
+    if size <= MAX_DENSE_SIZE:
+        _, ascending = np.linalg.eigh((flat @ tall).toarray())
+        shorter = ascending[:, ::-1][:, :k]
+    else:
+        gram = LinearOperator((size, size), matvec=lambda vector: flat @ (tall @ vector), dtype=np.float32)
+        _, shorter = eigsh(gram, k, v0=np.ones(size, np.float32), tol=SINGULAR_TOLERANCE, rng=0)
+    longer = tall @ shorter
+    singular_values = np.linalg.norm(longer, axis=0)
+    if not is_wide:
+        return longer, shorter
+    return shorter * singular_values, longer / np.maximum(singular_values, np.finfo(np.float32).eps)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from db.imports.importer import find_files, read_batches
 from db.models import ENGAGEMENT_BIT, InteractionType
@@ -30,6 +31,7 @@ class Dataset:
     interests_s: Floats
     refused_lines: int = 0  # lines of the files that are no valid records; the first of them is `first_refusal`
     first_refusal: str = ""
+    visits: EventLog | None = None  # all interactions with a known time; None: the first ones in `log`
 
     def known_times(self, protocol: str) -> Floats:
         """Return the known times of the log's events, ascending. Raises `InsufficientData` if there are none."""
@@ -75,12 +77,18 @@ def load_dataset(directory: Path, progress: Callable[[str, float], None] = lambd
     pairs = np.array([(user_index[e.user], project_index[e.project]) for e in events], dtype=np.int64).reshape(-1, 2)
     times = np.array([e.at.timestamp() if e.at else 0.0 for e in events])
     is_like = np.array([event.type is InteractionType.LIKE for event in events], dtype=bool)
+
+    def log(chosen: NDArray[np.bool_], *, first_only: bool = True) -> EventLog:
+        actors, engaged = pairs[chosen].T
+        return EventLog.from_events(actors, engaged, times[chosen], len(users), len(projects), first_only=first_only)
+
     return Dataset(
         name=directory.name,
         created_s=_created_s(projects, pairs, times),
         owners=np.array([user_index.get(record.owner or "", -1) for record in projects], dtype=np.int64),
-        log=EventLog.from_events(pairs[:, 0], pairs[:, 1], times, len(users), len(projects)),
-        likes=EventLog.from_events(pairs[is_like, 0], pairs[is_like, 1], times[is_like], len(users), len(projects)),
+        log=log(np.ones(times.size, dtype=bool)),
+        likes=log(is_like),
+        visits=log(times > 0, first_only=False),
         interests_s=np.array(
             [-np.inf if len(user.interests) >= tunables.SUFFICIENT_INTERESTS else np.inf for user in users]
         ),

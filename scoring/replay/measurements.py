@@ -5,15 +5,21 @@ The measurements are the accuracy of each list, and coverage, novelty and cold p
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import numpy as np
 
+from db.time_units import DAY_S
+from scoring import tunables
 from scoring.mathematics.additive_model import Model, scores
 from scoring.mathematics.behavior_evidence import EventLog
 from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS, EVALUATION_ONLY, behavior_matrix
+from scoring.mathematics.diversity import DiversityAttributes
+from scoring.mathematics.exploration import diversify_and_explore, draw, exploration_seed, under_exposed
 from scoring.mathematics.ranking_metrics import graded_ndcg, ndcg, ranks_of_relevant, recall
-from scoring.mathematics.signals import Floats, Integers, Signal
+from scoring.mathematics.signals import Floats, Incidence, Integers, Signal
 from scoring.mathematics.viewer_stages import ViewerStage
+from scoring.replay.dataset import Dataset
 from scoring.replay.replayed_requests import ReplayedRequest
 
 Score = Callable[[ReplayedRequest, Floats], Floats]
@@ -53,6 +59,31 @@ def single_signal_scorers(model: Model) -> dict[str, Score]:
         for signal in model.signals
         if signal in COLUMNS and signal is not Signal.AGE
     }
+
+
+def served_scorer(score: Score, dataset: Dataset, exploration: float = tunables.EXPLORATION_SHARE) -> Score:
+    """Score by the rank on the page that is served.
+
+    Only the projects of the candidate sources are ranked, diversified and explored; all others follow from new to old.
+    """
+
+    def score_page(request: ReplayedRequest, matrix: Floats) -> Floats:
+        values, ages_s = score(request, matrix), request.at_s - request.evidence.created_s
+        candidates = np.flatnonzero(np.isin(request.projects, request.from_sources))
+        best = candidates[np.lexsort((request.projects[candidates], -values[candidates]))][: tunables.SNAPSHOT_RANKS]
+        projects, unread = request.projects[best], np.zeros(best.size)
+        likes = dataset.likes.count_by_project(request.at_s)[projects]
+        eligible = under_exposed(ages_s[best] / DAY_S, likes, unread, unread > 0)
+        day = datetime.fromtimestamp(request.at_s, UTC).date()
+        drawn = draw(eligible, projects, exploration_seed(request.actor, day), exploration)
+        no_terms = Incidence(best.size, np.empty(0, np.int64), np.empty(0, np.int64))
+        attributes = DiversityAttributes(dataset.owners[projects], no_terms, no_terms)
+        order, _ = diversify_and_explore(np.rint(values[best]).astype(np.int64), attributes, drawn)
+        page = -(1e9 + ages_s)
+        page[best[order]] = np.arange(best.size, 0, -1)
+        return page
+
+    return score_page
 
 
 METRICS = ("ndcg@10", "recall@10", "recall@20")

@@ -4,7 +4,8 @@ A replay makes the candidates of each request with the inputs of their signals a
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from datetime import timedelta
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,18 +13,18 @@ from numpy.typing import NDArray
 from db.time_units import DAY_S
 from scoring.mathematics.behavior_evidence import (
     BehaviorEvidence,
-    CollaborativeModel,
     EventLog,
     GroupedEvents,
     LogEvidence,
 )
 from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS, behavior_matrix
 from scoring.mathematics.curve_fitting import NO_RANKS, CandidateLists, concatenate_lists
-from scoring.mathematics.neighbors import build_collaborative_model, interaction_matrix, learn_factors
+from scoring.mathematics.neighbors import build_collaborative_model
 from scoring.mathematics.signals import Floats, Integers, Signal
 from scoring.mathematics.viewer_stages import ViewerStage, stage
 from scoring.replay.dataset import Dataset
 from scoring.replay.log_candidate_sources import LogCandidateSources
+from scoring.tunables import COLLABORATIVE_TRAINING_AT
 
 MIN_EARLIER_PROJECTS = 5
 """Minimum number of projects that a viewer engaged with before a request."""
@@ -33,8 +34,8 @@ MIN_EARLIER_PROJECTS = 5
 class FeedRequests:
     """The (r,) viewers and Unix seconds of requests, in the order of time.
 
-    `relevant` holds for each request the projects that the viewer first engaged with between the request and the end of
-    its UTC day, and that existed before the request.
+    `relevant` holds for each request the projects of others that the viewer first engaged with between the request and
+    the end of its UTC day, and that existed before the request.
     """
 
     actors: Integers
@@ -83,7 +84,7 @@ def _requests(dataset: Dataset, min_earlier: int, split: Callable[[Integers], It
         for events in split(actor_events) if actor_events.size else ():
             at_s = float(log.at_s[events[0]])
             relevant = log.projects[events]
-            relevant = relevant[dataset.created_s[relevant] < at_s]
+            relevant = relevant[(dataset.created_s[relevant] < at_s) & (dataset.owners[relevant] != actor)]
             if relevant.size and int((log.at_s[actor_events] < at_s).sum()) >= min_earlier:
                 requests.append((at_s, actor, relevant))
     requests.sort(key=lambda request: request[:2])
@@ -100,8 +101,8 @@ KEPT_NEWEST, KEPT_MOST_ACTIVE, KEPT_SHARE = 40, 60, 0.05
 """Rows kept in a sampled list beside the relevant rows: the newest rows, the rows with the most actors, and a share of
 the rest. Each row of that share represents 20 rows, so the softmax is unbiased. 140 rows replace 1,500."""
 
-NEIGHBOR_LISTS_DAYS = 7.0
-"""Days between two builds of the neighbor lists in a replay: week-old lists rank as well, and each build takes 1 s."""
+NIGHTLY_S = COLLABORATIVE_TRAINING_AT / timedelta(seconds=1)
+"""Seconds after midnight UTC of the nightly training that a replay repeats."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,38 +122,32 @@ class ReplayedRequest:
 class Replay:
     """State of a log at successive moments: all earlier events, and the output of the last nightly training.
 
-    Each call must be for the same moment as the call before or a later one, because neighbor lists are only built for
-    later moments. `seed` is for the nightly training, whose factors are built every `rebuild_days` days. If `dataset`
-    holds a truncated log, `seen` is the complete log, because projects of the viewer's complete history are no
-    candidates.
+    Nightly training builds factors and neighbor lists every `rebuild_days` days. If `dataset` holds a truncated log,
+    `seen` is the complete log, because projects of the viewer's complete history are no candidates.
     """
 
-    def __init__(
-        self, dataset: Dataset, floor: int, seed: int = 0, seen: EventLog | None = None, rebuild_days: float = 1.0
-    ) -> None:
-        self.history = LogEvidence(dataset.log, dataset.created_s, dataset.owners, floor)
+    def __init__(self, dataset: Dataset, floor: int, seen: EventLog | None = None, rebuild_days: float = 1.0) -> None:
+        self.history = LogEvidence(dataset.log, dataset.created_s, dataset.owners, floor, dataset.visits)
         self.sources = LogCandidateSources(self.history, dataset.likes)
-        self._dataset, self._floor, self._seed = dataset, floor, seed
+        self._dataset, self._floor = dataset, floor
         self._seen = dataset.log if seen is None else seen
         self._seen_by = GroupedEvents.from_groups(self._seen.actors, self._seen.n_actors)
         self._rebuild_s = rebuild_days * DAY_S
         self._likes_of = GroupedEvents.from_groups(dataset.likes.actors, dataset.likes.n_actors)
-        self._trained_s = self._lists_due_s = -1.0
+        self._trained_s = -1.0
 
     def evidence(self, actor: int, projects: Integers, at_s: float) -> BehaviorEvidence:
         """Return the signal inputs of a viewer and projects (dense indexes), from events strictly before a moment."""
-        trained_s = float(np.floor(at_s / self._rebuild_s) * self._rebuild_s)
+        trained_s = float(np.floor((at_s - NIGHTLY_S) / self._rebuild_s) * self._rebuild_s) + NIGHTLY_S
         if trained_s != self._trained_s:
-            reuses_lists = trained_s < self._lists_due_s
-            last_model = self.history.model if reuses_lists else None
-            self.history.model = _train(self._dataset.log, trained_s, self._floor, self._seed, last_model)
-            self._lists_due_s = self._lists_due_s if reuses_lists else trained_s + NEIGHBOR_LISTS_DAYS * DAY_S
+            log = self._dataset.log
+            self.history.model = build_collaborative_model(log, log.count_before(trained_s), self._floor)
             self._trained_s = trained_s
         return self.history.evidence(actor, projects, at_s)
 
     def candidates_for(self, actor: int, at_s: float) -> Integers:
-        """Return the projects that existed strictly before a moment and that the viewer had not engaged with."""
-        candidates = self._dataset.created_s < at_s
+        """Return the projects of others that existed strictly before a moment and are new to the viewer."""
+        candidates = (self._dataset.created_s < at_s) & (self._dataset.owners != actor)
         candidates[self._seen.projects[self._seen_by.events_before(actor, self._seen.count_before(at_s))]] = False
         return np.flatnonzero(candidates)
 
@@ -179,17 +174,6 @@ def replay_requests(
         yield ReplayedRequest(actor, at_s, projects, relevant, evidence, replay.stage_of(actor, evidence))
         if index % 50 == 0 or index == requests.n - 1:
             progress(label, (index + 1) / requests.n)
-
-
-def _train(
-    log: EventLog, at_s: float, floor: int, seed: int, last_model: CollaborativeModel | None
-) -> CollaborativeModel:
-    """Build the factors, and the neighbor lists too unless there is a `last_model` whose lists can be reused."""
-    n_events = log.count_before(at_s)
-    if last_model is None:
-        return build_collaborative_model(log, n_events, floor, seed)
-    engaged = interaction_matrix(log.actors[:n_events], log.projects[:n_events], log.n_actors, log.n_projects)
-    return replace(last_model, factors=learn_factors(engaged, floor=floor, seed=seed))
 
 
 def training_lists(

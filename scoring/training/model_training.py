@@ -144,13 +144,13 @@ def _fit_replay(
             f"there are {fitting.n} feed requests to fit on and {comparing.n} to compare on; at least {MIN_REQUESTS} "
             "each are needed, so the active model stays"
         )
-    requests = replay_requests(Replay(dataset, floor, seed), fitting, progress, "fitting")
+    requests = replay_requests(Replay(dataset, floor), fitting, progress, "fitting")
     lists = training_lists(requests, seed, SERVED_SIGNALS)
     progress("curves", 0.0)
     model = with_untrained_signals(fit_model(name, lists, SERVED_SIGNALS))
     progress("curves", 1.0)
     scorers = {"new": model_scorer(model), "active": model_scorer(active), **single_signal_scorers(model)}
-    requests = replay_requests(Replay(dataset, floor, seed), comparing, progress, "comparing")
+    requests = replay_requests(Replay(dataset, floor), comparing, progress, "comparing")
     metrics = measure(requests, scorers, lambda request: all_time_actors(dataset.log, request))
     return _Trial(
         model,

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 
 from db.database.engine import Database
 from db.models import Actor, ActorInterest, Like, OnboardingResponse, Project
-from db.trained_models.collaborative_data import stream_engagement
+from db.trained_models.collaborative_data import read_engagement, read_visits
 from scoring import tunables
 from scoring.errors import InsufficientData
 from scoring.mathematics.behavior_evidence import EventLog
@@ -53,29 +53,28 @@ async def read_training_data(database: Database) -> TrainingData:
     Raises `InsufficientData` if there is no interaction.
     """
     projects = await database.fetch(_PROJECTS)
-    parts = [part async for part in stream_engagement(database)]
-    if not parts or not projects:
+    first, visits = await read_engagement(database), await read_visits(database)
+    if not first.actors.size or not projects:
         raise InsufficientData("there is no interaction with any project yet, so there is nothing to train on")
-    actors, engaged_projects, at_s = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     likes = await database.fetch(_LIKES)
     owners = np.array([row.owner or 0 for row in projects], dtype=np.int64)
-    actor_ids = np.unique(
-        np.concatenate([actors, owners[owners > 0], [row.actor_id for row in likes]]).astype(np.int64)
-    )
+    likers = [row.actor_id for row in likes]
+    actor_ids = np.unique(np.concatenate([first.actors, visits.actors, owners[owners > 0], likers]).astype(np.int64))
     project_ids = np.array([row.id for row in projects], dtype=np.int64)
-    has_time = at_s > 0
+    has_time = first.at_s > 0
 
-    def log(actors: Any, projects: Any, times_s: Any) -> EventLog:
+    def log(actors: Any, projects: Any, times_s: Any, **options: Any) -> EventLog:
         a, p = np.searchsorted(actor_ids, actors), np.searchsorted(project_ids, projects)
-        return EventLog.from_events(a, p, np.array(times_s, np.float64), actor_ids.size, project_ids.size)
+        return EventLog.from_events(a, p, np.array(times_s, np.float64), actor_ids.size, project_ids.size, **options)
 
     dataset = Dataset(
         name="this installation",
         created_s=np.array([row.created_at.timestamp() for row in projects]),
         owners=np.where(owners > 0, np.searchsorted(actor_ids, owners), -1),
-        log=log(actors[has_time], engaged_projects[has_time], at_s[has_time]),
+        log=log(*(column[has_time] for column in first[:3]), weights=first.weights[has_time]),
+        visits=log(*visits[:3], first_only=False),
         likes=log(
-            [row.actor_id for row in likes],
+            likers,
             [row.project_id for row in likes],
             [row.created_at.timestamp() for row in likes],
         ),

@@ -26,7 +26,7 @@ def test_a_source_adds_the_recall_that_the_others_miss():
 def test_a_replay_reports_the_recall_of_candidates_and_the_share_of_new_viewers():
     results = evaluate_feed_requests(a_dataset(), Options(floor=1, with_single_signals=False), quiet)
     rows = {str(row["name"]): float(str(row["ndcg@10"])) for row in results.summary()}
-    assert rows[AS_SERVED] == rows[FITTED]  # 144 projects: the sources bring them all
+    assert 0.9 * rows[FITTED] < rows[AS_SERVED] <= rows[FITTED]  # the sources bring all 144 projects; some are explored
     sources = results.facts["sources"]
     assert isinstance(sources, dict)
     assert set(sources) == {one.value for one in LOG_SOURCES}

@@ -155,6 +155,29 @@ def test_lists_and_tastes_tell_two_tastes_apart():
     assert np.array_equal(made.actors, learn_factors(engaged, factors=2).actors)
 
 
+def test_two_trainings_of_the_same_data_give_the_same_factors_even_of_few_tastes():
+    actors, projects = np.nonzero(np.arange(250)[:, None] % 3 == np.arange(600) % 3)  # three tastes: rank 3
+    engaged = interaction_matrix(actors, projects, 250, 600)
+    first, second = learn_factors(engaged), learn_factors(engaged)
+    for ours, theirs in zip(first, second, strict=True):
+        assert np.array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize(("n_actors", "n_projects"), [(300, 250), (250, 300), (400, 30), (30, 400)])
+def test_similarities_of_factors_do_not_depend_on_the_order_of_actors_and_projects(n_actors: int, n_projects: int):
+    rng = np.random.default_rng(0)
+    tastes = rng.random((n_actors, 4)) @ rng.random((4, n_projects))
+    actors, projects = np.nonzero(tastes > np.quantile(tastes, 0.9))
+    new_actors, new_projects = rng.permutation(n_actors), rng.permutation(n_projects)
+    first = learn_factors(interaction_matrix(actors, projects, n_actors, n_projects), factors=5)
+    second = learn_factors(
+        interaction_matrix(new_actors[actors], new_projects[projects], n_actors, n_projects), factors=5
+    )
+    similarity, other = first.actors @ first.projects.T, second.actors @ second.projects.T
+    assert np.abs(similarity).max() > 0.1
+    assert other[new_actors][:, new_projects] == pytest.approx(similarity, abs=0.005)
+
+
 def test_projects_that_fewer_than_five_touched_together_are_no_neighbours_and_have_no_taste():
     log = two_tastes()
     few = log.actors < 8  # four people of each taste
