@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from db.errors import Store
 from db.models import FeedKind
 from db.page_projects import PageProject
-from scoring.mathematics.diversity import RankChange
+from scoring.mathematics.diversity import DiversityAttributes, RankChange, spread
 from scoring.mathematics.exploration import NO_DRAW, ExplorationDraw
 from scoring.mathematics.signals import MILLIONTHS, Integers, Signal
 
@@ -147,6 +147,11 @@ class Ranking:
         ids, values, contributions = self.ids[rows], self.values[rows], self.contributions[rows]
         return replace(self, ids=ids, values=values, contributions=contributions, adjustments={})
 
+    def spread(self, attributes: DiversityAttributes) -> "Ranking":
+        """Return a ranking in score order re-ranked by `spread`, with its adjustments."""
+        order, changes = spread(attributes)
+        return replace(self.take(order), adjustments=adjustments_of(changes, self.ids))
+
     def scored_projects(self) -> dict[int, ScoredProject]:
         """Return all scored projects by id."""
         return {id_: self.scored_project(index) for index, id_ in enumerate(self.ids.tolist())}
@@ -171,11 +176,12 @@ def adjustments_of(
     """Convert rank changes to adjustments.
 
     The keys of changes are indexes in score order, as of `ids`; the keys of adjustments are indexes in served order.
+    With a `draw`, a blocked project without a penalty was displaced by an explored project.
     """
     adjustments: dict[int, Adjustment] = {}
     for index, change in changes.items():
         blocker_id = int(ids[change.blocker]) if change.blocker >= 0 else None
-        was_displaced = blocker_id is not None and not change.penalty
+        was_displaced = bool(draw.reserved) and blocker_id is not None and not change.penalty
         rule = Rule.EXPLORATION if change.explored or was_displaced else Rule.DIVERSITY
         propensity = draw.propensities[index] if change.explored else None
         adjustments[change.to_rank - 1] = Adjustment(
