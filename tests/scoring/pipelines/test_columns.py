@@ -99,6 +99,7 @@ def assert_same(one: Ranking, other: Ranking) -> None:
     assert np.abs(one.contributions - other.contributions).max(initial=0) <= 1  # sums in another order of floats
     assert np.allclose(one.values, other.values, atol=1e-5)
     assert one.adjustments == other.adjustments
+    assert one.hidden == other.hidden
     assert (one.strategy, one.switched_off, one.degraded) == (other.strategy, other.switched_off, other.degraded)
 
 
