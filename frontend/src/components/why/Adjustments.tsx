@@ -6,6 +6,7 @@ import { TitleLink } from "../TitleLink";
 const RULES: Record<AdjustmentRule, string> = {
   DIVERSITY: "to keep the page varied",
   EXPLORATION: "to give new projects a chance",
+  READ: "because you've already read it",
   REMAINDER: "because it follows the ranked projects, newest first",
 };
 
