@@ -45,9 +45,9 @@ class Adjustment(NamedTuple):
 
     `Rule.EXPLORATION` also marks a project that an explored project moved down; `blocker_id` is then the id of the
     explored project. `Rule.UNRANKED` marks an unranked project; unranked projects follow the ranked projects, newest
-    first. `Rule.READ` marks a project that the viewer has read. It precedes the other rules: their ranks start from its
-    `to_rank`. Within a page, score minus penalties falls from rank to rank, except where an owner or category reaches
-    its limit and at explored ranks.
+    first. `Rule.READ` marks a project that the viewer has read, and without a penalty a project that only moved up for
+    it. It precedes the other rules. Within a page, score minus penalties falls from rank to rank, except where an owner
+    or category reaches its limit and at explored ranks.
     """
 
     rule: Rule
@@ -141,10 +141,10 @@ class Ranking:
     generated_at: datetime
     # by index into `ids`, in the order in which they apply
     adjustments: Mapping[int, tuple[Adjustment, ...]] = field(default_factory=dict)
-    hidden: HiddenReads | None = None  # read projects that are left out of the ranking and of the unranked projects
     degraded: tuple[Store, ...] = ()  # unavailable stores
     query: str | None = None  # text of a search
     switched_off: frozenset[Signal] = frozenset()  # by the viewer
+    hidden: HiddenReads | None = None  # read projects that are left out of the ranking and of the unranked projects
 
     def take(self, order: Sequence[int] | Integers) -> "Ranking":
         """Return the ranking in another order of its rows, without adjustments."""

@@ -81,7 +81,10 @@ register_enum(
             "Placed at this rank to find out whether people like the project, or displaced by such a project "
             "(`blockedBy`)."
         ),
-        "READ": "Demoted behind a page of projects that the viewer has not read, because the viewer has read this one.",
+        "READ": (
+            "Demoted behind a page of projects that the viewer has not read, because the viewer has read this one; or "
+            "moved up because others were demoted so (`penalty` is 0)."
+        ),
         "REMAINDER": "The project was not ranked and follows the ranked projects, newest first.",
     },
 )

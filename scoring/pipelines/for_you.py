@@ -28,7 +28,7 @@ from scoring.pipelines.feed_filters import TermGroups, removing_filter
 from scoring.profiles import negative_feedback
 from scoring.profiles.model_preferences import apply_preferences, learnable_kinds, switched_off
 from scoring.profiles.negative_feedback import NegativeFeedback, load_negative_feedback
-from scoring.profiles.read_projects import demote_read, hidden_ids, hidden_reads
+from scoring.profiles.read_projects import hidden_ids, hidden_reads, read_penalty, record_demotions
 from scoring.profiles.viewer_profile import Profile
 from scoring.ranking import Ranking, ScoredProject, Strategy, adjustments_of, distinct_stores
 
@@ -61,16 +61,17 @@ async def rank(
         candidates, table = await _candidates(stores, profile, where, terms, at, deadlines, hidden)
     scored = await _score(stores, profile, table, model, at, deadlines, candidates.neighbor_likes, candidates.degraded)
     score = scores(scored.contributions)
-    is_read = table.read_at >= 0 if demotes else np.zeros(table.n, np.bool_)
-    score, demotions = demote_read(score, table.keys, is_read)
-    best = order_by_score(score, table.keys)[: tunables.SNAPSHOT_RANKS]
+    is_read = (table.read_at >= 0) & demotes
+    penalty = read_penalty(score, is_read)
+    lowered = score - penalty * is_read
+    best = order_by_score(lowered, table.keys)[: tunables.SNAPSHOT_RANKS]
     eligible = under_exposed(table.age_days, table.likes, table.viewed_at, table.liked)[best]
     drawn = draw(eligible, table.ids[best], exploration_seed(profile.viewer.actor_id or 0, at.date()), exploration)
-    order, changes = diversify_and_explore(score[best], table.diversity_attributes(best), drawn, ranks=ranks)
+    order, changes = diversify_and_explore(lowered[best], table.diversity_attributes(best), drawn, ranks=ranks)
     adjustments = adjustments_of(changes, table.ids[best], drawn)
-    for index, row in enumerate(best[order].tolist()):
-        if row in demotions:
-            adjustments[index] = (demotions[row], *adjustments.get(index, ()))
+    if is_read.any():
+        rank_by_score = np.argsort(order_by_score(score[best], table.keys[best])) + 1
+        adjustments = record_demotions(adjustments, order, rank_by_score, is_read[best], penalty)
     return replace(scored.take(best[order]), adjustments=adjustments, hidden=hidden)
 
 

@@ -1,5 +1,6 @@
 """Projects that the viewer has read, that is, engaged with: For You hides them for some days, then demotes them."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -8,7 +9,6 @@ from numpy.typing import NDArray
 from db.catalog.project_cards import HiddenReads
 from db.models import EngagementKind
 from scoring import tunables
-from scoring.mathematics.additive_model import order_by_score
 from scoring.mathematics.signals import Integers
 from scoring.profiles.model_preferences import learnable_kinds
 from scoring.profiles.viewer_profile import Profile
@@ -43,20 +43,34 @@ def read_penalty(score: Integers, is_read: NDArray[np.bool_]) -> int:
     return int(score.max() - unread[-1]) + 1 if unread.size else 0
 
 
-def demote_read(
-    score: Integers, keys: NDArray[np.str_], is_read: NDArray[np.bool_]
-) -> tuple[Integers, dict[int, Adjustment]]:
-    """Lower the scores of read projects.
+def record_demotions(
+    adjustments: Mapping[int, tuple[Adjustment, ...]],
+    positions: Sequence[int],
+    rank_by_score: Integers,
+    is_read: NDArray[np.bool_],
+    penalty: int,
+) -> dict[int, tuple[Adjustment, ...]]:
+    """Add the demotion of read projects to the adjustments of a ranking, before those of other rules.
 
-    Returns the (n,) lowered scores, and the adjustment of each read project by its index.
+    The first adjustment of every project then starts from its rank by score. A project that only moved up gets an
+    adjustment without a penalty.
+
+    Parameters
+    ----------
+    adjustments
+        The adjustments by rank from 0.
+    positions
+        The position of the project at each rank in the order of lowered scores, from 0.
+    rank_by_score, is_read
+        By position, (n,).
     """
-    read = np.flatnonzero(is_read)
-    if not read.size:
-        return score, {}
-    penalty = read_penalty(score, is_read)
-    lowered = score - penalty * is_read
-    before, after = (np.argsort(order_by_score(values, keys)) + 1 for values in (score, lowered))
-    adjustments = {
-        index: Adjustment(Rule.READ, penalty, None, int(before[index]), int(after[index])) for index in read.tolist()
-    }
-    return lowered, adjustments
+    recorded: dict[int, tuple[Adjustment, ...]] = {}
+    for rank, position in enumerate(positions):
+        by_score, others = int(rank_by_score[position]), adjustments.get(rank, ())
+        if is_read[position]:
+            recorded[rank] = (Adjustment(Rule.READ, penalty, None, by_score, position + 1), *others)
+        elif others:
+            recorded[rank] = (others[0]._replace(from_rank=by_score), *others[1:])
+        elif by_score != rank + 1:
+            recorded[rank] = (Adjustment(Rule.READ, 0, None, by_score, rank + 1),)
+    return recorded

@@ -20,7 +20,7 @@ from scoring.explanation.why_not_outcome import Outcome
 from scoring.feeds import Feeds
 from scoring.mathematics.additive_model import order_by_score
 from scoring.pipelines.feed_filters import Filter
-from scoring.profiles.read_projects import demote_read
+from scoring.profiles.read_projects import read_penalty, record_demotions
 from scoring.ranking import Rule
 from tests.world import ANYTHING, BEGIN, MOMENT, World, keys_of, world_fixture
 
@@ -71,12 +71,11 @@ async def test_read_projects_are_hidden_for_seven_days_and_demoted_afterwards(wo
     assert set(keys_of(page)) == PROJECTS - RECENT
     assert not OLD & set(keys_of(page)[:25]), "behind a page of unread projects, but for the spread"
     for entry in page.entries:
-        rules = [adjustment.rule for adjustment in entry.scored.adjustments]
-        assert (Rule.READ in rules) == (page.projects[entry.project_id].content.key in OLD)
+        is_old = page.projects[entry.project_id].content.key in OLD
         assert entry.scored.score == sum(entry.scored.contributions)
-        if Rule.READ in rules:
+        assert is_old == any(step.rule is Rule.READ and step.penalty > 0 for step in entry.scored.adjustments)
+        if is_old:
             demotion = entry.scored.adjustments[0]
-            assert demotion.penalty > 0
             assert demotion.from_rank <= demotion.to_rank
             steps = [(step.from_rank, step.to_rank) for step in entry.scored.adjustments]
             assert all(before[1] == after[0] for before, after in pairwise(steps))
@@ -166,11 +165,15 @@ def test_read_projects_follow_a_page_of_unread_ones_by_score(projects: list[tupl
     score = np.array([score for score, _ in projects], dtype=np.int64)
     is_read = np.array([is_read for _, is_read in projects], dtype=np.bool_)
     keys = np.array([f"{index:03}" for index in range(score.size)], dtype=np.str_)
-    lowered, adjustments = demote_read(score, keys, is_read)
-    assert set(adjustments) == set(np.flatnonzero(is_read).tolist())
-    order = order_by_score(lowered, keys).tolist()
+    penalty = read_penalty(score, is_read)
+    order = order_by_score(score - penalty * is_read, keys)
     unread = int((~is_read).sum())
     assert not is_read[order[: min(unread, tunables.FIRST_PAGE_SIZE)]].any()
-    for index, adjustment in adjustments.items():
-        assert lowered[index] == score[index] - adjustment.penalty
-        assert order[adjustment.to_rank - 1] == index
+    rank_by_score = np.argsort(order_by_score(score[order], keys[order])) + 1
+    recorded = record_demotions({}, list(range(order.size)), rank_by_score, is_read[order], penalty)
+    by_score = [recorded[rank][0].from_rank if rank in recorded else rank + 1 for rank in range(order.size)]
+    assert sorted(by_score) == list(range(1, order.size + 1))
+    assert (np.diff(score[order[np.argsort(by_score)]]) <= 0).all()
+    for rank, (adjustment,) in recorded.items():
+        assert adjustment.to_rank == rank + 1
+        assert adjustment.penalty == (penalty if is_read[order[rank]] else 0)

@@ -20,7 +20,7 @@ export function Adjustments({ place, adjustments }: { place: Place; adjustments:
         {adjustments.map((adjustment) => (
           <li key={`${adjustment.rule} ${adjustment.fromRank}`}>
             <p>
-              {moved(adjustment)} {RULES[adjustment.rule]}
+              {moved(adjustment)} {reason(adjustment)}
               {adjustment.blockedBy && (
                 <>
                   : <TitleLink project={adjustment.blockedBy} /> ranks higher
@@ -33,6 +33,10 @@ export function Adjustments({ place, adjustments }: { place: Place; adjustments:
       </ul>
     </section>
   );
+}
+
+function reason({ rule, fromRank, toRank }: Adjustment): string {
+  return rule === "READ" && toRank < fromRank ? "because projects you've already read rank lower" : RULES[rule];
 }
 
 function moved({ fromRank, toRank }: Adjustment): string {
