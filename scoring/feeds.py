@@ -262,17 +262,8 @@ class Feeds:
         profile = await load_profile(self._stores, viewer, at, self._deadlines, exclusions, columns)
         if profile.is_empty:
             return None
-        return await for_you.rank(
-            self._stores,
-            profile,
-            where,
-            model,
-            at,
-            self._deadlines,
-            self._exploration,
-            ranks,
-            self._read_hidden_days,
-        )
+        rank = partial(for_you.rank, self._stores, profile, where, model, at, self._deadlines)
+        return await rank(self._exploration, ranks, self._read_hidden_days)
 
     async def _trending(self, window: Window, request: PageRequest) -> RankingSnapshot:
         """Find or make the trending snapshot: personal for a viewer with interests, otherwise shared."""
