@@ -1,4 +1,4 @@
-"""CPU time of scoring and re-ranking 2,000 candidates, and of nightly training by number of interactions.
+"""CPU time of scoring and re-ranking 2,000 candidates, of spreading 1,000, and of nightly training by interactions.
 
 python -m bench.ranking blend
 python -m bench.ranking training EVENTS [factors] [items] [users]
@@ -20,9 +20,10 @@ import numpy as np
 from scoring.mathematics.additive_model import Curve, Model, order_by_score, scores
 from scoring.mathematics.behavior_evidence import EventLog
 from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS
-from scoring.mathematics.diversity import DiversityAttributes, diversify
+from scoring.mathematics.diversity import DiversityAttributes, diversify, spread
 from scoring.mathematics.neighbors import interaction_matrix, item_neighbors, learn_factors, user_neighbors
 from scoring.mathematics.signals import Incidence
+from scoring.tunables import SNAPSHOT_RANKS
 
 CANDIDATES, SIGNALS, KNOTS = 2_000, 12, 20
 
@@ -50,6 +51,9 @@ def blend() -> None:
 
     times = [_cpu_ms(ranked) for _ in range(200)]
     print(f"blend and re-rank of {CANDIDATES:,} x {SIGNALS}: {min(times):.1f} ms CPU, median {np.median(times):.1f}")
+    shared_feed = attributes.take(np.arange(SNAPSHOT_RANKS))
+    times = [_cpu_ms(lambda: spread(shared_feed)) for _ in range(200)]
+    print(f"spread of {SNAPSHOT_RANKS:,} by owner and category: {min(times):.1f} ms CPU, median {np.median(times):.1f}")
 
 
 def training(events: int, wanted: list[str]) -> None:

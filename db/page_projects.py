@@ -18,15 +18,16 @@ from sqlalchemy.sql import ColumnElement, Select
 from db.actors.users import IS_ACCEPTED_SESSION, UserCard, Viewer
 from db.cache.lru_cache import LruCache
 from db.catalog.catalog_entries import CatalogTerm
-from db.catalog.project_cards import Keyset, ProjectFilter, conditions
+from db.catalog.project_cards import HiddenReads, Keyset, ProjectFilter, conditions
 from db.catalog.visibility import MUTED, PUBLIC
-from db.database.column_types import ACTOR_ID, IDS, BigIntId, in_list
+from db.database.column_types import ACTOR_ID, IDS, SINCE, UNTIL, BigIntId, in_list
 from db.database.engine import Database
 from db.interactions.velocity_queries import activity_by_day
 from db.models import (
     Actor,
     DecayedCounters,
     Dismissal,
+    Engagement,
     Like,
     Mute,
     Project,
@@ -144,6 +145,13 @@ def _of_viewer(model: Any) -> ColumnElement[bool]:
 
 
 _SHOWABLE = (PUBLIC, ~_of_viewer(Dismissal), or_(~_HAS_MUTES, ~MUTED))
+_IS_HIDDEN = (
+    select(Engagement.project_id)
+    .where(Engagement.actor_id == ACTOR_ID, Engagement.project_id == Project.id)
+    .where(Engagement.kinds.bitwise_and(bindparam("hiding_kinds", type_=BigIntId)) > 0)
+    .where(Engagement.last_at >= SINCE, Engagement.first_at <= UNTIL)
+    .exists()
+)
 _OWN_VERSION: Mapping[str, Any] = {
     "user": select(Actor.version).join(User, User.id == Actor.user_id).where(User.key == _KEY, Actor.id == ACTOR_ID),
     "session": select(_ACCOUNT.c.version)
@@ -276,10 +284,14 @@ class PageProjects:
         after: Keyset | None,
         where: ProjectFilter,
         excluded_ids: Sequence[int] = (),
+        hidden: HiddenReads | None = None,
+        at: datetime | None = None,
     ) -> list[PageRow]:
         """Read public projects that the viewer has not dismissed or muted, newest first.
 
-        The list starts after the position `after`; None starts at the newest project. Raises as `read_listed`.
+        The list starts after the position `after`; None starts at the newest project. Projects in `excluded_ids` are
+        left out, and those that `hidden` hides and that the viewer had read at the time `at`, so that what the viewer
+        reads while paging does not change later pages. Raises as `read_listed`.
         """
         statement = (
             _statement(viewer, is_listed=False)
@@ -292,6 +304,9 @@ class PageProjects:
         if excluded_ids:
             statement = statement.where(~in_list(Project.id, IDS))
         bound = _bound(viewer) | {"limit": limit, "ids": excluded_ids}
+        if hidden is not None:
+            statement = statement.where(~_IS_HIDDEN)
+            bound |= {"since": hidden.since, "hiding_kinds": hidden.kinds, "until": at}
         return _verified(viewer, await self._database.fetch(statement, bound))
 
     async def versions(self, ids: Sequence[int]) -> dict[int, Any]:

@@ -91,6 +91,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
                 trend_constants=ActiveTrendConstants(stores.database),
                 max_boost_places=settings.trending_max_shift,
                 exploration=settings.exploration_share,
+                read_hidden_days=settings.read_hidden_days,
             ),
             notify=notify,
             loader_fallbacks=LoaderFallbacks(),

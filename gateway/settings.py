@@ -16,6 +16,7 @@ from gateway.token_settings import TokenSettings
 from scoring.tunables import (
     EXPLORATION_SHARE,
     MAX_BOOST_PLACES,
+    READ_HIDDEN_DAYS,
     SUFFICIENT_INTERACTIONS,
     SUFFICIENT_INTERESTS,
     SUFFICIENT_LIKES,
@@ -156,6 +157,13 @@ class Settings(TokenSettings, LimitSettings):
         0.5,
         "Share of ranks in For You that are given to projects with few impressions, drawn anew for each viewer and "
         "day. 0 turns exploration off.",
+    )
+    read_hidden_days: int = number(
+        READ_HIDDEN_DAYS,
+        0,
+        3_650,
+        "Days for which For You hides a project after the viewer has read it. Afterwards the project ranks behind a "
+        "page of unread ones. 0: read projects rank like others.",
     )
     personalization_min_interests: int = number(
         SUFFICIENT_INTERESTS, 1, 1_000, "Minimum number of interests for a personal feed."

@@ -1,5 +1,6 @@
 """The query `whyNot`, which explains the absence of a project from `forYou`."""
 
+from datetime import datetime
 from typing import Annotated
 
 import strawberry
@@ -26,6 +27,8 @@ _FILTER_SUMMARIES = {
     Filter.DISMISSED: "You dismissed the project; `undoDismissal` reverts this.",
     Filter.MUTED: "You muted its owner, or one of its tools, categories or topics (`mutes`); `unmute` reverts this.",
     Filter.WHERE: "The project does not match `where`.",
+    Filter.READ: "You read the project on {:%-d %B %Y}, so For You hides it until {:%-d %B %Y}. The setting `showRead` "
+    "shows read projects again.",
 }
 
 
@@ -50,6 +53,8 @@ class WhyNot:
     ]
     project: Annotated[Project | None, "The project; null if `outcome` is UNKNOWN."]
     mutes: Annotated[list[Mute], "Your mutes that remove the project."]
+    read_at: Annotated[datetime | None, "When you last interacted with the project; null unless `filter` is READ."]
+    hidden_until: Annotated[datetime | None, "Until when the project is hidden; null unless `filter` is READ."]
     degraded: Annotated[
         list[Store], "The stores that were unavailable; their absence may be the reason. Empty in the normal case."
     ]
@@ -88,13 +93,15 @@ def _why_not(
         explanation=None if why_not.scored is None else Explanation.of(ExplanationRow(why_not.scored, where)),
         project=None if card is None else Project.of(card),
         mutes=mutes,
+        read_at=why_not.read_at,
+        hidden_until=why_not.hidden_until,
         degraded=list(why_not.degraded),
     )
 
 
 def _summary(why_not: why_not_outcome.WhyNot) -> str:
     if why_not.filter is not None:
-        return _FILTER_SUMMARIES[why_not.filter]
+        return _FILTER_SUMMARIES[why_not.filter].format(why_not.read_at, why_not.hidden_until)
     if why_not.rank is not None:
         on_page = ", on the first page" if why_not.rank <= FIRST_PAGE_SIZE else ""
         return f"The project is at rank {why_not.rank} of {why_not.ranked}{on_page}."

@@ -31,6 +31,7 @@ class FeatureTable:
     terms: dict[TermKind, Incidence]  # tools, categories and topics
     viewed_at: Floats  # Unix seconds of the viewer's last engagement, 0 for none
     liked: NDArray[np.bool_]  # by the viewer
+    read_at: Floats  # as `viewed_at`, −1 for none, also of engagement that is left out for a counterfactual
 
     @property
     def n(self) -> int:
@@ -49,11 +50,20 @@ class FeatureTable:
 
 
 def feature_table(
-    features: Sequence[ProjectFeatures], at: datetime, kinds: EngagementKind = ANY_ENGAGEMENT
+    features: Sequence[ProjectFeatures],
+    at: datetime,
+    kinds: EngagementKind = ANY_ENGAGEMENT,
+    excluded: frozenset[int] = frozenset(),
 ) -> FeatureTable:
-    """Convert rows to arrays in the same order; only the given kinds of the viewer's engagement count."""
+    """Convert rows to arrays in the same order. Only `kinds` of the viewer's engagement count, without `excluded` ids.
+
+    `read_at` ignores `excluded`.
+    """
     now_s = at.timestamp()
-    counted_kinds = np.array([(feature.kinds or 0) & kinds for feature in features], dtype=np.int64)
+    read_kinds = [(feature.kinds or 0) & kinds for feature in features]
+    read_at = [f.last_at.timestamp() if f.last_at and n else -1.0 for f, n in zip(features, read_kinds, strict=True)]
+    is_counted = np.array([feature.id not in excluded for feature in features], dtype=np.bool_)
+    counted_kinds = np.array(read_kinds, dtype=np.int64) * is_counted
     return FeatureTable(
         ids=np.array([feature.id for feature in features], dtype=np.int64),
         keys=np.array([feature.key for feature in features], dtype=np.str_),
@@ -61,10 +71,9 @@ def feature_table(
         age_days=np.array([max(now_s - f.created_at.timestamp(), 0.0) / DAY_S for f in features]),
         likes=np.array([feature.like_count for feature in features], dtype=np.int64),
         terms=incidences([feature.terms for feature in features]),
-        viewed_at=np.array(
-            [f.last_at.timestamp() if f.last_at and n else 0.0 for f, n in zip(features, counted_kinds, strict=True)]
-        ),
+        viewed_at=np.maximum(np.array(read_at), 0.0) * is_counted,
         liked=(counted_kinds & EngagementKind.LIKE) > 0,
+        read_at=np.array(read_at),
     )
 
 

@@ -25,12 +25,12 @@ from scoring.explanation.counterfactual_search import Cause, find_counterfactual
 from scoring.explanation.kept_reasons import KeptReasons, referenced_ids
 from scoring.explanation.reason_finders import find_reasons
 from scoring.explanation.reasons import Reason
-from scoring.explanation.why_not_outcome import Outcome, WhyNot, excluding_filter, locate_project
+from scoring.explanation.why_not_outcome import Outcome, WhyNot, excluding_filter, hidden_read, locate_project
 from scoring.mathematics.additive_model import BASELINE, Model
 from scoring.mathematics.signals import Integers
 from scoring.mathematics.velocity import Window
 from scoring.models.active_model import ModelProvider, TrendConstantsProvider, default_trend_constants, fixed_model
-from scoring.pipelines import for_you, popular, search, similar, trending
+from scoring.pipelines import for_you, newest, popular, search, similar, trending
 from scoring.pipelines.search import SearchQuery
 from scoring.profiles.viewer_columns import ViewerColumns, view_columns
 from scoring.profiles.viewer_profile import load_profile, load_profile_without_vector
@@ -49,7 +49,8 @@ class Feeds:
     """Pages of every feed, and explanations of their entries.
 
     Without the log `served`, no page is logged. `max_boost_places` is the maximum number of ranks by which a viewer's
-    interests move a project in trending, and `exploration` the share of For You's ranks for under-exposed projects.
+    interests move a project in trending, and `exploration` the share of For You's ranks for under-exposed projects. For
+    You hides what the viewer read in the last `read_hidden_days` days (0: nothing).
     """
 
     def __init__(
@@ -62,7 +63,9 @@ class Feeds:
         trend_constants: TrendConstantsProvider = default_trend_constants,
         max_boost_places: int = tunables.MAX_BOOST_PLACES,
         exploration: float = tunables.EXPLORATION_SHARE,
+        read_hidden_days: float = tunables.READ_HIDDEN_DAYS,
     ) -> None:
+        self._read_hidden_days = read_hidden_days
         self._exploration = exploration
         self._trend_constants = trend_constants
         self._max_boost_places = max_boost_places
@@ -112,18 +115,10 @@ class Feeds:
     async def newest(
         self, viewer: Viewer, first: int, after: str | None, where: ProjectFilter, needs: PageNeeds = NO_NEEDS
     ) -> Page:
-        """Return a page of the newest projects. Raises as `for_you`."""
+        """Return a page of the newest projects, spread by owner. Raises as `for_you`."""
         request = PageRequest.checked(FeedKind.NEWEST, viewer, where, digest(where), first, after, needs)
-        if request.after is not None and request.creation_position is None:
-            raise ForeignCursor("this cursor belongs to another feed; start `newest` without `after`")
-        try:
-            page = await self._with_needs(await feed_pages.newest_page(self._projects, request, self._clock()), request)
-        except StoreUnavailable as error:
-            return self._last_known(request, error)
-        if viewer.actor_id is None:
-            self._last_pages.remember({request.key: page})
-        self._log(page, viewer)
-        return page
+        make = partial(newest.rank, self._stores.database, where, self._clock())
+        return await self._page(request, partial(self._snapshot, request, newest.NAME, tunables.NEWEST_FRESH_S, make))
 
     async def search(
         self,
@@ -190,10 +185,12 @@ class Feeds:
 
     async def why_not(self, viewer: Viewer, project_id: int, where: ProjectFilter) -> WhyNot:
         """Return the rank of a visible project in For You, or the stage of the pipeline that left the project out."""
-        filter_ = await excluding_filter(self._stores, viewer, project_id, where)
+        feature, filter_ = await excluding_filter(self._stores, viewer, project_id, where)
         if filter_ is not None:
             return WhyNot(Outcome.FILTERED, filter_)
         ranking = (await self._for_you(viewer, where)).ranking
+        if (hidden := hidden_read(ranking, feature)) is not None:
+            return hidden
         unranked = {} if project_id in ranking.ids else await self.explain(viewer, [project_id])
         return locate_project(ranking, project_id, unranked.get(project_id))
 
@@ -265,7 +262,8 @@ class Feeds:
         profile = await load_profile(self._stores, viewer, at, self._deadlines, exclusions, columns)
         if profile.is_empty:
             return None
-        return await for_you.rank(self._stores, profile, where, model, at, self._deadlines, self._exploration, ranks)
+        rank = partial(for_you.rank, self._stores, profile, where, model, at, self._deadlines)
+        return await rank(self._exploration, ranks, self._read_hidden_days)
 
     async def _trending(self, window: Window, request: PageRequest) -> RankingSnapshot:
         """Find or make the trending snapshot: personal for a viewer with interests, otherwise shared."""

@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from db.catalog.project_cards import HiddenReads
 from db.errors import Store
 from db.models import FeedKind
 from db.page_projects import PageProject
-from scoring.mathematics.diversity import RankChange
+from scoring.mathematics.diversity import DiversityAttributes, RankChange, spread
 from scoring.mathematics.exploration import NO_DRAW, ExplorationDraw
 from scoring.mathematics.signals import MILLIONTHS, Integers, Signal
 
@@ -35,6 +36,7 @@ class Rule(StrEnum):
 
     DIVERSITY = "diversity"
     EXPLORATION = "exploration"
+    READ = "read"
     UNRANKED = "remainder"
 
 
@@ -43,15 +45,16 @@ class Adjustment(NamedTuple):
 
     `Rule.EXPLORATION` also marks a project that an explored project moved down; `blocker_id` is then the id of the
     explored project. `Rule.UNRANKED` marks an unranked project; unranked projects follow the ranked projects, newest
-    first. Within a page, score minus penalty falls from rank to rank, except where an owner or category reaches its
-    limit and at explored ranks.
+    first. `Rule.READ` marks a project that the viewer has read, and without a penalty a project that only moved up for
+    it. It precedes the other rules. Within a page, score minus penalties falls from rank to rank, except where an owner
+    or category reaches its limit and at explored ranks.
     """
 
     rule: Rule
     penalty: int  # millionths of score that the rule subtracted
     blocker_id: int | None  # id of the higher-ranked project that caused the change
-    from_rank: int  # by score, from 1
-    to_rank: int  # as served, from 1
+    from_rank: int  # before the rule, from 1; by score for the first adjustment
+    to_rank: int  # after the rule, from 1; as served for the last adjustment
     propensity: float | None = None  # probability with which exploration drew the project for its rank
 
 
@@ -133,13 +136,15 @@ class Ranking:
     model: str  # name
     signals: tuple[Signal, ...]  # in the order of the columns
     ids: Integers  # (n,) as served, best first
-    values: NDArray[np.float32]  # (n, k) signal values
+    values: NDArray[np.float32 | np.float64]  # (n, k) signal values
     contributions: Integers  # (n, k) millionths; the sum of a row is the project's score
     generated_at: datetime
-    adjustments: Mapping[int, Adjustment] = field(default_factory=dict)  # by index into `ids`
+    # by index into `ids`, in the order in which they apply
+    adjustments: Mapping[int, tuple[Adjustment, ...]] = field(default_factory=dict)
     degraded: tuple[Store, ...] = ()  # unavailable stores
     query: str | None = None  # text of a search
     switched_off: frozenset[Signal] = frozenset()  # by the viewer
+    hidden: HiddenReads | None = None  # read projects that are left out of the ranking and of the unranked projects
 
     def take(self, order: Sequence[int] | Integers) -> "Ranking":
         """Return the ranking in another order of its rows, without adjustments."""
@@ -147,19 +152,23 @@ class Ranking:
         ids, values, contributions = self.ids[rows], self.values[rows], self.contributions[rows]
         return replace(self, ids=ids, values=values, contributions=contributions, adjustments={})
 
+    def spread(self, attributes: DiversityAttributes) -> "Ranking":
+        """Return a ranking in score order re-ranked by `spread`, with its adjustments."""
+        order, changes = spread(attributes)
+        return replace(self.take(order), adjustments=adjustments_of(changes, self.ids))
+
     def scored_projects(self) -> dict[int, ScoredProject]:
         """Return all scored projects by id."""
         return {id_: self.scored_project(index) for index, id_ in enumerate(self.ids.tolist())}
 
     def scored_project(self, index: int) -> ScoredProject:
         """Return the scored project at an index of `ids`."""
-        adjustment = self.adjustments.get(index)
         return ScoredProject(
             int(self.ids[index]),
             self.signals,
             tuple(self.values[index].tolist()),
             tuple(self.contributions[index].tolist()),
-            (adjustment,) if adjustment else (),
+            self.adjustments.get(index, ()),
             self.query,
             self.switched_off,
         )
@@ -167,20 +176,20 @@ class Ranking:
 
 def adjustments_of(
     changes: Mapping[int, RankChange], ids: Integers, draw: ExplorationDraw = NO_DRAW
-) -> dict[int, Adjustment]:
+) -> dict[int, tuple[Adjustment, ...]]:
     """Convert rank changes to adjustments.
 
     The keys of changes are indexes in score order, as of `ids`; the keys of adjustments are indexes in served order.
+    With a `draw`, a blocked project without a penalty was displaced by an explored project.
     """
-    adjustments: dict[int, Adjustment] = {}
+    adjustments: dict[int, tuple[Adjustment, ...]] = {}
     for index, change in changes.items():
         blocker_id = int(ids[change.blocker]) if change.blocker >= 0 else None
-        was_displaced = blocker_id is not None and not change.penalty
+        was_displaced = bool(draw.reserved) and blocker_id is not None and not change.penalty
         rule = Rule.EXPLORATION if change.explored or was_displaced else Rule.DIVERSITY
         propensity = draw.propensities[index] if change.explored else None
-        adjustments[change.to_rank - 1] = Adjustment(
-            rule, change.penalty, blocker_id, change.from_rank, change.to_rank, propensity
-        )
+        adjustment = Adjustment(rule, change.penalty, blocker_id, change.from_rank, change.to_rank, propensity)
+        adjustments[change.to_rank - 1] = (adjustment,)
     return adjustments
 
 

@@ -96,6 +96,11 @@ EXPLORATION_SHARE = 0.05  # share of For You's ranks for under-exposed projects:
 MIN_EXPLORATION_RANK = 3  # number of first ranks that exploration never changes
 KNOWN_LIKES = 5  # number of likes from which a project is no longer under-exposed
 
+# --- read projects --------------------------------------------------------------------------------------------------
+READ_HIDDEN_DAYS = 7
+"""Days for which For You hides a project after the viewer's last engagement with it. Afterwards the project is demoted
+behind a page of unread ones. Of the first ten, 7.2 were read before; nearly all of the next choices are unread."""
+
 # --- snapshots ------------------------------------------------------------------------------------------------------
 PERSONAL_FRESH_S = 60.0  # age up to which a snapshot serves a first page
 POPULAR_FRESH_S = 300.0
@@ -118,6 +123,7 @@ SEARCH_BOOST = 0.1
 """Weight of the similarity to the viewer's profile in a personalized search, beside a search score of at most 1."""
 SEARCH_DEADLINE_S = 0.6  # so that a search answers within a second even without the index
 SIMILAR_HITS = 100
+NEWEST_FRESH_S = 1.0  # short, so that new projects are found at once
 SIMILAR_FRESH_S = 300.0
 
 # --- trending -------------------------------------------------------------------------------------------------------

@@ -25,6 +25,7 @@ class Preferences(BaseModel):
     learn_from_views: bool = True  # use views and clicks
     learn_from_likes: bool = True  # use likes, saves, comments and follows
     social_signals: bool = True  # use signals from other users' behavior
+    show_read: bool = False  # show projects that the viewer has read like others
     discovery: int = Field(BALANCED, ge=0, le=100)  # 0 prefers familiar projects, 100 prefers new projects
 
 

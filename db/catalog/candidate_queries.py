@@ -4,11 +4,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import Select, bindparam, func, literal, select, union_all
 
 from db.catalog.project_cards import ProjectFilter, conditions
 from db.catalog.visibility import PUBLIC
-from db.database.column_types import ACTOR_ID, IDS, SINCE, IntegerList, UtcDateTime, in_list
+from db.database.column_types import ACTOR_ID, IDS, SINCE, BigIntId, IntegerList, UtcDateTime, in_list, micros
 from db.database.engine import Database
 from db.models import ActorInterest, Engagement, Like, Project, ProjectTerm
 
@@ -22,6 +24,21 @@ _latest = (
     .subquery("latest")
 )
 _active = select(_latest.c.project_id, _ACTOR_COUNT).group_by(_latest.c.project_id).subquery("active")
+
+
+async def newest_projects(database: Database, limit: int, where: ProjectFilter) -> NDArray[np.int64]:
+    """Find the newest public projects, in one statement.
+
+    Returns (n, 3) integers, the newest project first: id, owner id (−1 for none), Unix microseconds of the creation.
+    """
+    statement = (
+        select(Project.id, func.coalesce(Project.owner_id, -1), micros(Project.created_at))
+        .where(PUBLIC, *conditions(where))
+        .order_by(*_NEWEST_FIRST)
+        .limit(bindparam("limit", type_=BigIntId))
+    )
+    rows = await database.fetch(statement, {"limit": limit})
+    return np.array([tuple(row) for row in rows], dtype=np.int64).reshape(-1, 3)
 
 
 async def shared_candidates(

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
+from typing import NamedTuple
 
-from sqlalchemy import and_, case, cast, func, or_, select
+from sqlalchemy import and_, bindparam, case, cast, func, or_, select
 from sqlalchemy.sql import ColumnElement
 
 from db.catalog.visibility import MUTED, PUBLIC_TERM, VISIBLE_PROJECT
-from db.database.column_types import ACTOR_ID, IDS, KEYS, in_list
+from db.database.column_types import ACTOR_ID, IDS, KEYS, IntegerList, in_list
 from db.database.engine import Database
 from db.models import Dismissal, Engagement, Project, ProjectTerm, Term, TermKind
 
@@ -68,9 +69,8 @@ class ProjectFilter:
     created_before: datetime | None = None
     owner_id: int | None = None
     exclude_keys: tuple[str, ...] = ()
-    excluded_ids: tuple[int, ...] = field(
-        default=(), compare=False
-    )  # ids of `exclude_keys`, for arrays and the vector index
+    # ids of `exclude_keys`, and in a search for candidates the ids of hidden projects
+    excluded_ids: tuple[int, ...] = field(default=(), compare=False)
 
     @property
     def terms_by_kind(self) -> tuple[tuple[TermKind, tuple[str, ...]], ...]:
@@ -81,6 +81,17 @@ class ProjectFilter:
             (TermKind.TOPIC, self.topics),
         )
         return tuple((kind, keys) for kind, keys in keys_by_kind if keys)
+
+
+class HiddenReads(NamedTuple):
+    """Condition of the projects that a viewer has read and that a feed hides."""
+
+    since: datetime  # earliest last engagement
+    kinds: int  # `EngagementKind` bits, of which the engagement has one
+
+    def hides(self, feature: ProjectFeatures) -> bool:
+        """Return whether a project is hidden."""
+        return bool(feature.last_at and (feature.kinds or 0) & self.kinds and feature.last_at >= self.since)
 
 
 _CARD_COLUMNS = [getattr(Project, field.name) for field in fields(ProjectCard)]
@@ -149,8 +160,9 @@ def conditions(where: ProjectFilter) -> list[ColumnElement[bool]]:
         clauses.append(Project.created_at < where.created_before)
     if where.owner_id is not None:
         clauses.append(Project.owner_id == where.owner_id)
-    if where.exclude_keys:
-        clauses.append(Project.key.not_in(where.exclude_keys))
+    if where.excluded_ids:
+        excluded = bindparam("excluded", list(where.excluded_ids), type_=IntegerList(), unique=True)
+        clauses.append(~in_list(Project.id, excluded))
     for kind, keys in where.terms_by_kind:
         with_term = select(ProjectTerm.project_id).join(Term, Term.id == ProjectTerm.term_id)
         clauses.append(Project.id.in_(with_term.where(Term.kind == kind.value, Term.key.in_(keys))))

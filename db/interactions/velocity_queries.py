@@ -44,6 +44,7 @@ class TrendingProject:
 
     id: int
     key: str
+    owner_id: int | None
     terms: str | None
     age_h: float
 
@@ -101,6 +102,7 @@ def _with_velocity(*columns: Any) -> Select[Any]:
 _TRENDING = _with_velocity(
     Project.id,
     Project.key,
+    Project.owner_id,
     TERMS.label("terms"),
     _AGE_H.label("age_h"),
     *(count.label(name) for name, count in zip(ACTIVE_COLUMNS, _ACTIVE_COUNTS, strict=True)),
@@ -154,12 +156,19 @@ async def recently_popular(
     """
     actors = func.coalesce(_WALL_COUNTS[-1], 0.0)
     score = func.ln(1.0 + actors) + bindparam("likes_weight", type_=_REAL) * func.ln(1.0 + Project.like_count)
-    statement = (
-        select(*FEATURE_COLUMNS, null(), null(), null(), false(), false(), actors.label("actors"))
+    most_popular = (
+        select(Project.id, actors.label("actors"), score.label("score"))
         .outerjoin(DecayedCounters, DecayedCounters.project_id == Project.id)
         .where(PUBLIC, *conditions(where))
         .order_by(score.desc(), Project.created_at.desc(), Project.id.desc())
         .limit(limit)
+        .subquery("most_popular")
+    )
+    # The terms are read outside of the subquery, so that SQLite reads them of `limit` projects only.
+    statement = (
+        select(*FEATURE_COLUMNS, TERMS, null(), null(), false(), false(), most_popular.c.actors)
+        .join(most_popular, most_popular.c.id == Project.id)
+        .order_by(most_popular.c.score.desc(), Project.created_at.desc(), Project.id.desc())
     )
     rows = await database.fetch(statement, {"at_s": at.timestamp(), "likes_weight": likes_weight})
     return [ProjectFeatures(*row[:-1]) for row in rows], np.array([row.actors for row in rows], dtype=np.float64)

@@ -73,10 +73,17 @@ register_enum(
     "AdjustmentRule",
     "Why the rank of a project differs from the order of the scores.",
     {
-        "DIVERSITY": "Demoted because similar projects rank higher, or moved up because other projects were demoted.",
+        "DIVERSITY": (
+            "Demoted because similar projects rank higher, or because its owner or category reached its maximum share "
+            "of the page; or moved up because other projects were demoted."
+        ),
         "EXPLORATION": (
             "Placed at this rank to find out whether people like the project, or displaced by such a project "
             "(`blockedBy`)."
+        ),
+        "READ": (
+            "Demoted behind a page of projects that the viewer has not read, because the viewer has read this one; or "
+            "moved up because others were demoted so (`penalty` is 0)."
         ),
         "REMAINDER": "The project was not ranked and follows the ranked projects, newest first.",
     },
@@ -109,6 +116,7 @@ register_enum(
         "DISMISSED": "You dismissed the project.",
         "MUTED": "You muted its owner or one of its tools, categories or topics.",
         "WHERE": "The project does not match `where`.",
+        "READ": "You have read the project: viewed, opened, liked, saved, commented on or followed it.",
     },
 )
 register_enum(

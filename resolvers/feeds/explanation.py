@@ -158,12 +158,12 @@ class Adjustment(View):
     rule: Annotated[Rule, "The rule."]
     penalty: Annotated[
         float,
-        "The score that the rule subtracted. Within a page, the score minus the penalty falls from rank to rank, "
+        "The score that the rule subtracted. Within a page, the score minus the penalties falls from rank to rank, "
         "except where an owner or a category reached its maximum share of the page, or an exploration project was "
         "placed.",
     ]
-    from_rank: Annotated[int, "The rank in the order of scores, from 1."]
-    to_rank: Annotated[int, "The final rank, from 1."]
+    from_rank: Annotated[int, "The rank before the rule, from 1. For the first adjustment, the rank by score."]
+    to_rank: Annotated[int, "The rank after the rule, from 1. For the last adjustment, the final rank."]
 
     @computed(read="blocked_by")
     async def blocked_by(self, info: Info) -> LazyProject | None:
@@ -313,7 +313,7 @@ class Explanation(View):
         list[Contribution],
         "The contribution of each signal, largest first. They add up to `score`.",
     ]
-    adjustments: Annotated[list[Adjustment], "The changes of rank after scoring."]
+    adjustments: Annotated[list[Adjustment], "The changes of rank after scoring, in the order of their application."]
 
     @computed(_REASONS_COST, read="summary", needs=_reasons_needed)
     async def summary(self, info: Info) -> str:

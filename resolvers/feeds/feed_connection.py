@@ -19,7 +19,7 @@ from resolvers.common.descriptions import input_type
 from resolvers.common.errors import InvalidArgument, InvalidPage, as_sentence
 from resolvers.common.field_costs import Cost, Sharing, computed
 from resolvers.common.global_ids import edge_global_id, parse_edge_key
-from resolvers.common.relay import After, FeedAfter, FeedFirst, Node, PageInfo, page_info
+from resolvers.common.relay import FeedAfter, FeedFirst, Node, PageInfo, page_info
 from resolvers.common.views import View, view_type
 from resolvers.feeds.explanation import Explanation, ExplanationRow
 from resolvers.feeds.project import Project
@@ -33,6 +33,8 @@ from scoring.tunables import (
     MAX_BOOST_PLACES,  # noqa: F401 a docstring names it
     MAX_PAGE_SIZE,
     MAX_QUERY_LENGTH,
+    MAX_SAME_CATEGORY,  # noqa: F401 as MAX_BOOST_PLACES
+    MAX_SAME_OWNER,  # noqa: F401
     SEARCH_ALPHA,
 )
 from scoring.use_cases.platform_keys import is_valid_key
@@ -130,7 +132,7 @@ class FeedEdge(Node, View):
         strawberry.ID,
         "The global id of this rank in this ranking. `node(id:)` returns the edge with the numbers of this ranking. "
         "The ranking expires half an hour after its last use; the error is then SNAPSHOT_EXPIRED. For an edge of "
-        "another viewer's personal ranking, the error is FOREIGN_ID. Edges of `newest` do not expire.",
+        "another viewer's personal ranking, the error is FOREIGN_ID.",
     ]
     cursor: Annotated[str, "The cursor of the edge, to pass as `after`."]
     rank: Annotated[int, "The rank in the whole feed, from 1."]
@@ -189,7 +191,7 @@ class FeedConnection(View):
     ranked_count: Annotated[
         int | None,
         "The number of ranked projects. `forYou`, `popular` and `trending` continue with all other projects, "
-        "newest first. Null for `newest`, which is not ranked.",
+        "newest first. Null for `newest`, which is ordered by time.",
     ]
     kind: Annotated[FeedKind, "The feed."]
     strategy: Annotated[
@@ -218,8 +220,9 @@ class FeedQuery:
     ) -> FeedConnection | None:
         """Projects ranked for you by your interests and interactions.
 
-        If nothing is known about you, returns the popular projects. Excludes your own projects, dismissed projects, and
-        projects with a muted owner, tool, category or topic. Null only on error.
+        If nothing is known about you, returns the popular projects. Excludes your own projects, dismissed projects,
+        projects with a muted owner, tool, category or topic, and projects that you have read in the last days, unless
+        you have read all others too (see `PersonalizationSettings.showRead`). Null only on error.
         """
         return await serve_feed(info, info.context.feeds.for_you, first, after, where, personal=True)
 
@@ -229,8 +232,9 @@ class FeedQuery:
     ) -> FeedConnection | None:
         """Popular projects, the same for everybody.
 
-        The score is a weighted sum of the logarithms of the number of recent visitors and of the number of likes. Null
-        only on error.
+        The score is a weighted sum of the logarithms of the number of recent visitors and of the number of likes. A
+        page has at most {MAX_SAME_OWNER} projects of one owner and {MAX_SAME_CATEGORY} of one category while others are
+        left. Null only on error.
         """
         return await serve_feed(info, info.context.feeds.popular, first, after, where)
 
@@ -246,7 +250,9 @@ class FeedQuery:
         """Projects with many recent visitors for their age. A visit changes the feed within two seconds.
 
         Your interests move a project by at most {MAX_BOOST_PLACES} ranks, unless the operator has set another maximum
-        (TRENDING_MAX_SHIFT). Projects without visitors follow, newest first. Null only on error.
+        (TRENDING_MAX_SHIFT). A page has at most {MAX_SAME_OWNER} projects of one owner and {MAX_SAME_CATEGORY} of one
+        category while others are left. What you have read is not hidden. Projects without visitors follow, newest
+        first. Null only on error.
         """
 
         async def serve(viewer: Viewer, first: int, after: str | None, where: ProjectFilter, needs: PageNeeds) -> Page:
@@ -256,9 +262,12 @@ class FeedQuery:
 
     @computed(Cost(300, 2, "first", MAX_PAGE_SIZE, is_prefetching=True), sharing=Sharing.PUBLIC)
     async def newest(
-        self, info: Info, first: FeedFirst = DEFAULT_PAGE_SIZE, after: After = None, where: Where = None
+        self, info: Info, first: FeedFirst = DEFAULT_PAGE_SIZE, after: FeedAfter = None, where: Where = None
     ) -> FeedConnection | None:
-        """All projects, latest first. Null only on error."""
+        """All projects, latest first, with at most {MAX_SAME_OWNER} of one owner on a page while others are left.
+
+        Explanations show which projects were moved. Null only on error.
+        """
         return await serve_feed(info, info.context.feeds.newest, first, after, where)
 
     @computed(Cost(430, 2, "first", MAX_PAGE_SIZE, is_prefetching=True))
@@ -341,8 +350,8 @@ async def edge_by_key(info: Info, key: str) -> FeedEdge | None:
     Raises `RequestError` if the key is invalid, belongs to another viewer, or its ranking has expired.
     """
     feed, cursor = parse_edge_key(key)
-    loaders, is_stored = info.context.loaders, feed is not FeedKind.NEWEST
-    snapshot = await loaders.snapshots_by_id.load(cursor.snapshot_id) if is_stored else None
+    loaders = info.context.loaders
+    snapshot = await loaders.snapshots_by_id.load(cursor.snapshot_id)
     try:
         entry = entry_at(feed, cursor, snapshot, await info.context.viewer())
     except InvalidPageRequest as error:

@@ -27,10 +27,13 @@ from scoring.ranking import Page
 from scoring.tunables import MAX_PAGE_SIZE
 
 if TYPE_CHECKING:
-    from resolvers.feeds.feed_connection import FeedConnection
+    from resolvers.feeds.feed_connection import FeedConnection, ProjectFilterInput
 
 LazyFeed = Annotated["FeedConnection", strawberry.lazy("resolvers.feeds.feed_connection")]
 """Lazy type, because feeds contain projects, and a project has a feed of similar projects."""
+
+LazyFilter = Annotated["ProjectFilterInput", strawberry.lazy("resolvers.feeds.feed_connection")]
+"""Lazy type, because the module of the filter imports this one."""
 
 MAX_ACTIVITY_DAYS = 90
 """The maximum number of days of activity, a quarter."""
@@ -177,14 +180,20 @@ class Project(Node, View):
         return None if scored is None else Explanation.of(ExplanationRow(scored, ProjectFilter()))
 
     @computed(Cost(250, 2, "first", MAX_PAGE_SIZE, is_prefetching=True))
-    async def similar(self, info: Info, first: FeedFirst = 10, after: FeedAfter = None) -> LazyFeed | None:
+    async def similar(
+        self,
+        info: Info,
+        first: FeedFirst = 10,
+        after: FeedAfter = None,
+        where: Annotated[LazyFilter | None, "A filter of the feed."] = None,
+    ) -> LazyFeed | None:
         """The most similar projects, best first. Null only on error."""
         from resolvers.feeds import feed_connection  # noqa: PLC0415 (the types of the two modules refer to each other)
 
         async def serve(viewer: Viewer, first: int, after: str | None, where: ProjectFilter, needs: PageNeeds) -> Page:
             return await info.context.feeds.similar(viewer, self.row.content.id, first, after, where, needs)
 
-        return await feed_connection.serve_feed(info, serve, first, after, None, default=10)
+        return await feed_connection.serve_feed(info, serve, first, after, where, default=10)
 
     async def _load_activity(self, info: Info, days: int | None) -> list[int]:
         days = DEFAULT_ACTIVITY_DAYS if days is None else days

@@ -61,6 +61,7 @@ class PersonalizationSettingsInput:
     learn_from_views: Annotated[bool | None, viewer.LEARN_FROM_VIEWS] = None
     learn_from_likes: Annotated[bool | None, viewer.LEARN_FROM_LIKES] = None
     social_signals: Annotated[bool | None, viewer.SOCIAL_SIGNALS] = None
+    show_read: Annotated[bool | None, viewer.SHOW_READ] = None
     discovery: Annotated[int | None, viewer.DISCOVERY] = None
 
 

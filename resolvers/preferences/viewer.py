@@ -18,6 +18,7 @@ from resolvers.common.field_costs import Cost, computed
 from resolvers.common.global_ids import bad_cursor, decode_cursor, encode_cursor, viewer_global_id
 from resolvers.common.relay import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, After, Connection, First, validate_first
 from resolvers.common.user_errors import UserError, attempt
+from scoring.tunables import READ_HIDDEN_DAYS
 
 PERSONALIZED = "Whether feeds use your profile. If not, `forYou` is the popular feed; mutes still apply."
 USE_INTERESTS = "Whether interests influence the ranking: stated interests, onboarding answers and learned interests."
@@ -25,6 +26,12 @@ LEARN_FROM_VIEWS = "Whether views and clicks influence the ranking."
 LEARN_FROM_LIKES = "Whether likes, saves, comments and follows influence the ranking."
 SOCIAL_SIGNALS = (
     "Whether interactions of other people influence the ranking: visitors, and likes of people with similar taste."
+)
+SHOW_READ = (
+    "Whether `forYou` shows projects that you have read like others. If not, it hides a project for "
+    f"{READ_HIDDEN_DAYS} days after your last interaction, unless the operator has set another time "
+    "(READ_HIDDEN_DAYS), and ranks it behind a page of unread projects afterwards. If `learnFromViews` is off, views "
+    "and clicks do not hide a project."
 )
 DISCOVERY = (
     "The preference between familiar (0) and new (100) tools, categories and topics. 50 is neutral. Explanations "
@@ -44,6 +51,7 @@ class PersonalizationSettings:
     learn_from_views: Annotated[bool, LEARN_FROM_VIEWS]
     learn_from_likes: Annotated[bool, LEARN_FROM_LIKES]
     social_signals: Annotated[bool, SOCIAL_SIGNALS]
+    show_read: Annotated[bool, SHOW_READ]
     discovery: Annotated[int, DISCOVERY]
 
 

@@ -2,6 +2,8 @@
 
 Maximal marginal relevance (Carbonell & Goldstein, 1998) with the similarity of owners, categories and tools instead of
 vectors. The re-ranking takes 2-3 ms for the first 300 ranks. With the vectors of 2,000 candidates it would take 115 ms.
+
+`spread` applies only the limits of owner and category, to 1,000 projects in 2 ms (`python -m bench.ranking blend`).
 """
 
 from collections.abc import Mapping
@@ -85,6 +87,54 @@ def diversify(
     }
     placed = set(order)
     return order + [index for index in range(score.size) if index not in placed], changes
+
+
+def spread(
+    attributes: DiversityAttributes, ranks: int = tunables.DIVERSITY_DEPTH
+) -> tuple[list[int], dict[int, RankChange]]:
+    """Re-rank so that no owner and no category exceeds its limit on a page while other projects are left.
+
+    `attributes` are those of (n,) projects in score order. Each of the first `ranks` ranks gets the first project, of
+    all n, whose owner and categories are below their limits; the other projects follow by score. A change has no
+    penalty. The blocker of a project that was moved down is the last project of the same owner or category at a higher
+    rank. Returns order and changes as `diversify` does.
+    """
+    n, window = attributes.owners.size, tunables.DIVERSITY_WINDOW
+    members, groups_of, limits = _limited_groups(attributes)
+    if not limits:
+        return list(range(n)), {}
+    on_page, last_of = [0] * len(limits), [-1] * len(limits)
+    full_groups = np.zeros(n, np.int64)  # number of groups of each project that have reached their limit
+    is_left = np.ones(n, np.bool_)
+    first_left = 0  # first project by score that has no rank yet
+    order: list[int] = []
+    changes: dict[int, RankChange] = {}
+    for rank in range(min(n, ranks)):
+        if rank >= window:
+            for group in groups_of[order[rank - window]]:
+                if on_page[group] == limits[group]:
+                    full_groups[members[group]] -= 1
+                on_page[group] -= 1
+        chosen = first_left
+        if full_groups[chosen]:
+            chosen += int(((full_groups[chosen:] == 0) & is_left[chosen:]).argmax())  # 0 if all are blocked
+        if rank != chosen:
+            blocker = max((last_of[group] for group in groups_of[chosen]), default=-1) if rank > chosen else -1
+            changes[chosen] = RankChange(chosen + 1, rank + 1, 0, order[blocker] if blocker >= 0 else -1)
+        order.append(chosen)
+        is_left[chosen] = False
+        while first_left < n and not is_left[first_left]:
+            first_left += 1
+        for group in groups_of[chosen]:
+            last_of[group] = rank
+            on_page[group] += 1
+            if on_page[group] == limits[group]:
+                full_groups[members[group]] += 1
+    for index in np.flatnonzero(is_left).tolist():
+        order.append(index)
+        if index != len(order) - 1:
+            changes[index] = RankChange(index + 1, len(order), 0, -1)
+    return order, changes
 
 
 def similarity(attributes: DiversityAttributes) -> Matrix:

@@ -19,12 +19,16 @@ class Filter(StrEnum):
     DISMISSED = "dismissed"
     MUTED = "muted"
     WHERE = "where"
+    READ = "read"
 
 
 def removing_filter(
     feature: ProjectFeatures, user_id: int | None, where: ProjectFilter, terms: TermGroups
 ) -> Filter | None:
-    """Return the first filter that removes a candidate, or None. `user_id` owns the projects that `OWN` removes."""
+    """Return the first filter that removes a candidate, or None. `user_id` owns the projects that `OWN` removes.
+
+    `READ` is not among them, because read projects are hidden only while others are left.
+    """
     filters = (
         (Filter.PRIVATE, feature.private),
         (Filter.ARCHIVED, feature.archived),

@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from db.catalog.project_cards import ProjectFeatures, ProjectFilter, read_features, term_ids
+from db.catalog.project_cards import HiddenReads, ProjectFilter, read_features, term_ids
 from db.errors import Store, StoreUnavailable
 from db.models import FeedKind, TermKind
 from db.stores import Stores
@@ -23,11 +23,12 @@ from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS
 from scoring.mathematics.exploration import diversify_and_explore, draw, exploration_seed, under_exposed
 from scoring.mathematics.signals import Floats, Integers, Signal
 from scoring.models.model_presets import ONBOARDING
-from scoring.pipelines.candidate_sources import gather_candidates, likes_by_neighbors
+from scoring.pipelines.candidate_sources import Candidates, gather_candidates, likes_by_neighbors
 from scoring.pipelines.feed_filters import TermGroups, removing_filter
 from scoring.profiles import negative_feedback
 from scoring.profiles.model_preferences import apply_preferences, learnable_kinds, switched_off
 from scoring.profiles.negative_feedback import NegativeFeedback, load_negative_feedback
+from scoring.profiles.read_projects import hidden_ids, hidden_reads, read_penalty, record_demotions
 from scoring.profiles.viewer_profile import Profile
 from scoring.ranking import Ranking, ScoredProject, Strategy, adjustments_of, distinct_stores
 
@@ -41,22 +42,37 @@ async def rank(
     deadlines: Deadlines = SERVING,
     exploration: float = tunables.EXPLORATION_SHARE,
     ranks: int = tunables.DIVERSITY_DEPTH,
+    read_hidden_days: float = tunables.READ_HIDDEN_DAYS,
 ) -> Ranking:
     """Rank the candidates for a viewer. The number of store calls does not depend on the number of candidates.
 
     A viewer with onboarding answers and no history is ranked by `ONBOARDING` instead of `model`. A share `exploration`
     of the ranks goes to under-exposed projects. Only the first `ranks` ranks are diversified; fewer cost less.
+
+    Projects that the viewer read in the last `read_hidden_days` days are left out, unless no other is left. Other read
+    projects are demoted. 0 days and the viewer's preference `show_read` turn both off.
     """
     terms = await term_ids(stores.database, where)
-    candidates = await gather_candidates(stores, profile, where, terms, at, deadlines)
-    table = await _candidate_table(stores, profile, candidates.ids, where, terms, at)
+    hidden = hidden_reads(profile, read_hidden_days, at)
+    demotes = hidden is not None
+    candidates, table = await _candidates(stores, profile, where, terms, at, deadlines, hidden)
+    if hidden is not None and not table.n and hidden_ids(profile, hidden):
+        hidden = None
+        candidates, table = await _candidates(stores, profile, where, terms, at, deadlines, hidden)
     scored = await _score(stores, profile, table, model, at, deadlines, candidates.neighbor_likes, candidates.degraded)
     score = scores(scored.contributions)
-    best = order_by_score(score, table.keys)[: tunables.SNAPSHOT_RANKS]
+    is_read = (table.read_at >= 0) & demotes
+    penalty = read_penalty(score, is_read)
+    lowered = score - penalty * is_read
+    best = order_by_score(lowered, table.keys)[: tunables.SNAPSHOT_RANKS]
     eligible = under_exposed(table.age_days, table.likes, table.viewed_at, table.liked)[best]
     drawn = draw(eligible, table.ids[best], exploration_seed(profile.viewer.actor_id or 0, at.date()), exploration)
-    order, changes = diversify_and_explore(score[best], table.diversity_attributes(best), drawn, ranks=ranks)
-    return replace(scored.take(best[order]), adjustments=adjustments_of(changes, table.ids[best], drawn))
+    order, changes = diversify_and_explore(lowered[best], table.diversity_attributes(best), drawn, ranks=ranks)
+    adjustments = adjustments_of(changes, table.ids[best], drawn)
+    if is_read.any():
+        rank_by_score = np.argsort(order_by_score(score[best], table.keys[best])) + 1
+        adjustments = record_demotions(adjustments, order, rank_by_score, is_read[best], penalty)
+    return replace(scored.take(best[order]), adjustments=adjustments, hidden=hidden)
 
 
 async def explain(
@@ -149,31 +165,38 @@ def signal_matrix(
     return np.column_stack([computed[signal]() for signal in model.signals])
 
 
-async def _candidate_table(
-    stores: Stores, profile: Profile, ids: Integers, where: ProjectFilter, terms: TermGroups, at: datetime
-) -> FeatureTable:
-    """Return the features of the candidates that no filter removes."""
-    kinds = learnable_kinds(profile.preferences)
+async def _candidates(
+    stores: Stores,
+    profile: Profile,
+    where: ProjectFilter,
+    terms: TermGroups,
+    at: datetime,
+    deadlines: Deadlines,
+    hidden: HiddenReads | None,
+) -> tuple[Candidates, FeatureTable]:
+    """Return the candidates, and the features of those that no filter removes and that are not hidden."""
+    if hidden is not None:  # the quotas of the sources go to other projects
+        where = replace(where, excluded_ids=(*where.excluded_ids, *hidden_ids(profile, hidden)))
+    candidates = await gather_candidates(stores, profile, where, terms, at, deadlines)
+    kinds, excluded = learnable_kinds(profile.preferences), profile.exclusions.projects
     if profile.columns is not None:
-        kept = profile.columns.without_filtered(ids, where, terms)
-        return profile.columns.feature_table(kept, at, kinds, profile.exclusions.projects)
-    features = await _features(stores, ids.tolist(), profile)
-    user_id = profile.viewer.user_id
-    return feature_table([f for f in features if removing_filter(f, user_id, where, terms) is None], at, kinds)
+        kept = profile.columns.without_filtered(candidates.ids, where, terms)
+        return candidates, profile.columns.feature_table(kept, at, kinds, excluded)
+    features = await read_features(stores.database, candidates.ids.tolist(), profile.viewer.actor_id)
+    kept_features = [
+        feature
+        for feature in features
+        if removing_filter(feature, profile.viewer.user_id, where, terms) is None
+        and not (hidden is not None and hidden.hides(feature))
+    ]
+    return candidates, feature_table(kept_features, at, kinds, excluded)
 
 
 async def _table(stores: Stores, profile: Profile, ids: Sequence[int], at: datetime) -> FeatureTable:
-    kinds = learnable_kinds(profile.preferences)
+    kinds, excluded = learnable_kinds(profile.preferences), profile.exclusions.projects
     if profile.columns is not None and profile.columns.hold(ids):
-        return profile.columns.feature_table(np.array(ids, np.int64), at, kinds, profile.exclusions.projects)
-    return feature_table(await _features(stores, ids, profile), at, kinds)
-
-
-async def _features(stores: Stores, ids: Sequence[int], profile: Profile) -> list[ProjectFeatures]:
-    """Read projects, without the viewer's engagement where the profile excludes it."""
-    features = await read_features(stores.database, ids, profile.viewer.actor_id)
-    excluded = profile.exclusions.projects
-    return [replace(feature, kinds=None, last_at=None) if feature.id in excluded else feature for feature in features]
+        return profile.columns.feature_table(np.array(ids, np.int64), at, kinds, excluded)
+    return feature_table(await read_features(stores.database, ids, profile.viewer.actor_id), at, kinds, excluded)
 
 
 def _lagging(profile: Profile, at: datetime) -> tuple[Store, ...]:

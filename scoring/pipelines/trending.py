@@ -1,4 +1,4 @@
-"""Trending: decayed actors relative to age, with a small bounded boost for the viewer's interests."""
+"""Trending: decayed actors relative to age, spread by owner and category, with a small boost for interests."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -11,12 +11,13 @@ from db.actors.users import Viewer
 from db.catalog.project_cards import ProjectFilter
 from db.database.engine import Database
 from db.interactions.velocity_queries import trending_projects
-from db.models import FeedKind
+from db.models import FeedKind, TermKind
 from db.trend_constants import TrendConstants
 from scoring import tunables
 from scoring.features import incidences
 from scoring.mathematics import signals
 from scoring.mathematics.additive_model import order_by_score, scores
+from scoring.mathematics.diversity import DiversityAttributes
 from scoring.mathematics.signals import MILLIONTHS, Signal
 from scoring.mathematics.velocity import (
     DEFAULT_TREND_CONSTANTS,
@@ -78,8 +79,9 @@ async def rank(
     contributions = np.rint(score_parts(actors, ages_h, window_constants) * MILLIONTHS).astype(np.int64)
     score_order = order_by_score(scores(contributions), keys)
     order, values, contributions = score_order, values[score_order], contributions[score_order]
+    terms = incidences([project.terms for project in projects])
     if profile is not None and projects:
-        project_terms = signals.union(incidences([projects[index].terms for index in score_order]).values())
+        project_terms = signals.union(terms.values()).take(score_order)
         interest_match = signals.explicit_preferences(project_terms, profile.interest_terms, profile.interest_values)
         boost = np.rint(tunables.TRENDING_BOOST * interest_match * MILLIONTHS).astype(np.int64)
         bounded_boosts = bounded_boost(scores(contributions), boost, max_boost_places)
@@ -87,7 +89,9 @@ async def rank(
         contributions = np.column_stack([contributions, bounded_boosts])
         boosted_order = order_by_score(scores(contributions), keys[score_order])
         order, values, contributions = score_order[boosted_order], values[boosted_order], contributions[boosted_order]
-    return Ranking(
+    owners = np.array([-1 if project.owner_id is None else project.owner_id for project in projects], dtype=np.int64)
+    attributes = DiversityAttributes(owners, terms[TermKind.CATEGORY], terms[TermKind.TOOL]).take(order)
+    ranking = Ranking(
         kind=FeedKind.TRENDING,
         strategy=Strategy.VELOCITY,
         model=model_name(window),
@@ -97,6 +101,7 @@ async def rank(
         contributions=contributions,
         generated_at=at,
     )
+    return ranking.spread(attributes)
 
 
 async def interests(database: Database, viewer: Viewer) -> Profile | None:

@@ -76,13 +76,13 @@ class ViewerColumns:
     def feature_table(
         self, ids: Integers, at: datetime, kinds: EngagementKind, excluded: frozenset[int]
     ) -> FeatureTable:
-        """Return the features of projects. Only `kinds` of the viewer's engagement count, without `excluded` ids."""
+        """Return the features of projects as `scoring.features.feature_table` does."""
         projects, state = self.columns.projects, self.state
         rows = projects.rows_of(ids)
-        counted = (state.engaged_kinds & int(kinds)) * ~np.isin(state.engaged, list(excluded))
         order = np.argsort(state.engaged)
-        engaged = state.engaged[order]
-        at_s = np.where(counted > 0, state.engaged_at_us / MICROSECONDS, 0.0)[order]
+        engaged, read_kinds = state.engaged[order], state.engaged_kinds[order] & int(kinds)
+        is_counted = ~np.isin(engaged, list(excluded))
+        at_s = np.where(read_kinds > 0, state.engaged_at_us[order] / MICROSECONDS, -1.0)
         index, terms = projects.terms_of(rows)
         kind_of = projects.kind_of_term[terms]
         return FeatureTable(
@@ -95,9 +95,17 @@ class ViewerColumns:
                 kind: Incidence(rows.size, index[kind_of == number], terms[kind_of == number])
                 for number, kind in enumerate(KINDS)
             },
-            viewed_at=look_up(ids, engaged, at_s),
-            liked=look_up(ids, engaged, ((counted & int(EngagementKind.LIKE)) > 0)[order].astype(np.float64)) > 0,
+            viewed_at=look_up(ids, engaged, np.maximum(at_s, 0.0) * is_counted),
+            liked=look_up(ids, engaged, ((read_kinds & int(EngagementKind.LIKE)) * is_counted).astype(np.float64)) > 0,
+            read_at=look_up(ids, engaged, at_s + 1.0) - 1.0,
         )
+
+    def read_since(self, since: datetime, kinds: EngagementKind) -> list[int]:
+        """Return the projects that the viewer engaged with by one of `kinds`, the last time since `since`."""
+        state = self.state
+        is_read = ((state.engaged_kinds & int(kinds)) > 0) & (state.engaged_at_us >= microseconds(since))
+        ids: list[int] = state.engaged[is_read].tolist()
+        return ids
 
     async def neighbor_lists(self, history: Sequence[int]) -> dict[int, NeighborList]:
         """Read the neighbor lists of projects, each once."""

@@ -15,16 +15,17 @@ from db.catalog.project_cards import Keyset, ProjectFilter
 from db.errors import Store
 from db.models import FeedKind
 from db.page_projects import NO_NEEDS, PageNeeds, PageProjects, PageRow
+from db.time_units import MICROSECONDS, microseconds, time_of
 from scoring import tunables
 from scoring.errors import FirstOutOfRange, ForeignPosition, SnapshotExpired, UnknownPosition
-from scoring.mathematics.signals import MILLIONTHS, Signal
+from scoring.mathematics.signals import Signal
 from scoring.ranking import Adjustment, Page, PageEntry, Ranking, Rule, ScoredProject, Strategy
 from scoring.snapshots.feed_cursors import Cursor
-from scoring.snapshots.snapshot_store import RankingSnapshot, new_id
+from scoring.snapshots.snapshot_store import RankingSnapshot
 
 _EXTRA_RANKS = 20  # ranks read beyond the page; if more are not visible, the page needs a second statement
 
-_FEEDS_WITH_UNRANKED = (FeedKind.FOR_YOU, FeedKind.POPULAR, FeedKind.TRENDING)
+_FEEDS_WITH_UNRANKED = (FeedKind.FOR_YOU, FeedKind.POPULAR, FeedKind.TRENDING, FeedKind.NEWEST)
 """Feeds that continue with unranked projects. Other feeds end with their last rank, as a search does."""
 
 _BY_NAME = (FeedKind.SEARCH, FeedKind.SIMILAR)
@@ -128,39 +129,23 @@ async def cut(
         snapshot.id,
         ranking.generated_at,
         ranking.degraded,
-        ranking.ids.size,
+        None if ranking.kind is FeedKind.NEWEST else ranking.ids.size,
         referenced,
     )
-
-
-async def newest_page(projects: PageProjects, request: PageRequest, at: datetime) -> Page:
-    """Cut a page of the newest projects. The cursor alone holds the position. Raises as `cut`."""
-    snapshot_id = request.after.snapshot_id if request.after else new_id()
-    rows = await projects.read_newest(
-        request.first + 1, request.viewer, after=request.creation_position, where=request.where
-    )
-    entries = [
-        _Visible(PageEntry(rank, Cursor(snapshot_id, rank, row.keyset).encode(), _by_creation(row.keyset)), row)
-        for rank, row in enumerate(rows, start=request.rank + 1)
-    ]
-    return await _page(projects, request, at, entries, Strategy.NEWEST, "newest", snapshot_id, at)
 
 
 def entry_at(kind: FeedKind, cursor: Cursor, snapshot: RankingSnapshot | None, viewer: Viewer) -> PageEntry:
     """Return the entry of a feed at a cursor.
 
-    An unranked project has no contributions. An entry of `newest`, which stores no ranking, is read from its cursor
-    alone. Raises `SnapshotExpired` if the snapshot has expired (`snapshot` is None), `ForeignPosition` if it belongs to
-    another viewer, and `UnknownPosition` if it has no such rank.
+    An unranked project has no contributions, except in `newest`. Raises `SnapshotExpired` if the snapshot has expired
+    (`snapshot` is None), `ForeignPosition` if it belongs to another viewer, and `UnknownPosition` if it has no such
+    rank.
     """
-    if kind is FeedKind.NEWEST:
-        scored = None if cursor.creation_position is None else _by_creation(cursor.creation_position)
-    elif snapshot is None:
+    if snapshot is None:
         raise SnapshotExpired("the ranking of this edge has expired; request the feed again")
-    elif not snapshot.is_for(viewer):
+    if not snapshot.is_for(viewer):
         raise ForeignPosition("this edge belongs to another viewer's ranking; request the feed again")
-    else:
-        scored = _scored_at(kind, cursor, snapshot.ranking)
+    scored = _scored_at(kind, cursor, snapshot.ranking)
     if scored is None:
         raise UnknownPosition("the ranking has no such edge; pass the id of an edge unchanged")
     return PageEntry(cursor.rank, cursor.encode(), scored)
@@ -176,7 +161,7 @@ def _scored_at(kind: FeedKind, cursor: Cursor, ranking: Ranking) -> ScoredProjec
         and cursor.rank > ranking.ids.size
         and cursor.creation_position.id not in ranking.ids
     )
-    return _unranked(cursor.creation_position.id, cursor.rank) if is_unranked else None
+    return _unranked(kind, cursor.creation_position, cursor.rank) if is_unranked else None
 
 
 async def _entries(
@@ -212,12 +197,18 @@ async def _unranked_entries(
 ) -> AsyncIterator[_Visible]:
     """Yield the unranked projects that are not newer than the snapshot, newest first."""
     ranked, limit = snapshot.ranking.ids.tolist(), request.first + _EXTRA_RANKS
-    rank, position = len(ranked), Keyset(snapshot.ranking.generated_at, _LAST_ID)
+    rank, position = len(ranked), _last_creation(snapshot.ranking)
     if request.creation_position is not None:
         rank, position = request.rank, request.creation_position
     while True:
         rows = await projects.read_newest(
-            limit, request.viewer, after=position, where=request.where, excluded_ids=ranked
+            limit,
+            request.viewer,
+            after=position,
+            where=request.where,
+            excluded_ids=ranked,
+            hidden=snapshot.ranking.hidden,
+            at=snapshot.ranking.generated_at,
         )
         for row in rows:
             position = row.keyset
@@ -225,18 +216,25 @@ async def _unranked_entries(
                 continue
             rank += 1
             cursor = Cursor(snapshot.id, rank, position)
-            yield _Visible(PageEntry(rank, cursor.encode(), _unranked(row.id, rank)), row)
+            yield _Visible(PageEntry(rank, cursor.encode(), _unranked(request.kind, position, rank)), row)
         if len(rows) < limit:
             return
 
 
-def _by_creation(position: Keyset) -> ScoredProject:
-    seconds = position.created_at.timestamp()
-    return ScoredProject(position.id, (Signal.CREATED_AT,), (seconds,), (round(seconds * MILLIONTHS),))
+def _last_creation(ranking: Ranking) -> Keyset:
+    """Return the position by time of creation after which the unranked projects start: in `newest`, the oldest rank."""
+    if ranking.kind is not FeedKind.NEWEST or not ranking.ids.size:
+        return Keyset(ranking.generated_at, _LAST_ID)
+    created_us, id_ = min(zip(ranking.contributions[:, 0].tolist(), ranking.ids.tolist(), strict=True))
+    return Keyset(time_of(created_us), id_)
 
 
-def _unranked(project_id: int, rank: int) -> ScoredProject:
-    return ScoredProject(project_id, (), (), (), (Adjustment(Rule.UNRANKED, 0, None, rank, rank),))
+def _unranked(kind: FeedKind, position: Keyset, rank: int) -> ScoredProject:
+    """Return a project that follows the ranked ones. In `newest`, its score is the time of creation as theirs is."""
+    if kind is FeedKind.NEWEST:
+        created_us = microseconds(position.created_at)
+        return ScoredProject(position.id, (Signal.CREATED_AT,), (created_us / MICROSECONDS,), (created_us,))
+    return ScoredProject(position.id, (), (), (), (Adjustment(Rule.UNRANKED, 0, None, rank, rank),))
 
 
 async def _page(

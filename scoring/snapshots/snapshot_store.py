@@ -28,7 +28,7 @@ from db.cache import names
 from db.cache.base import Cache, Entry
 from db.cache.lru_cache import LruCache
 from db.cache.single_flight import Computed, get_or_compute, put_computed
-from db.catalog.project_cards import ProjectFilter
+from db.catalog.project_cards import HiddenReads, ProjectFilter
 from db.errors import Store, StoreUnavailable
 from db.models import FeedKind
 from scoring import tunables
@@ -47,7 +47,7 @@ EXTEND_EVERY_S = 60.0
 
 POINTER_KEPT_S = 5.0
 
-_FORMAT = 6  # version of the layout; a body of another version counts as expired
+_FORMAT = 7  # version of the layout; a body of another version counts as expired
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,10 +270,12 @@ def encode(snapshot: RankingSnapshot) -> bytes:
             "at": ranking.generated_at,
             "degraded": ranking.degraded,
             "n": ranking.ids.size,
-            "adjustments": [[index, *adjustment] for index, adjustment in ranking.adjustments.items()],
+            "value_type": ranking.values.dtype.str,
+            "adjustments": [[index, *change] for index, changes in ranking.adjustments.items() for change in changes],
+            "hidden": None if ranking.hidden is None else [*ranking.hidden],
         }
     )
-    parts = (ranking.ids.astype("<i8"), ranking.contributions.astype("<i8"), ranking.values.astype("<f4"))
+    parts = (ranking.ids.astype("<i8"), ranking.contributions.astype("<i8"), ranking.values)
     return b"".join([len(header).to_bytes(4, "little"), header, *(part.tobytes() for part in parts)])
 
 
@@ -295,12 +297,19 @@ def _filter(fields: Mapping[str, Any]) -> ProjectFilter:
     return ProjectFilter(**arguments, owner_id=fields["owner_id"])
 
 
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
 def _ranking(header: Mapping[str, Any], body: bytes, start: int) -> Ranking:
     n, signals = header["n"], tuple(Signal(name) for name in header["signals"])
     k = len(signals)
     ids = np.frombuffer(body, "<i8", n, start)
     contributions = np.frombuffer(body, "<i8", n * k, start + 8 * n)
-    values = np.frombuffer(body, "<f4", n * k, start + 8 * n * (1 + k))
+    values = np.frombuffer(body, header["value_type"], n * k, start + 8 * n * (1 + k))
+    adjustments: dict[int, tuple[Adjustment, ...]] = {}
+    for index, rule, *rest in header["adjustments"]:
+        adjustments[index] = (*adjustments.get(index, ()), Adjustment(Rule(rule), *rest))
     return Ranking(
         kind=FeedKind(header["kind"]),
         strategy=Strategy(header["strategy"]),
@@ -309,8 +318,9 @@ def _ranking(header: Mapping[str, Any], body: bytes, start: int) -> Ranking:
         ids=ids,
         values=values.reshape(n, k),
         contributions=contributions.reshape(n, k),
-        adjustments={index: Adjustment(Rule(rule), *rest) for index, rule, *rest in header["adjustments"]},
-        generated_at=datetime.fromisoformat(header["at"]).astimezone(UTC),
+        adjustments=adjustments,
+        hidden=None if header["hidden"] is None else HiddenReads(_time(header["hidden"][0]), header["hidden"][1]),
+        generated_at=_time(header["at"]),
         degraded=tuple(Store(name) for name in header["degraded"]),
         query=header["query"],
         switched_off=frozenset(Signal(name) for name in header["off"]),

@@ -44,6 +44,20 @@ async def test_what_may_be_used_is_remembered_by_the_gateway(open_page):
     await expect(panel.get_by_role("switch", name="Use other people's activity")).not_to_be_checked()
 
 
+async def test_read_projects_come_back_with_a_switch(open_page):
+    page = await open_page("/", viewer="beatriz-virtanen")
+    panel = await open_panel(page)
+    show_read = panel.get_by_role("switch", name="Show what I've already read")
+    await expect(show_read).not_to_be_checked()
+    hidden = set(await keys(page))
+    async with answer_to(page, "ChangeSettings"):
+        await show_read.click()
+    other = await open_page("/", viewer="beatriz-virtanen")
+    assert set(await keys(other)) - hidden
+    panel = await open_panel(other)
+    await expect(panel.get_by_role("switch", name="Show what I've already read")).to_be_checked()
+
+
 async def test_an_interest_that_is_removed_stays_away(open_page):
     page = await open_page("/", viewer="quiz")
     panel = await open_panel(page)

@@ -1,16 +1,19 @@
 """Why a project is not on the page: each stage at which it can fall out, and nothing of what is not yours to see."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import update
 
 from db.models import InteractionType, Project
+from scoring import tunables
 from scoring.use_cases.unit_of_work import Caller
 from tests.resolvers.conftest import ANONYMOUS_VIEWER, Graph, assert_plain, user
+from tests.world import BEGIN
 
 WHY_NOT = """query ($key: String!, $where: ProjectFilter) { whyNot(key: $key, where: $where) {
-  outcome summary filter rank rankByScore rankedCount degraded project { key } mutes { kind key }
+  outcome summary filter rank rankByScore rankedCount readAt hiddenUntil degraded project { key } mutes { kind key }
   explanation { score contributions { signal { name } contribution } adjustments { fromRank toRank } } } }"""
 
 
@@ -57,7 +60,15 @@ async def test_each_filter_says_that_it_was_the_one(graph: Graph) -> None:
     assert (dismissed["outcome"], dismissed["filter"], dismissed["rank"]) == ("FILTERED", "DISMISSED", None)
     narrowed = await why_not(graph, "p0003", ada, categories=["painting"])
     assert (narrowed["outcome"], narrowed["filter"]) == ("FILTERED", "WHERE")
-    assert (await why_not(graph, "p0000", ada, categories=["painting"]))["outcome"] == "RANKED"
+    assert (await why_not(graph, "p0012", ada, categories=["painting"]))["outcome"] == "RANKED"
+    read = await why_not(graph, "p0000", ada)
+    assert (read["outcome"], read["filter"], read["explanation"]) == ("FILTERED", "READ", None)
+    hidden_for = datetime.fromisoformat(read["hiddenUntil"]) - datetime.fromisoformat(read["readAt"])
+    assert hidden_for == timedelta(days=tunables.READ_HIDDEN_DAYS)
+    assert read["summary"].startswith(f"You read the project on {BEGIN:%-d %B %Y}, so For You hides it until ")
+    await graph.data("mutation { updatePersonalizationSettings(settings: {showRead: true}) { changed } }", ada)
+    shown = await why_not(graph, "p0000", ada)
+    assert (shown["outcome"], shown["readAt"], shown["hiddenUntil"]) == ("RANKED", None, None)
 
 
 async def test_a_mute_is_named(graph: Graph) -> None:

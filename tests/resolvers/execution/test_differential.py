@@ -31,7 +31,7 @@ from resolvers.execution.executor import Executor
 from resolvers.execution.plans import DocumentPlans
 from resolvers.execution.unstarted_coroutines import ClosesUnstartedCoroutines
 from resolvers.schema import schema
-from scoring.snapshots import feed_pages
+from scoring import tunables
 from scoring.use_cases.unit_of_work import Caller
 from tests.resolvers.conftest import ANONYMOUS_VIEWER, Graph, user
 
@@ -182,7 +182,7 @@ async def answer(
 async def test_both_executors_give_the_same_answers(
     graph: Graph, monkeypatch: pytest.MonkeyPatch, caller: Caller
 ) -> None:
-    monkeypatch.setattr(feed_pages, "new_id", lambda: "0" * 22)
+    monkeypatch.setattr(tunables, "NEWEST_FRESH_S", 60.0)  # one ranking for both executors
     moment = base.now()
     monkeypatch.setattr(base, "datetime", SimpleNamespace(now=lambda _zone: moment))
     successes = 0
@@ -245,7 +245,7 @@ ODD = [
 async def test_odd_documents_have_the_same_answers(
     graph: Graph, monkeypatch: pytest.MonkeyPatch, caller: Caller, document: str
 ) -> None:
-    monkeypatch.setattr(feed_pages, "new_id", lambda: "0" * 22)
+    monkeypatch.setattr(tunables, "NEWEST_FRESH_S", 60.0)  # one ranking for both executors
     parsed, plans = parse(document), DocumentPlans()
     assert [error.message for error in validate(SCHEMA, parsed)] == []
     for is_included in (True, False, True):

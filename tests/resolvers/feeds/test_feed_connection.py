@@ -59,7 +59,7 @@ async def test_a_page_says_what_it_is_and_where_it_ends(graph: Graph) -> None:
     assert feed["generatedAt"] == MOMENT.isoformat().replace("+00:00", "Z")
 
 
-async def test_a_walk_by_end_cursor_meets_every_public_project_once(graph: Graph) -> None:
+async def test_a_walk_by_end_cursor_meets_every_public_project_once_but_those_that_were_read(graph: Graph) -> None:
     seen: list[str] = []
     after = None
     while True:
@@ -68,7 +68,7 @@ async def test_a_walk_by_end_cursor_meets_every_public_project_once(graph: Graph
         if not feed["pageInfo"]["hasNextPage"]:
             break
         after = feed["pageInfo"]["endCursor"]
-    assert sorted(seen) == [*(f"p{n:04}" for n in range(40)), "p0901"]
+    assert sorted(seen) == sorted({*(f"p{n:04}" for n in range(40)), "p0901"} - {"p0000"})
 
 
 async def test_every_feed_has_thirty_edges_unless_told_otherwise(graph: Graph) -> None:
@@ -88,9 +88,10 @@ async def test_an_empty_page_has_no_cursors(graph: Graph) -> None:
     assert (feed["pageInfo"]["startCursor"], feed["pageInfo"]["endCursor"]) == (None, None)
 
 
-async def test_newest_is_in_order_of_time(graph: Graph) -> None:
-    feed = (await graph.data("{ newest(first: 5) { strategy edges { node { key } } } }"))["newest"]
-    assert keys(feed) == ["p0000", "p0001", "p0002", "p0003", "p0004"]
+async def test_newest_is_in_order_of_time_and_spread_by_owner(graph: Graph) -> None:
+    feed = (await graph.data("{ newest(first: 5) { strategy rankedCount edges { node { key } } } }"))["newest"]
+    assert keys(feed) == ["p0000", "p0001", "p0002", "p0901", "p0003"], "all but p0901 have the same owner"
+    assert feed["rankedCount"] is None
     assert feed["strategy"] == "NEWEST"
 
 
@@ -158,8 +159,24 @@ async def test_every_feed_narrows_to_an_owner_a_time_and_what_was_not_seen_yet(g
     assert await walk({"owner": "nobody"}) == []
     cursor = (await graph.data(query, user("ada"), where={"owner": "maker"}))["feed"]["pageInfo"]["endCursor"]
     for other in ({"owner": "author"}, {"owner": "maker", "excludeKeys": ["p0001"]}, {}):
-        if feed != "newest":  # the cursor of `newest` is a time and holds for any filter
-            assert await graph.refusal(query, user("ada"), where=other, after=cursor) == ("FOREIGN_CURSOR", ["feed"])
+        assert await graph.refusal(query, user("ada"), where=other, after=cursor) == ("FOREIGN_CURSOR", ["feed"])
+
+
+async def test_similar_projects_narrow_as_every_feed_does(graph: Graph) -> None:
+    query = """query ($where: ProjectFilter) { project(key: "p0006") {
+        feed: similar(first: 100, where: $where) { nodes { key categories { key } } } } }"""
+
+    async def similar(where: dict[str, Any] | None) -> list[str]:
+        nodes = (await graph.data(query, user("ada"), where=where))["project"]["feed"]["nodes"]
+        return [node["key"] for node in nodes]
+
+    everything = await similar(None)
+    left = await similar({"excludeKeys": [everything[0], everything[3], "unheard-of"]})
+    assert left == [key for key in everything if key not in (everything[0], everything[3])]
+    painting = await similar({"categories": ["painting"]})
+    assert painting == [key for key in everything if int(key[1:]) % 6 == 0]
+    refused = await graph.refusal(query, user("ada"), where={"excludeKeys": ["x"] * 101})
+    assert refused == ("BAD_USER_INPUT", ["project", "feed"])
 
 
 BAD_PAGES: list[tuple[dict[str, Any], str]] = [
@@ -229,7 +246,7 @@ async def test_contributions_add_up_to_the_score_of_the_edge(graph: Graph) -> No
 
 async def test_terms_owner_and_marks_are_shown(graph: Graph) -> None:
     await graph.data('mutation { saveProject(key: "p0006") { changed } }', user("ada"))
-    feed = (await graph.data(WHOLE, user("ada"), first=100))["forYou"]
+    feed = (await graph.data(WHOLE.replace("forYou", "popular"), user("ada"), first=100))["popular"]
     nodes = {edge["node"]["key"]: edge["node"] for edge in feed["edges"]}
     assert nodes["p0000"]["tools"] == [{"key": "tool-0", "name": "tool-0"}]
     assert nodes["p0000"]["categories"] == [{"key": "painting", "name": "painting"}]

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scoring import tunables
-from scoring.mathematics.diversity import DiversityAttributes, diversify, similarity
+from scoring.mathematics.diversity import DiversityAttributes, RankChange, diversify, similarity, spread
 from scoring.mathematics.signals import Incidence
 
 
@@ -46,25 +46,60 @@ def test_spreading_out_is_a_permutation_and_tells_of_every_move(ranking, strengt
         assert move.penalty >= 0
 
 
-@settings(max_examples=40, deadline=None)
+def fills(known: DiversityAttributes, page: list[int], candidate: int) -> bool:
+    """Return whether the page has as many projects of the candidate's owner, or of one of its categories, as it may."""
+
+    def categories(index: int) -> set[int]:
+        return set(known.categories.terms[known.categories.rows == index].tolist())
+
+    owner = known.owners[candidate]
+    by_owner = owner >= 0 and sum(known.owners[page] == owner) >= tunables.MAX_SAME_OWNER
+    return bool(by_owner) or any(
+        sum(category in categories(other) for other in page) >= tunables.MAX_SAME_CATEGORY
+        for category in categories(candidate)
+    )
+
+
+@settings(max_examples=30, deadline=None)
 @given(rankings())
-def test_no_page_shows_too_many_of_an_owner_or_category_while_others_are_left(ranking):
+@pytest.mark.parametrize("rerank", [diversify, lambda _, known: spread(known)])
+def test_no_page_shows_too_many_of_an_owner_or_category_while_others_are_left(rerank, ranking):
     score, known = ranking
-    order, _ = diversify(score, known)
-    categories = [set(known.categories.terms[known.categories.rows == index].tolist()) for index in range(score.size)]
+    order, _ = rerank(score, known)
     for rank, index in enumerate(order):
         page = order[max(0, rank - tunables.DIVERSITY_WINDOW + 1) : rank]
+        if fills(known, page, index):
+            assert all(fills(known, page, left) for left in order[rank:])
 
-        def fills(candidate: int, page: list[int] = page) -> bool:
-            owner = known.owners[candidate]
-            by_owner = owner >= 0 and sum(known.owners[page] == owner) >= tunables.MAX_SAME_OWNER
-            return by_owner or any(
-                sum(category in categories[other] for other in page) >= tunables.MAX_SAME_CATEGORY
-                for category in categories[candidate]
-            )
 
-        if fills(index):
-            assert all(fills(left) for left in order[rank:])
+@settings(max_examples=60, deadline=None)
+@given(rankings(), st.integers(0, 90))
+def test_spreading_by_limits_is_a_permutation_and_tells_of_every_move(ranking, ranks: int):
+    score, known = ranking
+    order, changes = spread(known, ranks)
+    assert sorted(order) == list(range(score.size))
+    assert {index for rank, index in enumerate(order) if rank != index} == set(changes)
+    for index, change in changes.items():
+        assert (change.from_rank, order[change.to_rank - 1], change.penalty) == (index + 1, index, 0)
+        if change.blocker >= 0:
+            assert order.index(change.blocker) < change.to_rank - 1
+            assert change.to_rank > change.from_rank
+
+
+def test_one_owner_gets_three_ranks_while_others_are_left():
+    known = attributes([1] * 5 + [2, -1], [[]] * 7, [[]] * 7)
+    order, changes = spread(known)
+    assert order == [0, 1, 2, 5, 6, 3, 4]
+    assert changes == {
+        5: RankChange(6, 4, 0, -1),
+        6: RankChange(7, 5, 0, -1),
+        3: RankChange(4, 6, 0, 2),
+        4: RankChange(5, 7, 0, 3),
+    }
+
+
+def test_projects_without_owner_and_category_are_not_moved():
+    assert spread(attributes([-1] * 40, [[]] * 40, [[]] * 40)) == (list(range(40)), {})
 
 
 def test_two_alike_projects_do_not_stand_together_when_another_is_nearly_as_good():

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from db.actors.users import Viewer
-from db.catalog.project_cards import ProjectFilter
+from db.catalog.project_cards import HiddenReads, ProjectFilter
 from db.errors import Store
 from db.models import FeedKind, Role
 from scoring.mathematics.signals import Signal
@@ -28,7 +28,8 @@ def snapshots(draw: st.DrawFn) -> RankingSnapshot:
     values = draw(st.lists(st.floats(width=32, allow_nan=False), min_size=n * len(signals), max_size=n * len(signals)))
     where = draw(filters)
     ranks, propensities = st.integers(1, 9), st.none() | st.floats(0, 1, exclude_min=True)
-    moved = st.builds(Adjustment, st.sampled_from(Rule), big, st.none() | big, ranks, ranks, propensities)
+    step = st.builds(Adjustment, st.sampled_from(Rule), big, st.none() | big, ranks, ranks, propensities)
+    moved = st.lists(step, min_size=1, max_size=2).map(tuple)
     return RankingSnapshot(
         new_id(),
         draw(st.none() | st.integers(1, 2**40)),
@@ -40,11 +41,12 @@ def snapshots(draw: st.DrawFn) -> RankingSnapshot:
             draw(st.text(max_size=10)),
             signals,
             np.array(numbers[:n], dtype=np.int64),
-            np.array(values, dtype=np.float32).reshape(n, len(signals)),
+            np.array(values, dtype=draw(st.sampled_from([np.float32, np.float64]))).reshape(n, len(signals)),
             np.array(numbers[n:], dtype=np.int64).reshape(n, len(signals)),
             draw(times),
             draw(st.dictionaries(st.integers(0, max(n - 1, 0)), moved, max_size=n)),
             tuple(draw(st.lists(st.sampled_from(Store), unique=True))),
+            hidden=draw(st.none() | st.builds(HiddenReads, times, st.integers(0, 63))),
         ),
     )
 
@@ -57,7 +59,7 @@ def test_a_snapshot_reads_back_as_it_was_written(snapshot: RankingSnapshot):
     assert (read.id, read.actor_id, read.arguments) == (snapshot.id, snapshot.actor_id, snapshot.arguments)
     for index in range(snapshot.ranking.ids.size):
         assert read.ranking.scored_project(index) == snapshot.ranking.scored_project(index)
-    for field in ("kind", "strategy", "model", "signals", "adjustments", "generated_at", "degraded", "query"):
+    for field in ("kind", "strategy", "model", "signals", "adjustments", "generated_at", "degraded", "query", "hidden"):
         assert getattr(read.ranking, field) == getattr(snapshot.ranking, field), field
 
 

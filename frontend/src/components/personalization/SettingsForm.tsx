@@ -17,6 +17,11 @@ const SWITCHES: { name: Switch; label: string; help: string }[] = [
     label: "Use other people's activity",
     help: "What's popular, and what people with similar taste view.",
   },
+  {
+    name: "showRead",
+    label: "Show what I've already read",
+    help: "When off, For You hides a project for some days after you open, like or save it.",
+  },
 ];
 
 interface Props {

@@ -6,6 +6,7 @@ import { TitleLink } from "../TitleLink";
 const RULES: Record<AdjustmentRule, string> = {
   DIVERSITY: "to keep the page varied",
   EXPLORATION: "to give new projects a chance",
+  READ: "because you've already read it",
   REMAINDER: "because it follows the ranked projects, newest first",
 };
 
@@ -19,7 +20,7 @@ export function Adjustments({ place, adjustments }: { place: Place; adjustments:
         {adjustments.map((adjustment) => (
           <li key={`${adjustment.rule} ${adjustment.fromRank}`}>
             <p>
-              {moved(adjustment)} {RULES[adjustment.rule]}
+              {moved(adjustment)} {reason(adjustment)}
               {adjustment.blockedBy && (
                 <>
                   : <TitleLink project={adjustment.blockedBy} /> ranks higher
@@ -32,6 +33,10 @@ export function Adjustments({ place, adjustments }: { place: Place; adjustments:
       </ul>
     </section>
   );
+}
+
+function reason({ rule, fromRank, toRank }: Adjustment): string {
+  return rule === "READ" && toRank < fromRank ? "because projects you've already read rank lower" : RULES[rule];
 }
 
 function moved({ fromRank, toRank }: Adjustment): string {
