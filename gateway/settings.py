@@ -123,6 +123,18 @@ class Settings(TokenSettings, LimitSettings):
         description="The embedding model behind OPENAI_API_KEY or OPENAI_BASE_URL. Without them WordLlama embeds.",
     )
     embedding_dimension: int = number(1536, 1, 65_535, "Dimensions of the vectors of WEAVIATE_EMBEDDING_MODEL.")
+    embedding_query_prefix: str = Field(
+        "",
+        max_length=1_000,
+        description="The text that WEAVIATE_EMBEDDING_MODEL wants before a search, as in 'query: ' for e5. In a file "
+        ".env and in a shell it needs quotes for its blank. A change embeds later searches anew.",
+    )
+    embedding_document_prefix: str = Field(
+        "",
+        max_length=1_000,
+        description="The text that WEAVIATE_EMBEDDING_MODEL wants before a project, tool or profile, as in 'passage: ' "
+        "for e5. A change requires `explore reindex`, which embeds everything anew.",
+    )
     embedding_dollars_per_million: float = Field(
         0.02, ge=0, description="Dollars per million tokens of WEAVIATE_EMBEDDING_MODEL, for the metric of the cost."
     )
@@ -255,6 +267,11 @@ class Settings(TokenSettings, LimitSettings):
     def data_file(self, file: DataFile) -> Path:
         """Return the path of a file in the data folder."""
         return self.var_dir / file
+
+    @property
+    def uses_embedding_endpoint(self) -> bool:
+        """Whether WEAVIATE_EMBEDDING_MODEL embeds; otherwise WordLlama does."""
+        return self.openai_api_key is not None or bool(self.openai_base_url)
 
     @property
     def uses_data_folder(self) -> bool:

@@ -20,6 +20,7 @@ from db.cache.embedded import MAX_BYTES, EmbeddedCache
 from db.database.engine import READ_DEADLINE_S, Database
 from db.embeddings.base import Embedder
 from db.embeddings.cached import CachedEmbedder
+from db.embeddings.prefixed import with_prefix
 from db.embeddings.wordllama import WordLlamaEmbedder
 from db.errors import Store, StoreMisconfigured, StoreUnavailable
 from db.feed_change_notifier import FeedChangeNotifier
@@ -83,11 +84,13 @@ async def open_stores(settings: Settings, *, read_deadline_s: float = READ_DEADL
     """Open the four stores that the settings name, and close them at the end."""
     if settings.uses_data_folder:
         make_var_dir(settings)
+    documents, queries = _create_embedders(settings)
     stores = Stores(
         database=_create_database(settings, read_deadline_s),
         vectors=_create_vectors(settings),
-        embedder=_create_embedder(settings),
+        embedder=documents,
         cache=_create_cache(settings, DataFile.CACHE),
+        query_embedder=queries,
     )
     try:
         yield stores
@@ -175,16 +178,21 @@ def _create_cache(settings: Settings, file: DataFile, max_bytes: int = MAX_BYTES
     return guarded(cache, _create_guard(Store.CACHE, READ_CACHE_S, dict.fromkeys(("keys", "scrub"), SCAN_CACHE_S)))
 
 
-def _create_embedder(settings: Settings) -> Embedder:
-    """Create WordLlama, or the client of a paid model with a cache of its embeddings.
+def _create_embedders(settings: Settings) -> tuple[Embedder, Embedder]:
+    """Create WordLlama, or the client of a paid model with a cache of its embeddings: for documents and for queries.
 
     The cached embeddings have their own file. They are kept for months and would evict ranking snapshots from a common
     file.
     """
-    if settings.openai_api_key is None and not settings.openai_base_url:
-        return WordLlamaEmbedder()
+    if not settings.uses_embedding_endpoint:
+        embedder = WordLlamaEmbedder()
+        return embedder, embedder
     cache = _create_cache(settings, DataFile.EMBEDDINGS, MAX_EMBEDDINGS_BYTES)
-    return CachedEmbedder(guarded(_create_openai(settings), _create_guard(Store.EMBEDDINGS, None)), cache)
+    cached = CachedEmbedder(guarded(_create_openai(settings), _create_guard(Store.EMBEDDINGS, None)), cache)
+    return (
+        with_prefix(cached, settings.embedding_document_prefix),
+        with_prefix(cached, settings.embedding_query_prefix),
+    )
 
 
 def _create_openai(settings: Settings) -> Embedder:

@@ -112,6 +112,8 @@ async def _check_stores(settings: Settings, stores: Stores) -> list[Finding]:
     if is_current:
         findings.append(await _run_check(settings, "outbox", _check_outbox(database)))
     model = f"{stores.embedder.model}, {stores.embedder.dimension} dimensions"
+    if stores.query_embedder is not None and stores.query_embedder.model != stores.embedder.model:
+        model += f"; searches: {stores.query_embedder.model}"
     checks: dict[str, Callable[[], Awaitable[_Result]]] = {
         "vectors": lambda: _check_vectors(stores, is_current),
         "embeddings": lambda: _report(model, stores.embedder.embed(["a project about music"])),
@@ -167,7 +169,7 @@ def _fix(settings: Settings, store: Store) -> str:
             f"stop the gateway, delete {DataFile.VECTORS}* in VAR_DIR and start again: the index is filled anew",
         ),
         Store.EMBEDDINGS: (
-            settings.openai_api_key is not None or bool(settings.openai_base_url),
+            settings.uses_embedding_endpoint,
             "start the endpoint, correct OPENAI_BASE_URL, or unset it and OPENAI_API_KEY for WordLlama",
             "reinstall the package wordllama",
         ),

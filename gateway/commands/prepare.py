@@ -91,7 +91,7 @@ async def _check_credentials(settings: Settings, stores: Stores) -> None:
     The embedding is stored, so that the check at the next start is free. An unavailable store is no error.
     """
     calls: list[Callable[[], Awaitable[object]]] = []
-    if settings.openai_api_key is not None or settings.openai_base_url:
+    if settings.uses_embedding_endpoint:
         calls.append(lambda: stores.embedder.embed(["a project about music"]))
     if settings.redis_url.get_secret_value():
         calls.append(lambda: stores.cache.get("start"))
