@@ -4,10 +4,11 @@ An invalid line of a file and an invalid argument of a mutation therefore get th
 describes the format.
 """
 
+import math
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import orjson
 from pydantic import (
@@ -20,9 +21,12 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationError,
+    ValidationInfo,
+    model_validator,
 )
 from pydantic_core import ErrorDetails
 
+from db.custom_types import NO_CUSTOM_TYPES, CustomTypes
 from db.database.column_types import UNKNOWN_TIME
 from db.errors import InvalidRecord
 from db.models import InteractionType, Role, TermKind, now
@@ -32,6 +36,9 @@ MAX_CLOCK_SKEW = timedelta(minutes=5)
 
 MAX_TEXT_CHARACTERS = 100_000
 """Maximum characters of a text. A page shows a few hundred, an embedding model reads a few thousand."""
+
+MIN_EMBEDDING_LENGTH = 1e-30
+"""Minimum length of an embedding, below which its direction is lost in rounding."""
 
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 """An escaped NUL: an odd number of backslashes before ``u0000``."""
@@ -44,8 +51,12 @@ def _require_text(value: Any) -> Any:
     return value
 
 
-def _bookmark_as_save(value: Any) -> Any:
-    return InteractionType.SAVE if value == "bookmark" else value
+OLD_TYPE_NAMES = {"bookmark": InteractionType.SAVE.value}
+"""New names of types of interactions by the names that import files of earlier versions have."""
+
+
+def _renamed_type(value: Any) -> Any:
+    return OLD_TYPE_NAMES.get(value, value) if isinstance(value, str) else value
 
 
 def _require_past(value: datetime) -> datetime:
@@ -138,6 +149,15 @@ class CategoryRecord(Record):
     description: Text = ""
 
 
+def _require_direction(value: tuple[float, ...]) -> tuple[float, ...]:
+    length = math.hypot(*value)
+    if not math.isfinite(length):
+        raise ValueError("must hold finite numbers")
+    if length < MIN_EMBEDDING_LENGTH:
+        raise ValueError("must not be zeros, which are similar to nothing; omit it")
+    return value
+
+
 class ProjectRecord(Record):
     """A project. `tools`, `categories` and `topics` are keys. Terms with unknown keys are created, named by the key."""
 
@@ -155,15 +175,27 @@ class ProjectRecord(Record):
     private: bool = False
     archived: bool = False
     source: Annotated[dict[str, Any], Field(max_length=100), AfterValidator(_storable_json)] = {}
+    embedding: Annotated[tuple[float, ...], AfterValidator(_require_direction)] | None = None
 
 
 class InteractionRecord(Record):
-    """One interaction of a user with a project, identified by (user, project, type, at)."""
+    """One interaction of a user with a project, identified by (user, project, type, at).
+
+    The context of the validation is the `CustomTypes` that are known besides the built-in types.
+    """
 
     user: Key
     project: Key
-    type: Annotated[InteractionType, BeforeValidator(_bookmark_as_save)]
+    type: Annotated[str, BeforeValidator(_renamed_type)]
     at: PastTime | None = None
+    value: float | None = None
+
+    @model_validator(mode="after")
+    def _check_type_and_value(self, info: ValidationInfo) -> Self:
+        custom_types: CustomTypes = info.context or NO_CUSTOM_TYPES
+        if (fault := custom_types.fault(self.type, self.value)) is not None:
+            raise ValueError(" ".join(fault))
+        return self
 
 
 def validation_errors(error: ValidationError) -> Iterator[InvalidRecord]:

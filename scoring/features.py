@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from db.catalog.project_cards import ProjectFeatures
-from db.models import EngagementKind, TermKind
+from db.models import DELIBERATE_KINDS, PASSIVE_KINDS, EngagementKind, TermKind
 from db.time_units import DAY_S
 from scoring.mathematics.diversity import DiversityAttributes
 from scoring.mathematics.signals import Floats, Incidence, Integers, union
 
-ANY_ENGAGEMENT = ~EngagementKind(0)
+ANY_ENGAGEMENT = PASSIVE_KINDS | DELIBERATE_KINDS
 
 _KIND_OF_PREFIX = {kind.value[:3]: kind for kind in TermKind}
 
@@ -53,7 +53,7 @@ def feature_table(
 ) -> FeatureTable:
     """Convert rows to arrays in the same order; only the given kinds of the viewer's engagement count."""
     now_s = at.timestamp()
-    counted_kinds = np.array([(feature.kinds or 0) & kinds for feature in features], dtype=np.int64)
+    counted_kinds = np.array([(feature.kinds or 0) & int(kinds) for feature in features], dtype=np.int64)
     return FeatureTable(
         ids=np.array([feature.id for feature in features], dtype=np.int64),
         keys=np.array([feature.key for feature in features], dtype=np.str_),

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from db.embeddings.base import Embedder, Vectors
+from db.embeddings.base import Embedder, Vectors, prefixed_name
 
 
 class PrefixedEmbedder:
@@ -13,7 +13,7 @@ class PrefixedEmbedder:
     """
 
     def __init__(self, embedder: Embedder, prefix: str) -> None:
-        self.model, self.dimension = f'{embedder.model} with prefix "{prefix}"', embedder.dimension
+        self.model, self.dimension = prefixed_name(embedder.model, prefix), embedder.dimension
         self._embedder = embedder
         self._prefix = prefix
 

@@ -13,9 +13,12 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
+from db.custom_types import CustomTypes
 from gateway.commands.console import print_plain
 from gateway.commands.progress import progress
 from gateway.commands.shared import errors, output, output_file
+from gateway.interaction_types import read_interaction_types
+from gateway.settings import load_settings
 from scoring import tunables
 from scoring.evaluation import protocols
 from scoring.evaluation.cold_start_protocol import evaluate_cold_start
@@ -95,7 +98,8 @@ def _evaluate(
 ) -> EvaluationResults:
     if protocol is Protocol.SEARCH:
         return asyncio.run(evaluate_search(directory, report_progress))
-    dataset = load_dataset(directory, report_progress)
+    types = read_interaction_types(load_settings().interaction_types)
+    dataset = load_dataset(directory, report_progress, CustomTypes({type_.name: type_ for type_ in types}))
     match protocol:
         case Protocol.FEED_REQUESTS:
             return protocols.evaluate_feed_requests(dataset, options, report_progress)

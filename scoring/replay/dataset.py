@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from db.custom_types import NO_CUSTOM_TYPES, CustomTypes
 from db.imports.importer import find_files, read_batches
 from db.models import InteractionType
 from scoring import tunables
@@ -37,8 +38,12 @@ class Dataset:
         return times
 
 
-def load_dataset(directory: Path, progress: Callable[[str, float], None] = lambda *_: None) -> Dataset:
-    """Read a folder of files in the import format.
+def load_dataset(
+    directory: Path,
+    progress: Callable[[str, float], None] = lambda *_: None,
+    custom_types: CustomTypes = NO_CUSTOM_TYPES,
+) -> Dataset:
+    """Read a folder of files in the import format. Impressions, dismissals and neutral or negative events are left out.
 
     Raises `InvalidRecord` if the folder is missing or holds no file of the import format, and `InsufficientData` if it
     holds no projects.
@@ -46,7 +51,7 @@ def load_dataset(directory: Path, progress: Callable[[str, float], None] = lambd
     records: dict[str, list[Any]] = {kind: [] for kind in ("users", "projects", "interactions")}
     for kind, path in find_files(directory).items():
         if kind in records:
-            for batch in read_batches(path, kind):
+            for batch in read_batches(path, kind, custom_types):
                 records[kind] += batch.records
             progress(kind, 1.0)
     if not records["projects"]:
@@ -56,10 +61,14 @@ def load_dataset(directory: Path, progress: Callable[[str, float], None] = lambd
     users, projects, interactions = records.values()
     user_index = {record.key: index for index, record in enumerate(users)}
     project_index = {record.key: index for index, record in enumerate(projects)}
-    events = [event for event in interactions if event.user in user_index and event.project in project_index]
+    events = [
+        event
+        for event in interactions
+        if event.user in user_index and event.project in project_index and custom_types.engages(event.type, event.value)
+    ]
     pairs = np.array([(user_index[e.user], project_index[e.project]) for e in events], dtype=np.int64).reshape(-1, 2)
     times = np.array([e.at.timestamp() if e.at else 0.0 for e in events])
-    is_like = np.array([event.type is InteractionType.LIKE for event in events], dtype=bool)
+    is_like = np.array([event.type == InteractionType.LIKE for event in events], dtype=bool)
     return Dataset(
         name=directory.name,
         created_s=_created_s(projects, pairs, times),
