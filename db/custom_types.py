@@ -135,7 +135,7 @@ class CustomTypes:
             return None if fault is None else ("value", fault)
         if type_ not in InteractionType.__members__.values():
             return "type", f"is {type_!r:.80}; the known types are {', '.join([*InteractionType, *self.by_name])}"
-        return None if value is None else ("value", f"must be omitted, because {type_!r} has no value")
+        return None if value is None else ("value", f"must be omitted, because {str(type_)!r} has no value")
 
 
 NO_CUSTOM_TYPES = CustomTypes()
