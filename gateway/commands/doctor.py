@@ -19,6 +19,7 @@ from db import outbox, schema
 from db.catalog.project_embeddings import count_embeddings
 from db.custom_types import stored_types
 from db.database.engine import Database
+from db.embeddings.absent import AbsentEmbedder
 from db.errors import DatabaseLayerError, Store, StoreMisconfigured, StoreUnavailable
 from db.models import OutboxKind
 from db.private_files import DataFile, paths_open_to_others
@@ -118,6 +119,8 @@ async def _check_stores(settings: Settings, stores: Stores) -> list[Finding]:
         if settings.project_embedding_model:
             findings.append(await _run_check(settings, "project vectors", _check_project_vectors(settings, stores)))
     model = f"{stores.embedder.model}, {stores.embedder.dimension} dimensions"
+    if isinstance(stores.embedder, AbsentEmbedder):
+        model += ", of projects only: searches use keywords, unless it is also the model that embeds texts"
     if stores.query_embedder is not None and stores.query_embedder.model != stores.embedder.model:
         model += f"; searches: {stores.query_embedder.model}"
     checks: dict[str, Callable[[], Awaitable[_Result]]] = {
@@ -258,12 +261,9 @@ async def _check_project_vectors(settings: Settings, stores: Stores) -> _Result:
     assert space is not None  # noqa: S101 (the caller has checked the setting; for the type checker)
     projects, matching, brought = await count_embeddings(stores.database, space)
     message = f"{matching:,} of {projects:,} public projects have one of {space.model}, {space.dimension} dimensions"
-    has_text_model = space.model == settings.embedding_model
-    if not has_text_model:
-        message += f"; texts are not embedded: searches use keywords only, unless {space.model} is also the text model"
     if brought > matching:
         return Verdict.WARNING, f"{message}; {brought - matching:,} of other models are not used: send them again"
-    if matching < projects and not has_text_model:
+    if matching < projects and isinstance(stores.embedder, AbsentEmbedder):
         return Verdict.WARNING, f"{message}; projects without one are found by keywords only"
     return Verdict.OK, message
 
