@@ -55,8 +55,13 @@ OLD_TYPE_NAMES = {"bookmark": InteractionType.SAVE.value}
 """New names of types of interactions by the names that import files of earlier versions have."""
 
 
-def _renamed_type(value: Any) -> Any:
-    return OLD_TYPE_NAMES.get(value, value) if isinstance(value, str) else value
+_BUILT_IN_TYPES = {type_.value: type_ for type_ in InteractionType}
+
+
+def _as_type(value: str) -> str:
+    """Return the built-in type of this name; the name itself if there is none."""
+    name = OLD_TYPE_NAMES.get(value, value)
+    return _BUILT_IN_TYPES.get(name, name)
 
 
 def _require_past(value: datetime) -> datetime:
@@ -186,7 +191,7 @@ class InteractionRecord(Record):
 
     user: Key
     project: Key
-    type: Annotated[str, BeforeValidator(_renamed_type)]
+    type: Annotated[str, AfterValidator(_as_type)]
     at: PastTime | None = None
     value: float | None = None
 
