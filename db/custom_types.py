@@ -15,6 +15,7 @@ from typing import NamedTuple, TypedDict
 from sqlalchemy import Update, delete, insert, select, text, update
 
 from db.database.engine import Database
+from db.errors import InvalidRecord
 from db.models import (
     CUSTOM_TYPES_OF_EACH_KIND,
     DELIBERATE_KINDS,
@@ -162,22 +163,27 @@ _STORED = select(*(getattr(CustomInteractionType, name) for name in _StoredType.
 _LOCK = text("LOCK TABLE custom_interaction_types, engagement IN SHARE ROW EXCLUSIVE MODE")
 
 
-async def synchronize_custom_types(database: Database, configured: Sequence[CustomType]) -> CustomTypes:
+async def synchronize_custom_types(
+    database: Database, configured: Sequence[CustomType], *, keeps_others: bool = False
+) -> CustomTypes:
     """Store the configured types, and return them with their bits. Without a change, this takes one read.
 
     Engagement of types that are no longer configured, or no longer positive, becomes inactive; engagement of types that
-    are configured again becomes active.
+    are configured again becomes active. With `keeps_others`, types that are not configured stay as they are.
+
+    Raises `InvalidRecord` if too many types change their kind at once.
     """
     stored = await stored_types(database)
-    renewed = _renewed(configured, stored)
+    renewed = _renewed(configured, stored, keeps_others)
     if renewed != stored:
         async with database.write() as connection:
             if not database.is_sqlite:
                 await connection.execute(_LOCK)
             stored = {row.name: _StoredType(*row) for row in await connection.execute(_STORED)}
-            renewed = _renewed(configured, stored)
-            for name, old in stored.items():
-                new = renewed.get(name)
+            renewed = _renewed(configured, stored, keeps_others)
+            # First the types whose bits others take over.
+            for name in sorted(stored, key=lambda name: (name in renewed, name)):
+                old, new = stored[name], renewed.get(name)
                 if new is None or new.place != old.place:
                     await connection.execute(_move(old, new))
             await connection.execute(delete(CustomInteractionType))
@@ -191,9 +197,11 @@ async def stored_types(database: Database) -> dict[str, _StoredType]:
     return {row.name: _StoredType(*row) for row in await database.fetch(_STORED)}
 
 
-def _renewed(configured: Sequence[CustomType], stored: Mapping[str, _StoredType]) -> dict[str, _StoredType]:
+def _renewed(
+    configured: Sequence[CustomType], stored: Mapping[str, _StoredType], keeps_others: bool
+) -> dict[str, _StoredType]:
     """Return the rows for a configuration. A new type takes a free bit, or that of a type that is not configured."""
-    renewed = {name: row._replace(is_active=False) for name, row in stored.items()}
+    renewed = {name: row._replace(is_active=keeps_others and row.is_active) for name, row in stored.items()}
     names = {type_.name for type_ in configured}
     taken = {row.bit for row in stored.values()}
     for type_ in configured:
@@ -203,8 +211,14 @@ def _renewed(configured: Sequence[CustomType], stored: Mapping[str, _StoredType]
         if bit not in bits:
             bit = min(set(bits) - taken, default=-1)
             if bit < 0:
-                replaced = min(row for row in renewed.values() if row.bit in bits and row.name not in names)
-                bit = renewed.pop(replaced.name).bit
+                unused = sorted(
+                    row.name
+                    for row in renewed.values()
+                    if row.bit in bits and row.name not in names and not row.is_active
+                )
+                if not unused:
+                    raise InvalidRecord(f"no place is free for the type {type_.name}; start once without it")
+                bit = renewed.pop(unused[0]).bit
             taken.add(bit)
         renewed[type_.name] = _StoredType(type_.name, bit, True, type_.weight, type_.positive_from, type_.negative_to)
     return renewed

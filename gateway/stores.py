@@ -111,15 +111,18 @@ async def open_migrated(settings: Settings) -> AsyncIterator[Stores]:
         await require_reachable(stores.database)
         await schema.migrate(stores.database)
         await stores.vectors.prepare(stores.embedder.model, stores.embedder.dimension)
-        yield await with_custom_types(settings, stores)
+        yield await with_custom_types(settings, stores, keeps_others=True)
 
 
-async def with_custom_types(settings: Settings, stores: Stores) -> Stores:
+async def with_custom_types(settings: Settings, stores: Stores, *, keeps_others: bool = False) -> Stores:
     """Store the types of interactions that the settings configure, and return the stores with these types.
 
-    Raises `CannotStart` if the file of the types cannot be used.
+    Commands keep other types, because they may run without the settings of the server. Raises `CannotStart` if the file
+    of the types cannot be used.
     """
-    types = await synchronize_custom_types(stores.database, read_interaction_types(settings.interaction_types))
+    types = await synchronize_custom_types(
+        stores.database, read_interaction_types(settings.interaction_types), keeps_others=keeps_others
+    )
     return replace(stores, platform=replace(stores.platform, custom_types=types))
 
 

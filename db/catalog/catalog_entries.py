@@ -201,7 +201,7 @@ async def upsert_projects(
         connection, {ids[record.key]: record for record in latest_records}
     )
     await renew_project_versions(connection, ids=ids_with_changed_terms - {ids[key] for key in differing_keys})
-    changed_ids = ids_with_changed_terms
+    changed_ids = set(ids_with_changed_terms)
     if embedding_space is not None:
         embeddings = {ids[record.key]: record.embedding for record in latest_records}
         changed_ids |= await replace_embeddings(connection, embeddings, embedding_space.model)

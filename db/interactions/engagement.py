@@ -72,11 +72,14 @@ _pairs = batch(columns_of(Engagement, "actor_id", "project_id")).subquery("pairs
 _FIRST_ENGAGEMENTS = select(
     Engagement.actor_id, Engagement.project_id, Engagement.first_at, Engagement.weight, Engagement.strength
 ).join(_pairs, (_pairs.c.actor_id == Engagement.actor_id) & (_pairs.c.project_id == Engagement.project_id))
+_FIRST_ENGAGEMENTS = _FIRST_ENGAGEMENTS.where(Engagement.kinds > 0)
 _IS_PAIR = (Engagement.actor_id == bindparam("actor"), Engagement.project_id == bindparam("project"))
 _MASK = bindparam("mask", type_=Engagement.kinds.type)
 _CLEAR_BIT = update(Engagement).where(*_IS_PAIR).values(kinds=Engagement.kinds.bitwise_and(_MASK))
 _DELETE_EMPTY = (
-    delete(Engagement).where(*_IS_PAIR, Engagement.kinds == 0).returning(Engagement.first_at, Engagement.weight)
+    delete(Engagement)
+    .where(*_IS_PAIR, Engagement.kinds == 0, Engagement.inactive_kinds == 0)
+    .returning(Engagement.first_at, Engagement.weight)
 )
 
 

@@ -52,7 +52,11 @@ def load_dataset(
     for kind, path in find_files(directory).items():
         if kind in records:
             for batch in read_batches(path, kind, custom_types):
-                records[kind] += batch.records
+                # Embeddings would take gigabytes, and a replay does not read them.
+                records[kind] += [
+                    record.model_copy(update={"embedding": None}) if kind == "projects" else record
+                    for record in batch.records
+                ]
             progress(kind, 1.0)
     if not records["projects"]:
         raise InsufficientData(

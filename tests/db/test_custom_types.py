@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from sqlalchemy import select
 from db.actors.viewer_state import read_viewer_state
 from db.custom_types import CustomType, CustomTypes, Effect, stored_types, synchronize_custom_types
 from db.database.engine import Database
+from db.errors import InvalidRecord
 from db.interactions.actor_history import last_disliked
 from db.interactions.client_interactions import record_client_interactions
 from db.interactions.decayed_counters import decayed_counts, recount_slices
@@ -163,6 +165,22 @@ async def test_names_that_are_not_configured_give_up_their_bits_when_all_are_tak
     types = await synchronize_custom_types(database, named(range(6, 18)))
     assert len({type_.bit for type_ in types}) == 12
     assert set(await stored_types(database)) == {type_.name for type_ in types}
+
+
+async def test_a_command_without_the_file_changes_nothing_and_too_many_changes_at_once_are_refused(
+    database: Database,
+) -> None:
+    await synchronize_custom_types(database, TYPES)
+    before = await stored_types(database)
+    assert list(await synchronize_custom_types(database, (), keeps_others=True)) == []
+    assert await stored_types(database) == before
+    names = [CustomType(f"type_{number:02}", "did") for number in range(12)]
+    await synchronize_custom_types(database, names)
+    changed = [replace(names[0], is_deliberate=True), *names[1:], CustomType("another", "did")]
+    with pytest.raises(InvalidRecord, match="no place is free for the type another; start once without it"):
+        await synchronize_custom_types(database, changed)
+    await synchronize_custom_types(database, changed[:-1])
+    assert len(list(await synchronize_custom_types(database, changed))) == 13
 
 
 async def test_the_last_negative_interaction_of_a_type_is_a_dislike(database: Database) -> None:

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
-from db.catalog.project_embeddings import stored_vector
+from db.catalog.project_embeddings import count_embeddings, stored_vector
 from db.custom_types import CustomType, synchronize_custom_types
 from db.database.engine import Database
 from db.errors import InvalidRecord
@@ -449,6 +449,8 @@ async def test_an_embedding_is_stored_with_length_1_and_a_wrong_one_stops_no_oth
         ("p0", "their-model", [pytest.approx(0.6), 0.0, pytest.approx(0.8)]),
         ("p1", "their-model", [1.0, 0.0, 0.0]),
     ]
+    assert await count_embeddings(database, SPACE) == (3, 2, 2)
+    assert await count_embeddings(database, ("their-model", 4)) == (3, 0, 2)
     assert [file.unchanged for file in (await bring(database, folder, platform=platform)).files] == [3]
 
     fill(tmp_path / "in", projects=lines([[6, 0, 8], None]))
