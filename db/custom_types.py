@@ -129,14 +129,16 @@ class CustomTypes:
         weights += [type_.weight for type_ in self if kinds & type_.kind]
         return max(weights, default=VIEW_WEIGHT)
 
-    def fault(self, type_: str, value: float | None) -> tuple[str, str] | None:
-        """Return the field (`type` or `value`) and the fault of an interaction, or None."""
+    def type_fault(self, type_: str) -> str | None:
+        """Return why there is no type of this name, or None."""
+        known = [*InteractionType, *self.by_name]
+        return None if type_ in known else f"is {type_!r:.80}; the known types are {', '.join(known)}"
+
+    def value_fault(self, type_: str, value: float | None) -> str | None:
+        """Return why an interaction of a known type cannot have this value, or None."""
         if (custom := self.by_name.get(type_)) is not None:
-            fault = custom.value_fault(value)
-            return None if fault is None else ("value", fault)
-        if type_ not in InteractionType.__members__.values():
-            return "type", f"is {type_!r:.80}; the known types are {', '.join([*InteractionType, *self.by_name])}"
-        return None if value is None else ("value", f"must be omitted, because {str(type_)!r} has no value")
+            return custom.value_fault(value)
+        return None if value is None else f"must be omitted, because {str(type_)!r} has no value"
 
 
 NO_CUSTOM_TYPES = CustomTypes()

@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 import orjson
 from pydantic import (
@@ -22,11 +22,10 @@ from pydantic import (
     StringConstraints,
     ValidationError,
     ValidationInfo,
-    model_validator,
 )
 from pydantic_core import ErrorDetails
 
-from db.custom_types import NO_CUSTOM_TYPES, CustomTypes
+from db.custom_types import NO_CUSTOM_TYPES
 from db.database.column_types import UNKNOWN_TIME
 from db.errors import InvalidRecord
 from db.models import InteractionType, Role, TermKind, now
@@ -58,10 +57,21 @@ OLD_TYPE_NAMES = {"bookmark": InteractionType.SAVE.value}
 _BUILT_IN_TYPES = {type_.value: type_ for type_ in InteractionType}
 
 
-def _as_type(value: str) -> str:
-    """Return the built-in type of this name; the name itself if there is none."""
+def _as_type(value: str, info: ValidationInfo) -> str:
+    """Return the built-in type of this name, or the name of a custom type of the context."""
     name = OLD_TYPE_NAMES.get(value, value)
-    return _BUILT_IN_TYPES.get(name, name)
+    if (built_in := _BUILT_IN_TYPES.get(name)) is not None:
+        return built_in
+    if (fault := (info.context or NO_CUSTOM_TYPES).type_fault(name)) is not None:
+        raise ValueError(fault)
+    return name
+
+
+def _check_value(value: float | None, info: ValidationInfo) -> float | None:
+    type_ = info.data.get("type")
+    if type_ is not None and (fault := (info.context or NO_CUSTOM_TYPES).value_fault(type_, value)) is not None:
+        raise ValueError(fault)
+    return value
 
 
 def _require_past(value: datetime) -> datetime:
@@ -193,14 +203,7 @@ class InteractionRecord(Record):
     project: Key
     type: Annotated[str, AfterValidator(_as_type)]
     at: PastTime | None = None
-    value: float | None = None
-
-    @model_validator(mode="after")
-    def _check_type_and_value(self, info: ValidationInfo) -> Self:
-        custom_types: CustomTypes = info.context or NO_CUSTOM_TYPES
-        if (fault := custom_types.fault(self.type, self.value)) is not None:
-            raise ValueError(" ".join(fault))
-        return self
+    value: Annotated[float | None, AfterValidator(_check_value), Field(validate_default=True)] = None
 
 
 def validation_errors(error: ValidationError) -> Iterator[InvalidRecord]:

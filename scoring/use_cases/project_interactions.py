@@ -187,8 +187,8 @@ def _type_error(sent: SentInteraction, custom_types: CustomTypes, path: tuple[St
     if sent.custom_type is not None and sent.custom_type not in custom_types.by_name:
         known = ", ".join(custom_types.by_name) or "none; INTERACTION_TYPES configures them"
         fault = ("customType", f"is {sent.custom_type!r:.80}; the known ones are: {known}")
-    elif (found := custom_types.fault(sent.type_name, sent.value)) is not None:
-        fault = found
+    elif (value_fault := custom_types.value_fault(sent.type_name, sent.value)) is not None:
+        fault = ("value", value_fault)
     return None if fault is None else InputError(UserErrorCode.INVALID, f"`{fault[0]}` {fault[1]}.", (*path, fault[0]))
 
 

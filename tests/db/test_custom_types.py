@@ -73,9 +73,10 @@ def test_the_value_decides_the_effect(name: str, value: float | None, effect: Ef
 def test_a_wrong_type_or_value_gets_a_message_that_says_what_is_right(
     name: str, value: float | None, fault: str
 ) -> None:
-    found = CustomTypes({type_.name: type_ for type_ in TYPES}).fault(name, value)
+    types = CustomTypes({type_.name: type_ for type_ in TYPES})
+    found = types.type_fault(name) or types.value_fault(name, value)
     assert found is not None
-    assert re.search(fault, found[1])
+    assert re.search(fault, found)
 
 
 def test_the_heaviest_type_counts_and_every_bit_is_passive_or_deliberate() -> None:

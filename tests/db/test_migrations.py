@@ -507,7 +507,7 @@ async def test_a_partition_has_the_constraints_and_indexes_of_its_parent(postgre
         for table in (name, "interactions")
     ]
     assert kinds[0] == kinds[1]
-    assert len(kinds[0]) == 6
+    assert len(kinds[0]) == 5
 
 
 async def test_making_partitions_twice_is_one_statement(postgresql_database: Database, statements: Any) -> None:

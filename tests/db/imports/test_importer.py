@@ -191,7 +191,7 @@ BAD_LINES: list[tuple[str, dict[str, Any] | bytes, str]] = [
     ("projects", {"key": "x", "title": "X", "type": "a", "source": {"a": 2**70}}, "source: cannot be stored"),
     ("interactions", {"user": "zed", "project": "p", "type": "view"}, "user: there is no user 'zed'"),
     ("interactions", {"user": "ann", "project": "zed", "type": "view"}, "project: there is no project 'zed'"),
-    ("interactions", {"user": "ann", "project": "p", "type": "stare"}, "type: must be 'view', 'like', "),
+    ("interactions", {"user": "ann", "project": "p", "type": "stare"}, "type: is 'stare'; the known types are view, "),
     ("interactions", {"user": "ann", "project": "p", "type": "view", "at": "2999-01-01T00:00:00Z"}, "is in the future"),
     ("interactions", {"user": "ann", "project": "p", "type": "view", "at": "1969-12-31T00:00:00Z"}, "is before 1970"),
     ("interactions", {"user": "ann", "project": "p", "type": "view", "at": "0001-01-01T00:00:00+14:00"}, "before 1970"),
@@ -410,12 +410,12 @@ async def test_a_custom_type_is_imported_with_its_value_and_a_wrong_one_names_th
     platform = await platform_of(database)
     report = await bring(database, folder, platform=platform, strict=strict)
     assert told(report) == [
-        "interactions.jsonl:1: type is 'wached'; the known types are view, like, save, comment, follow, click, "
+        "interactions.jsonl:1: type: is 'wached'; the known types are view, like, save, comment, follow, click, "
         "dismiss, impression, watched",
-        "interactions.jsonl:2: value is missing; it must be a number from 0 to 1000, because 'watched' has a value",
-        "interactions.jsonl:3: value is 2000; it must be a number from 0 to 1000, because 'watched' has a value",
-        "interactions.jsonl:4: value is nan; it must be a number from 0 to 1000, because 'watched' has a value",
-        "interactions.jsonl:5: value must be omitted, because 'view' has no value",
+        "interactions.jsonl:2: value: is missing; it must be a number from 0 to 1000, because 'watched' has a value",
+        "interactions.jsonl:3: value: is 2000; it must be a number from 0 to 1000, because 'watched' has a value",
+        "interactions.jsonl:4: value: is nan; it must be a number from 0 to 1000, because 'watched' has a value",
+        "interactions.jsonl:5: value: must be omitted, because 'view' has no value",
         "interactions.jsonl:6: type: must be a valid string",
     ]
     rows = await database.fetch(select(Interaction.type, Interaction.value).order_by(Interaction.at))
