@@ -6,9 +6,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select, update
 
 from db.actors.viewer_state import read_viewer_state
+from db.catalog.catalog_entries import upsert_projects
 from db.custom_types import CustomType, CustomTypes, Effect, stored_types, synchronize_custom_types
 from db.database.engine import Database
 from db.errors import InvalidRecord
@@ -16,9 +17,12 @@ from db.interactions.actor_history import last_disliked
 from db.interactions.client_interactions import record_client_interactions
 from db.interactions.decayed_counters import decayed_counts, recount_slices
 from db.interactions.engagement import NewInteraction
+from db.interactions.engagement_by_term import engagement_by_term
 from db.interactions.served_pages import engaging_interactions
 from db.interactions.velocity_queries import count_first_engagements
-from db.models import DELIBERATE_KINDS, PASSIVE_KINDS, Engagement, EngagementKind, InteractionType
+from db.models import DELIBERATE_KINDS, PASSIVE_KINDS, Actor, Engagement, EngagementKind, InteractionType
+from db.privacy.session_claims import claim
+from db.records import ProjectRecord
 from tests.db.interactions.test_interactions import populate, write
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
@@ -213,3 +217,42 @@ async def test_equal_values_are_duplicates_and_other_values_are_not(database: Da
         assert await record_client_interactions(connection, events) == [True, False, True]
         again = [event(types, ann, one, "watched", value, NOON + 3 * minute) for value in (40, 41)]
         assert await record_client_interactions(connection, again) == [False, True]
+
+
+async def test_learned_interests_weigh_by_the_strongest_type_that_the_preferences_allow(database: Database) -> None:
+    (ann, bob, cid), (one, *_) = await populate(database)
+    async with database.write() as connection:
+        await upsert_projects(connection, [ProjectRecord(key="p0", title="0", type="article", topics=("maps",))])
+        private = {"preferences": {"learn_from_likes": False}}
+        await connection.execute(update(Actor).where(Actor.id == cid).values(settings=private))
+    types = await synchronize_custom_types(database, TYPES)
+    await write(
+        database,
+        event(types, ann, one, "stars", 5),
+        event(types, ann, one, "watched", 30),
+        event(types, bob, one, "watched", 30),
+        event(types, cid, one, "watched", 30),
+        event(types, cid, one, "stars", 5),
+    )
+    found = await engagement_by_term(database, ann, cid, NOON, 1)
+    weights = dict(zip(found.actors.tolist(), found.interactions.round(6).tolist(), strict=True))
+    assert weights == {ann: 3.0, bob: 0.5, cid: 0.5}
+
+
+async def test_a_claimed_session_counts_with_the_stronger_of_both_interactions(database: Database) -> None:
+    (ann, *_), (one, *_) = await populate(database)
+    types = await synchronize_custom_types(database, TYPES)
+    async with database.write() as connection:
+        session = await connection.scalar(insert(Actor).values(session_key="s").returning(Actor.id))
+    assert session is not None
+    await write(database, event(types, ann, one, "watched", 30))
+    await write(database, NewInteraction(session, one, InteractionType.VIEW, NOON - HOUR))
+    async with database.write() as connection:
+        await claim(connection, session, ann)
+    (row,) = await database.fetch(select(Engagement.kinds, Engagement.weight, Engagement.strength))
+    assert tuple(row) == (1 | 1 << 6, 1.0, 1.0)
+    before = await decayed_counts(database, [one], NOON)
+    assert before[0, 0] == pytest.approx(0.5), "one actor, an hour ago"
+    async for _ in recount_slices(database, NOON):
+        pass
+    assert await decayed_counts(database, [one], NOON) == pytest.approx(before)

@@ -15,6 +15,7 @@ from db.catalog.project_embeddings import replace_embeddings
 from db.database.engine import Database
 from db.embeddings.absent import AbsentEmbedder
 from db.embeddings.base import Vectors
+from db.embeddings.prefixed import with_prefix
 from db.errors import InvalidRecord, Store, StoreUnavailable
 from db.models import (
     Actor,
@@ -591,3 +592,18 @@ async def test_without_a_text_model_projects_have_the_platform_s_vectors_and_oth
     assert (await vectors.similarities(np.ones(DIMENSION, np.float32), np.array([1, 2]))).tolist() == [1.0, 0.0]
     by_words = await vectors.hybrid("title 2", (await absent.embed(["title 2"]))[0], 0.5, 10, VectorFilter())
     assert by_words.ids.tolist()[0] == 2
+
+
+async def test_a_prefix_embeds_every_text_anew_and_leaves_the_platform_s_vectors(
+    database: Database, vectors: RefusingStore, embedder: LetterEmbedder, synchronizer: IndexSynchronizer
+) -> None:
+    await add_projects(database, 1, 2)
+    brought = np.eye(DIMENSION)[0].tolist()
+    await bring_vectors(database, {1: brought}, "letters")
+    await synchronizer.drain()
+    embedder.texts.clear()
+    prefixed = with_prefix(embedder, "passage: ")
+    await Reindex(database, vectors, prefixed).run(lambda *_: None)
+    assert embedder.texts == ["passage: title 2"]
+    assert (await vectors.project_vectors(np.array([1])))[1].tolist() == [brought]
+    assert not await Reindex(database, vectors, prefixed).compare()
