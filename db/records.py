@@ -4,6 +4,7 @@ An invalid line of a file and an invalid argument of a mutation therefore get th
 describes the format.
 """
 
+import math
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -20,9 +21,11 @@ from pydantic import (
     Field,
     StringConstraints,
     ValidationError,
+    ValidationInfo,
 )
 from pydantic_core import ErrorDetails
 
+from db.custom_types import NO_CUSTOM_TYPES
 from db.database.column_types import UNKNOWN_TIME
 from db.errors import InvalidRecord
 from db.models import InteractionType, Role, TermKind, now
@@ -32,6 +35,9 @@ MAX_CLOCK_SKEW = timedelta(minutes=5)
 
 MAX_TEXT_CHARACTERS = 100_000
 """Maximum characters of a text. A page shows a few hundred, an embedding model reads a few thousand."""
+
+MIN_EMBEDDING_LENGTH = 1e-30
+"""Minimum length of an embedding, below which its direction is lost in rounding."""
 
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 """An escaped NUL: an odd number of backslashes before ``u0000``."""
@@ -44,8 +50,28 @@ def _require_text(value: Any) -> Any:
     return value
 
 
-def _bookmark_as_save(value: Any) -> Any:
-    return InteractionType.SAVE if value == "bookmark" else value
+OLD_TYPE_NAMES = {"bookmark": InteractionType.SAVE.value}
+"""New names of types of interactions by the names that import files of earlier versions have."""
+
+
+_BUILT_IN_TYPES = {type_.value: type_ for type_ in InteractionType}
+
+
+def _as_type(value: str, info: ValidationInfo) -> str:
+    """Return the built-in type of this name, or the name of a custom type of the context."""
+    name = OLD_TYPE_NAMES.get(value, value)
+    if (built_in := _BUILT_IN_TYPES.get(name)) is not None:
+        return built_in
+    if (fault := (info.context or NO_CUSTOM_TYPES).type_fault(name)) is not None:
+        raise ValueError(fault)
+    return name
+
+
+def _check_value(value: float | None, info: ValidationInfo) -> float | None:
+    type_ = info.data.get("type")
+    if type_ is not None and (fault := (info.context or NO_CUSTOM_TYPES).value_fault(type_, value)) is not None:
+        raise ValueError(fault)
+    return value
 
 
 def _require_past(value: datetime) -> datetime:
@@ -138,6 +164,15 @@ class CategoryRecord(Record):
     description: Text = ""
 
 
+def _require_direction(value: tuple[float, ...]) -> tuple[float, ...]:
+    length = math.hypot(*value)
+    if not math.isfinite(length):
+        raise ValueError("must hold finite numbers")
+    if length < MIN_EMBEDDING_LENGTH:
+        raise ValueError("must not be zeros, which are similar to nothing; omit it")
+    return value
+
+
 class ProjectRecord(Record):
     """A project. `tools`, `categories` and `topics` are keys. Terms with unknown keys are created, named by the key."""
 
@@ -155,15 +190,20 @@ class ProjectRecord(Record):
     private: bool = False
     archived: bool = False
     source: Annotated[dict[str, Any], Field(max_length=100), AfterValidator(_storable_json)] = {}
+    embedding: Annotated[tuple[float, ...], AfterValidator(_require_direction)] | None = None
 
 
 class InteractionRecord(Record):
-    """One interaction of a user with a project, identified by (user, project, type, at)."""
+    """One interaction of a user with a project, identified by (user, project, type, at).
+
+    The context of the validation is the `CustomTypes` that are known besides the built-in types.
+    """
 
     user: Key
     project: Key
-    type: Annotated[InteractionType, BeforeValidator(_bookmark_as_save)]
+    type: Annotated[str, AfterValidator(_as_type)]
     at: PastTime | None = None
+    value: Annotated[float | None, AfterValidator(_check_value), Field(validate_default=True)] = None
 
 
 def validation_errors(error: ValidationError) -> Iterator[InvalidRecord]:

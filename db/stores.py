@@ -6,7 +6,8 @@ from db.cache.base import Cache
 from db.columns.column_store import ColumnStore
 from db.database.engine import Database
 from db.embeddings.base import Embedder
-from db.vectors.base import VectorStore
+from db.platform_inputs import NO_PLATFORM_INPUTS, PlatformInputs
+from db.vectors.base import Vector, VectorStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,13 @@ class Stores:
     embedder: Embedder
     cache: Cache
     columns: ColumnStore | None = None  # None: rankings read the database
+    platform: PlatformInputs = NO_PLATFORM_INPUTS
+    query_embedder: Embedder | None = None  # shares the connections of `embedder`; None: `embedder` embeds queries too
+
+    async def embed_query(self, text: str) -> Vector:
+        """Embed the text of a search; zeros if it has no known word. Raises `StoreUnavailable`."""
+        vector: Vector = (await (self.query_embedder or self.embedder).embed([text]))[0]
+        return vector
 
     async def close(self) -> None:
         """Close the connections of all stores."""

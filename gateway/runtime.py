@@ -19,7 +19,7 @@ from gateway.background.tasks import Task, pause, run_alongside
 from gateway.limits.rate_limits import RateLimitStore
 from gateway.limits.shared_rate_limits import local_rate_limits
 from gateway.settings import Settings
-from gateway.stores import open_feed_change_notifier, open_stores
+from gateway.stores import open_feed_change_notifier, open_stores, with_custom_types
 from gateway.telemetry import record_columns_read
 from resolvers.common.context import Context
 from resolvers.common.loaders import LoaderFallbacks
@@ -65,7 +65,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
     async with open_stores(settings) as opened:
         await require_current(opened.database)
         columns = _open_columns(settings, opened)
-        stores = replace(opened, columns=columns)
+        stores = replace(await with_custom_types(settings, opened), columns=columns)
         served_page_log = ServedPageLog(stores.database)
         tasks: dict[str, Task] = {
             "served page log": lambda stop: _write_served_pages(served_page_log, stop),

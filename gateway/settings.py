@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_core import ErrorDetails
 from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource, NoDecode, SettingsConfigDict
 
+from db.embeddings.wordllama import MODEL as WORDLLAMA
 from db.private_files import DataFile
 from db.redaction import redact, remember_secrets
 from gateway.errors import InvalidSettings, os_reason
@@ -124,6 +125,31 @@ class Settings(TokenSettings, LimitSettings):
         description="The embedding model behind OPENAI_API_KEY or OPENAI_BASE_URL. Without them WordLlama embeds.",
     )
     embedding_dimension: int = number(1536, 1, 65_535, "Dimensions of the vectors of WEAVIATE_EMBEDDING_MODEL.")
+    embedding_query_prefix: str = Field(
+        "",
+        max_length=1_000,
+        description="The text that WEAVIATE_EMBEDDING_MODEL wants before a search, as in 'query: ' for e5. In a file "
+        ".env and in a shell it needs quotes for its blank. A change embeds later searches anew.",
+    )
+    embedding_document_prefix: str = Field(
+        "",
+        max_length=1_000,
+        description="The text that WEAVIATE_EMBEDDING_MODEL wants before a project, tool or profile, as in 'passage: ' "
+        "for e5. A change requires `explore reindex`, which embeds everything anew.",
+    )
+    project_embedding_model: str = Field(
+        "",
+        description="The model of the embeddings that the platform sends with projects, in place of the gateway's own. "
+        "Unless WEAVIATE_EMBEDDING_MODEL is the same, searches use keywords only. Empty: projects bring no embeddings.",
+    )
+    project_embedding_dimension: int | None = number(
+        None, 1, 65_535, "Dimensions of the vectors of PROJECT_EMBEDDING_MODEL."
+    )
+    interaction_types: Path | None = Field(
+        None,
+        description="A TOML file of the platform's own types of interactions, such as watched seconds or stars; "
+        "docs/import.md describes it. Unset: only the built-in types.",
+    )
     embedding_dollars_per_million: float = Field(
         0.02, ge=0, description="Dollars per million tokens of WEAVIATE_EMBEDDING_MODEL, for the metric of the cost."
     )
@@ -263,6 +289,16 @@ class Settings(TokenSettings, LimitSettings):
     def data_file(self, file: DataFile) -> Path:
         """Return the path of a file in the data folder."""
         return self.var_dir / file
+
+    @property
+    def embedding_model(self) -> str:
+        """Name of the model that embeds texts."""
+        return self.weaviate_embedding_model if self.uses_embedding_endpoint else WORDLLAMA
+
+    @property
+    def uses_embedding_endpoint(self) -> bool:
+        """Whether WEAVIATE_EMBEDDING_MODEL embeds; otherwise WordLlama does."""
+        return self.openai_api_key is not None or bool(self.openai_base_url)
 
     @property
     def uses_data_folder(self) -> bool:

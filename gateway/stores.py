@@ -8,6 +8,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from asyncpg import PostgresError
 from pydantic import SecretStr
@@ -17,12 +18,16 @@ from sqlalchemy.exc import SQLAlchemyError
 from db import schema
 from db.cache.base import Cache
 from db.cache.embedded import MAX_BYTES, EmbeddedCache
+from db.custom_types import synchronize_custom_types
 from db.database.engine import READ_DEADLINE_S, Database
+from db.embeddings.absent import AbsentEmbedder
 from db.embeddings.base import Embedder
 from db.embeddings.cached import CachedEmbedder
+from db.embeddings.prefixed import with_prefix
 from db.embeddings.wordllama import WordLlamaEmbedder
 from db.errors import Store, StoreMisconfigured, StoreUnavailable
 from db.feed_change_notifier import FeedChangeNotifier
+from db.platform_inputs import EmbeddingSpace, PlatformInputs
 from db.private_files import DataFile
 from db.resilience import Guard, guarded
 from db.stores import Stores
@@ -30,6 +35,7 @@ from db.vectors.base import VectorStore
 from db.vectors.embedded import EmbeddedVectorStore
 from gateway.data_folder import make_var_dir
 from gateway.errors import CannotStart, os_reason
+from gateway.interaction_types import read_interaction_types
 from gateway.settings import Settings
 from gateway.telemetry import count_embedding_cost, observe_store_call, record_circuit_state
 
@@ -83,11 +89,14 @@ async def open_stores(settings: Settings, *, read_deadline_s: float = READ_DEADL
     """Open the four stores that the settings name, and close them at the end."""
     if settings.uses_data_folder:
         make_var_dir(settings)
+    documents, queries = _create_embedders(settings)
     stores = Stores(
         database=_create_database(settings, read_deadline_s),
         vectors=_create_vectors(settings),
-        embedder=_create_embedder(settings),
+        embedder=documents,
         cache=_create_cache(settings, DataFile.CACHE),
+        query_embedder=queries,
+        platform=PlatformInputs(embedding_space=_platform_space(settings)),
     )
     try:
         yield stores
@@ -102,7 +111,19 @@ async def open_migrated(settings: Settings) -> AsyncIterator[Stores]:
         await require_reachable(stores.database)
         await schema.migrate(stores.database)
         await stores.vectors.prepare(stores.embedder.model, stores.embedder.dimension)
-        yield stores
+        yield await with_custom_types(settings, stores, keeps_others=True)
+
+
+async def with_custom_types(settings: Settings, stores: Stores, *, keeps_others: bool = False) -> Stores:
+    """Store the types of interactions that the settings configure, and return the stores with these types.
+
+    Commands keep other types, because they may run without the settings of the server. Raises `CannotStart` if the file
+    of the types cannot be used.
+    """
+    types = await synchronize_custom_types(
+        stores.database, read_interaction_types(settings.interaction_types), keeps_others=keeps_others
+    )
+    return replace(stores, platform=replace(stores.platform, custom_types=types))
 
 
 async def prepare_index(stores: Stores) -> StoreUnavailable | None:
@@ -175,16 +196,40 @@ def _create_cache(settings: Settings, file: DataFile, max_bytes: int = MAX_BYTES
     return guarded(cache, _create_guard(Store.CACHE, READ_CACHE_S, dict.fromkeys(("keys", "scrub"), SCAN_CACHE_S)))
 
 
-def _create_embedder(settings: Settings) -> Embedder:
-    """Create WordLlama, or the client of a paid model with a cache of its embeddings.
+def _create_embedders(settings: Settings) -> tuple[Embedder, Embedder]:
+    """Create WordLlama, or the client of a paid model with a cache of its embeddings: for documents and for queries.
 
     The cached embeddings have their own file. They are kept for months and would evict ranking snapshots from a common
     file.
     """
-    if settings.openai_api_key is None and not settings.openai_base_url:
-        return WordLlamaEmbedder()
+    space = _platform_space(settings)
+    if space is not None and space.model != settings.embedding_model:
+        absent = AbsentEmbedder(*space)
+        return absent, absent
+    if not settings.uses_embedding_endpoint:
+        embedder = WordLlamaEmbedder()
+        return embedder, embedder
     cache = _create_cache(settings, DataFile.EMBEDDINGS, MAX_EMBEDDINGS_BYTES)
-    return CachedEmbedder(guarded(_create_openai(settings), _create_guard(Store.EMBEDDINGS, None)), cache)
+    cached = CachedEmbedder(guarded(_create_openai(settings), _create_guard(Store.EMBEDDINGS, None)), cache)
+    return (
+        with_prefix(cached, settings.embedding_document_prefix),
+        with_prefix(cached, settings.embedding_query_prefix),
+    )
+
+
+def _platform_space(settings: Settings) -> EmbeddingSpace | None:
+    """Return the space of the embeddings that the platform sends.
+
+    Raises `CannotStart` if it is the configured model with another dimension.
+    """
+    model, dimension = settings.project_embedding_model, settings.project_embedding_dimension
+    if not model:
+        return None
+    own_dimension = settings.embedding_dimension if settings.uses_embedding_endpoint else WordLlamaEmbedder.dimension
+    if dimension is None or (model == settings.embedding_model and dimension != own_dimension):
+        expected = own_dimension if model == settings.embedding_model else "the number of components of its vectors"
+        raise CannotStart(f"PROJECT_EMBEDDING_MODEL is {model}: set PROJECT_EMBEDDING_DIMENSION to {expected}", 2)
+    return EmbeddingSpace(model, dimension)
 
 
 def _create_openai(settings: Settings) -> Embedder:

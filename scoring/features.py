@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from db.catalog.project_cards import ProjectFeatures
-from db.models import EngagementKind, TermKind
+from db.models import DELIBERATE_KINDS, PASSIVE_KINDS, EngagementKind, TermKind
 from db.time_units import DAY_S
 from scoring.mathematics.diversity import DiversityAttributes
 from scoring.mathematics.signals import Floats, Incidence, Integers, union
 
-ANY_ENGAGEMENT = ~EngagementKind(0)
+ANY_ENGAGEMENT = PASSIVE_KINDS | DELIBERATE_KINDS
 
 _KIND_OF_PREFIX = {kind.value[:3]: kind for kind in TermKind}
 
@@ -60,7 +60,7 @@ def feature_table(
     `read_at` ignores `excluded`.
     """
     now_s = at.timestamp()
-    read_kinds = [(feature.kinds or 0) & kinds for feature in features]
+    read_kinds = [(feature.kinds or 0) & int(kinds) for feature in features]
     read_at = [f.last_at.timestamp() if f.last_at and n else -1.0 for f, n in zip(features, read_kinds, strict=True)]
     is_counted = np.array([feature.id not in excluded for feature in features], dtype=np.bool_)
     counted_kinds = np.array(read_kinds, dtype=np.int64) * is_counted

@@ -7,15 +7,17 @@ from typing import Any
 from sqlalchemy import Row, bindparam, delete, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.catalog.project_embeddings import embedding_fault, replace_embeddings
 from db.catalog.project_versions import renew_project_versions
 from db.catalog.terms import TermName, terms_by_key
 from db.catalog.visibility import PUBLIC_TERM
 from db.database.batches import delete_batch, insert_batch, upsert_batch
 from db.database.column_types import IDS, KEYS, in_list
 from db.database.engine import Database, Rows
-from db.errors import UnknownReference
+from db.errors import InvalidRecord, UnknownReference
 from db.models import ActorInterest, OutboxKind, Project, ProjectTerm, Term, TermKind, Tool, User, now
 from db.outbox import enqueue
+from db.platform_inputs import EmbeddingSpace
 from db.records import CategoryRecord, ProjectRecord, ToolRecord
 from db.upsert_results import Refusal, UpsertResult, accepted, last_record_by_key, upsert_result
 
@@ -174,14 +176,16 @@ _TO_DELETE = select(Project.id, Project.key).where(in_list(Project.key, KEYS)).o
 _DELETE = delete(Project).where(in_list(Project.id, IDS))
 
 
-async def upsert_projects(connection: AsyncConnection, records: Sequence[ProjectRecord]) -> UpsertResult:
+async def upsert_projects(
+    connection: AsyncConnection, records: Sequence[ProjectRecord], embedding_space: EmbeddingSpace | None = None
+) -> UpsertResult:
     """Add projects, and change existing projects that differ. A record replaces all attributes of its project.
 
     A missing `created_at` keeps the stored time. Unknown tools, categories and topics are created with the key as name.
-    A record with an unknown owner is refused.
+    A record with an unknown owner, or with an embedding that is not in `embedding_space`, is refused.
     """
     owners = await _owners(connection, records)
-    refusals = refuse_unknown_owners(records, owners)
+    refusals = refuse_projects(records, owners, embedding_space)
     latest_records = last_record_by_key(accepted(records, refusals))
     if not latest_records:
         return upsert_result(len(records), refused=refusals)
@@ -197,8 +201,12 @@ async def upsert_projects(connection: AsyncConnection, records: Sequence[Project
         connection, {ids[record.key]: record for record in latest_records}
     )
     await renew_project_versions(connection, ids=ids_with_changed_terms - {ids[key] for key in differing_keys})
+    changed_ids = set(ids_with_changed_terms)
+    if embedding_space is not None:
+        embeddings = {ids[record.key]: record.embedding for record in latest_records}
+        changed_ids |= await replace_embeddings(connection, embeddings, embedding_space.model)
     added_keys = rows.keys() - stored_projects.keys()
-    changed_keys = {key for key in rows if key in differing_keys or ids[key] in ids_with_changed_terms} - added_keys
+    changed_keys = {key for key in rows if key in differing_keys or ids[key] in changed_ids} - added_keys
     for urgent in (True, False):  # hidden projects first
         written_keys = [
             record.key
@@ -213,13 +221,18 @@ async def upsert_projects(connection: AsyncConnection, records: Sequence[Project
     return upsert_result(len(records), added_keys, changed_keys, refusals)
 
 
-def refuse_unknown_owners(records: Sequence[ProjectRecord], owners: Container[str]) -> list[Refusal]:
-    """Return refusals of the records whose owner is not among the keys of existing users."""
-    return [
-        Refusal(index, UnknownReference(f"there is no user {record.owner!r} to own this project", ("owner",)))
-        for index, record in enumerate(records)
-        if record.owner is not None and record.owner not in owners
-    ]
+def refuse_projects(
+    records: Sequence[ProjectRecord], owners: Container[str], embedding_space: EmbeddingSpace | None
+) -> list[Refusal]:
+    """Return refusals of the records whose owner is no key of a user, or whose embedding has another dimension."""
+    refusals = []
+    for index, record in enumerate(records):
+        if record.owner is not None and record.owner not in owners:
+            unknown_owner = UnknownReference(f"there is no user {record.owner!r} to own this project", ("owner",))
+            refusals.append(Refusal(index, unknown_owner))
+        elif record.embedding is not None and (fault := embedding_fault(record.embedding, embedding_space)) is not None:
+            refusals.append(Refusal(index, InvalidRecord(fault, ("embedding",))))
+    return refusals
 
 
 async def _owners(connection: AsyncConnection, records: Sequence[ProjectRecord]) -> dict[str, int]:

@@ -34,6 +34,16 @@ class Embedder(Protocol):
         """Close connections and threads."""
 
 
+def prefixed_name(model: str, prefix: str) -> str:
+    """Return the name of a model whose documents have a prefix."""
+    return f'{model} with prefix "{prefix}"'
+
+
+def unprefixed_name(model: str) -> str:
+    """Return the name of a model without the prefix of `prefixed_name`."""
+    return model.partition(' with prefix "')[0]
+
+
 def normalize_rows(vectors: Vectors) -> None:
     """Scale each row to unit length in place, except rows of zeros."""
     lengths = np.linalg.norm(vectors.astype(np.float64), axis=1, keepdims=True)

@@ -17,6 +17,8 @@ from safetensors import SafetensorError
 from db.embeddings.base import Vectors, normalize_rows
 from db.errors import Store, StoreUnavailable
 
+MODEL = "wordllama-l2-supercat"
+
 MAX_CHARACTERS = 20_000
 """Maximum characters of a text; further characters are ignored. They would hardly change the mean."""
 
@@ -27,7 +29,7 @@ MAX_TOKENS = 16_384
 class WordLlamaEmbedder:
     """The default embedder: the mean of word vectors with 256 components. The model is loaded on first use (0.3 s)."""
 
-    model = "wordllama-l2-supercat"
+    model = MODEL
     dimension = 256
 
     def __init__(self) -> None:

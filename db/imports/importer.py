@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,11 +13,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.actors.users import upsert_users
 from db.catalog.catalog_entries import upsert_categories, upsert_projects, upsert_tools
+from db.custom_types import NO_CUSTOM_TYPES, CustomTypes
 from db.database.engine import Database
 from db.errors import InvalidRecord
 from db.imports.lines import read_lines
 from db.imports.references import InteractionWriter, ReferenceChecker
 from db.partitions import prepare_partitions
+from db.platform_inputs import NO_PLATFORM_INPUTS, PlatformInputs
 from db.records import (
     CategoryRecord,
     InteractionRecord,
@@ -128,25 +131,28 @@ async def import_directory(
     strict: bool = False,
     progress: OnProgress | None = None,
     on_refusal: OnRefusal | None = None,
+    platform: PlatformInputs = NO_PLATFORM_INPUTS,
 ) -> ImportReport:
     """Import the files of a folder.
 
     Each batch is one transaction. If an import is interrupted, complete batches remain, and the next run leaves their
     records unchanged. `on_refusal` is called for each invalid line; all other lines are imported. A `strict` import
     first checks all files, and writes nothing if any line is invalid. `progress` is called at the start
-    of each file and after each batch.
+    of each file and after each batch. `platform` holds the configured types of interactions and embeddings.
 
     Raises `InvalidRecord` if the folder is missing, contains no import file, or contains a file in both formats.
     """
     files = find_files(directory)
     callbacks = progress or (lambda _: None), on_refusal or (lambda _: None)
     if strict:
-        with closing(ReferenceChecker(database)) as checker:
-            report = await _consume_files(files, checker.check, *callbacks, checking=True)
+        with closing(ReferenceChecker(database, platform.embedding_space)) as checker:
+            report = await _consume_files(files, checker.check, *callbacks, platform.custom_types, checking=True)
         if report.refused:
             report.written = False
             return report
-    return await _consume_files(files, _batch_writer(database), *callbacks, checking=False)
+    return await _consume_files(
+        files, _batch_writer(database, platform), *callbacks, platform.custom_types, checking=False
+    )
 
 
 def find_files(directory: Path) -> dict[str, Path]:
@@ -168,14 +174,14 @@ def find_files(directory: Path) -> dict[str, Path]:
     return files
 
 
-def _batch_writer(database: Database) -> BatchConsumer:
+def _batch_writer(database: Database, platform: PlatformInputs) -> BatchConsumer:
     """Return a function that writes a batch of a kind of records in one transaction."""
     writers: dict[str, WriteBatch] = {
         "tools": upsert_tools,
         "categories": upsert_categories,
         "users": upsert_users,
-        "projects": upsert_projects,
-        "interactions": InteractionWriter(),
+        "projects": partial(upsert_projects, embedding_space=platform.embedding_space),
+        "interactions": InteractionWriter(platform.custom_types),
     }
 
     async def write(kind: str, records: Sequence[Any]) -> UpsertResult:
@@ -188,7 +194,13 @@ def _batch_writer(database: Database) -> BatchConsumer:
 
 
 async def _consume_files(
-    files: Mapping[str, Path], consume: BatchConsumer, progress: OnProgress, on_refusal: OnRefusal, *, checking: bool
+    files: Mapping[str, Path],
+    consume: BatchConsumer,
+    progress: OnProgress,
+    on_refusal: OnRefusal,
+    custom_types: CustomTypes,
+    *,
+    checking: bool,
 ) -> ImportReport:
     report = ImportReport()
     for kind, path in files.items():
@@ -196,7 +208,7 @@ async def _consume_files(
         report.files.append(counts)
         size = _file_size(path)
         progress(FileProgress(path.name, checking, 0, 0.0))
-        batches = read_batches(path, kind)
+        batches = read_batches(path, kind, custom_types)
         # Reading and validating run in a thread, so that a server that imports can process requests.
         while (batch := await asyncio.to_thread(next, batches, None)) is not None:
             for line in await _consume_batch(kind, batch, consume, counts):
@@ -230,14 +242,14 @@ def _file_size(path: Path) -> int:
         return 1
 
 
-def read_batches(path: Path, kind: str) -> Iterator[_Batch]:
+def read_batches(path: Path, kind: str, custom_types: CustomTypes = NO_CUSTOM_TYPES) -> Iterator[_Batch]:
     """Read a file as validated records, in batches bounded by number and by bytes."""
     model = KINDS[kind]
     max_rows = BATCH_EVENTS if kind == "interactions" else BATCH_ROWS
     batch = _Batch([], [], [], 0)
     size = position = 0
     for line in read_lines(path):
-        record = line.fault or _validate(model, line.text)
+        record = line.fault or _validate(model, line.text, custom_types)
         if isinstance(record, str):
             batch.refused_lines.append(RefusedLine(path.name, line.number, record))
         else:
@@ -252,10 +264,10 @@ def read_batches(path: Path, kind: str) -> Iterator[_Batch]:
         yield batch._replace(position=position)
 
 
-def _validate(model: type[Record], text: bytes) -> Record | str:
+def _validate(model: type[Record], text: bytes, custom_types: CustomTypes) -> Record | str:
     """Return the record, or the error message if it is invalid."""
     try:
-        return model.model_validate_json(text)
+        return model.model_validate_json(text, context=custom_types)
     except ValidationError as error:
         messages = [_message(fault) for fault in validation_errors(error)]
     more = f" (and {len(messages) - MAX_SHOWN_ERRORS} more)" if len(messages) > MAX_SHOWN_ERRORS else ""

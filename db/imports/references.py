@@ -12,12 +12,14 @@ from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.cache.last_known import LastKnownValues
-from db.catalog.catalog_entries import refuse_unknown_owners
+from db.catalog.catalog_entries import refuse_projects
+from db.custom_types import NO_CUSTOM_TYPES, CustomTypes
 from db.database.column_types import KEYS, UNKNOWN_TIME, in_list
 from db.database.engine import Database
 from db.errors import UnknownReference
 from db.interactions.interactions import NewInteraction, record_interactions
 from db.models import Actor, Project, User
+from db.platform_inputs import EmbeddingSpace
 from db.records import InteractionRecord, ProjectRecord
 from db.upsert_results import Refusal, UpsertResult, accepted, upsert_result
 
@@ -32,7 +34,8 @@ _USERS = select(User.key).where(in_list(User.key, KEYS))
 class InteractionWriter:
     """Writes interaction records. Resolves the platform keys of users and projects to ids."""
 
-    def __init__(self) -> None:
+    def __init__(self, custom_types: CustomTypes = NO_CUSTOM_TYPES) -> None:
+        self._custom_types = custom_types
         self._actors = LastKnownValues[str, int](MAX_CACHED_KEYS, math.inf)
         self._projects = LastKnownValues[str, int](MAX_CACHED_KEYS, math.inf)
 
@@ -42,7 +45,13 @@ class InteractionWriter:
         project_ids = await _find_ids(connection, _PROJECTS, self._projects, {record.project for record in records})
         refusals = _refuse_unknown_references(records, actor_ids, project_ids)
         events = [
-            NewInteraction(actor_ids[record.user], project_ids[record.project], record.type, record.at or UNKNOWN_TIME)
+            NewInteraction(
+                actor_ids[record.user],
+                project_ids[record.project],
+                record.type,
+                record.at or UNKNOWN_TIME,
+                **self._custom_types.attributes(record.type, record.value),
+            )
             for record in accepted(records, refusals)
         ]
         added = len(await record_interactions(connection, events))
@@ -78,8 +87,9 @@ class ReferenceChecker:
     The keys of the files are stored in a temporary SQLite file, so that memory is bounded.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, embedding_space: EmbeddingSpace | None = None) -> None:
         self._database = database
+        self._embedding_space = embedding_space
         self._folder = tempfile.TemporaryDirectory(prefix="explore-import-")
         self._key_file = sqlite3.connect(Path(self._folder.name) / "keys.sqlite", isolation_level=None)
         self._key_file.execute("PRAGMA journal_mode = OFF")
@@ -106,7 +116,7 @@ class ReferenceChecker:
         owner_keys = await self._existing_keys(
             "user", _USERS, {record.owner for record in records if record.owner is not None}
         )
-        refusals = refuse_unknown_owners(records, owner_keys)
+        refusals = refuse_projects(records, owner_keys, self._embedding_space)
         self._add_keys("project", (record.key for record in accepted(records, refusals)))
         return upsert_result(len(records), refused=refusals)
 

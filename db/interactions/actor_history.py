@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, func, literal, select, union_all
 
+from db.actors.viewer_state import NEGATIVE_INTERACTIONS
 from db.catalog.project_cards import TERMS
 from db.database.column_types import ACTOR_ID, IDS, SINCE, in_list
 from db.database.engine import Database
@@ -45,13 +46,24 @@ _IMPRESSION_COUNTS = (
     )
     .group_by(Interaction.project_id)
 )
-_DISMISSED_PROJECTS = (
-    select(Project.owner_id, TERMS.label("terms"))
-    .join(Dismissal, Dismissal.project_id == Project.id)
-    .where(Dismissal.actor_id == ACTOR_ID)
-    .order_by(Dismissal.created_at.desc(), Project.id.desc())
-    .limit(bindparam("limit"))
-)
+
+
+def _projects_of(dislikes: Any) -> Any:
+    """Return a query of the projects in a query of `project_id` and `at`, the latest first."""
+    latest = (
+        select(dislikes.c.project_id, func.max(dislikes.c.at).label("at")).group_by(dislikes.c.project_id).subquery()
+    )
+    return (
+        select(Project.owner_id, TERMS.label("terms"))
+        .join(latest, latest.c.project_id == Project.id)
+        .order_by(latest.c.at.desc(), Project.id.desc())
+        .limit(bindparam("limit"))
+    )
+
+
+_DISMISSALS = select(Dismissal.project_id, Dismissal.created_at.label("at")).where(Dismissal.actor_id == ACTOR_ID)
+_DISMISSED_PROJECTS = _projects_of(_DISMISSALS.subquery("dislikes"))
+_DISLIKED_PROJECTS = _projects_of(union_all(_DISMISSALS, NEGATIVE_INTERACTIONS).subquery("dislikes"))
 
 
 async def marks_by_project(database: Database, actor_id: int, project_ids: Sequence[int]) -> dict[int, Marks]:
@@ -67,8 +79,9 @@ async def impression_counts(database: Database, actor_id: int, since: datetime) 
     return {row.project_id: row.times for row in rows}
 
 
-async def last_dismissed(database: Database, actor_id: int, limit: int) -> list[DismissedProject]:
-    """Read the latest dismissed projects of an actor."""
-    return [
-        DismissedProject(*row) for row in await database.fetch(_DISMISSED_PROJECTS, {"actor": actor_id, "limit": limit})
-    ]
+async def last_disliked(
+    database: Database, actor_id: int, limit: int, *, with_custom_types: bool
+) -> list[DismissedProject]:
+    """Read the latest projects that an actor dismissed, or disliked by an interaction of a custom type."""
+    statement = _DISLIKED_PROJECTS if with_custom_types else _DISMISSED_PROJECTS
+    return [DismissedProject(*row) for row in await database.fetch(statement, {"actor": actor_id, "limit": limit})]

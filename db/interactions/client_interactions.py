@@ -22,9 +22,13 @@ _INSERT_IDS = (
     .returning(EventId.actor_id, EventId.event_id)
 )
 _windows = batch(
-    {"event_index": BigIntId, **columns_of(Interaction, "actor_id", "project_id", "type"), "after_at": UtcDateTime(),
-     "before_at": UtcDateTime()}
-).subquery("windows")  # fmt: skip
+    {
+        "event_index": BigIntId,
+        **columns_of(Interaction, "actor_id", "project_id", "type", "value"),
+        "after_at": UtcDateTime(),
+        "before_at": UtcDateTime(),
+    }
+).subquery("windows")
 _STORED_DUPLICATES = (
     select(_windows.c.event_index)
     .join(
@@ -32,6 +36,7 @@ _STORED_DUPLICATES = (
         (Interaction.actor_id == _windows.c.actor_id)
         & (Interaction.project_id == _windows.c.project_id)
         & (Interaction.type == _windows.c.type)
+        & Interaction.value.is_not_distinct_from(_windows.c.value)
         & (Interaction.at > _windows.c.after_at)
         & (Interaction.at < _windows.c.before_at),
     )
@@ -48,8 +53,9 @@ async def record_client_interactions(
 ) -> list[bool]:
     """Record events without duplicates, in a constant number of statements; return for each event whether it is new.
 
-    Duplicates are events whose id the actor has sent before, and events of the same actor, project and type within
-    `DUPLICATE_WINDOW` of each other. The earliest of them is recorded. `ids` are the client's own event ids, or None.
+    Duplicates are events whose id the actor has sent before, and events of the same actor, project, type and value
+    within `DUPLICATE_WINDOW` of each other. The earliest of them is recorded. `ids` are the client's own event ids, or
+    None.
 
     Raises `InvalidRecord` if a position is negative or above 2**31 - 1.
     """
@@ -89,20 +95,20 @@ async def _without_duplicates(
     connection: AsyncConnection, events: Sequence[NewInteraction], indexes: Sequence[int]
 ) -> list[int]:
     """Return the indexes of the events without an earlier or stored duplicate within `DUPLICATE_WINDOW`."""
-    last_times: dict[tuple[int, int, str], datetime] = {}
+    last_times: dict[tuple[int, int, str, float | None], datetime] = {}
     kept_indexes: list[int] = []
     for index in sorted(indexes, key=lambda index: events[index].at):
         event = events[index]
-        identity = event.actor_id, event.project_id, event.type.value
+        identity = event.actor_id, event.project_id, str(event.type), event.value
         if identity not in last_times or event.at - last_times[identity] >= DUPLICATE_WINDOW:
             last_times[identity] = event.at
             kept_indexes.append(index)
     if not kept_indexes:
         return []
     rows = [
-        (index, e.actor_id, e.project_id, e.type.value, e.at - DUPLICATE_WINDOW, e.at + DUPLICATE_WINDOW)
+        (index, e.actor_id, e.project_id, e.type, e.value, e.at - DUPLICATE_WINDOW, e.at + DUPLICATE_WINDOW)
         for index, e in ((index, events[index]) for index in kept_indexes)
     ]
-    times = {"earliest": min(row[4] for row in rows), "latest": max(row[5] for row in rows)}
+    times = {"earliest": min(row[5] for row in rows), "latest": max(row[6] for row in rows)}
     stored_indexes = {row.event_index for row in await connection.execute(_STORED_DUPLICATES, {"rows": rows, **times})}
     return [index for index in sorted(kept_indexes) if index not in stored_indexes]

@@ -150,7 +150,7 @@ def _count_slice() -> Any:
     first = (
         select(Engagement.project_id, Engagement.weight, epoch(Engagement.first_at).label("at_s"))
         .where(Engagement.first_at > bindparam("unknown", UNKNOWN_TIME, type_=UtcDateTime()))
-        .where(Engagement.project_id.between(*ID_RANGE))
+        .where(Engagement.project_id.between(*ID_RANGE), Engagement.kinds > 0)
         .cte("first")
         .prefix_with("MATERIALIZED")
     )
@@ -173,7 +173,7 @@ _SUMS_OF_PROJECTS = select(
     DecayedCounters.project_id, *(getattr(DecayedCounters, name) for name in WALL_COLUMNS), DecayedCounters.as_of_s
 ).where(in_list(DecayedCounters.project_id, IDS))
 _FIRST_ENGAGEMENTS_OF_ACTORS = select(Engagement.project_id, Engagement.first_at, Engagement.weight).where(
-    in_list(Engagement.actor_id, bindparam("actors", type_=IntegerList()))
+    in_list(Engagement.actor_id, bindparam("actors", type_=IntegerList())), Engagement.kinds > 0
 )
 _ID_BOUNDS = select(func.min(Project.id), func.max(Project.id))
 _LOCK = select(Project.id).where(Project.id.between(*ID_RANGE)).order_by(Project.id).with_for_update(key_share=True)

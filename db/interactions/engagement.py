@@ -12,16 +12,20 @@ from db.database.batches import batch, columns_of, insert_batch
 from db.database.column_types import UNKNOWN_TIME, greatest, least
 from db.interactions.decayed_counters import FirstEngagement, add_first_engagements
 from db.interactions.network_cap import NetworkActor, count_network_actors
-from db.models import ENGAGEMENT_BIT, Engagement, EngagementKind, FeedKind, InteractionType
+from db.models import ENGAGEMENT_BIT, Engagement, EngagementKind, FeedKind
 
 
 @dataclass(frozen=True, slots=True)
 class NewInteraction:
-    """An interaction to record, identified by (actor, project, type, at)."""
+    """An interaction to record, identified by (actor, project, type, at).
+
+    A platform's own type has a name for `type`. Its `custom_kind` is the bit of `Engagement.kinds` if the interaction
+    counts as engagement, and otherwise 0.
+    """
 
     actor_id: int
     project_id: int
-    type: InteractionType
+    type: str
     at: datetime = UNKNOWN_TIME
     feed_kind: FeedKind | None = None
     position: int | None = None  # rank in the feed, from 0
@@ -29,6 +33,9 @@ class NewInteraction:
     session_key: str | None = None
     weight: float = 1.0  # weight in the decayed counters if this is the first engagement; 0 to 1
     network: str | None = None  # daily keyed hash of the network; None if unknown or shared by many users
+    value: float | None = None
+    custom_kind: int = 0
+    strength: float = 1.0  # factor of `weight` by the type of interaction, 0 to 1
 
 
 Pair = tuple[int, int]
@@ -36,16 +43,20 @@ Pair = tuple[int, int]
 
 
 class _NewEngagement(NamedTuple):
-    """The aggregate of the new events of one pair, with the `weight` and `network` of the first event."""
+    """The aggregate of the new events of one pair.
+
+    It has the `weight` and `network` of the first event, and the highest `strength`.
+    """
 
     first_at: datetime
     last_at: datetime
     kinds: int
+    strength: float
     weight: float
     network: str | None
 
 
-_insert = insert_batch(Engagement, "actor_id", "project_id", "first_at", "last_at", "kinds", "weight")
+_insert = insert_batch(Engagement, "actor_id", "project_id", "first_at", "last_at", "kinds", "strength", "weight")
 _inserted = _insert.excluded
 _UPSERT = _insert.on_conflict_do_update(
     index_elements=["actor_id", "project_id"],
@@ -53,17 +64,22 @@ _UPSERT = _insert.on_conflict_do_update(
         "first_at": least(_inserted.first_at, Engagement.first_at),
         "last_at": greatest(_inserted.last_at, Engagement.last_at),
         "kinds": Engagement.kinds.bitwise_or(_inserted.kinds),
+        "strength": greatest(_inserted.strength, Engagement.strength),
+        "weight": Engagement.weight * greatest(_inserted.strength / Engagement.strength, 1.0),
     },
 )
 _pairs = batch(columns_of(Engagement, "actor_id", "project_id")).subquery("pairs")
-_FIRST_ENGAGEMENTS = select(Engagement.actor_id, Engagement.project_id, Engagement.first_at, Engagement.weight).join(
-    _pairs, (_pairs.c.actor_id == Engagement.actor_id) & (_pairs.c.project_id == Engagement.project_id)
-)
+_FIRST_ENGAGEMENTS = select(
+    Engagement.actor_id, Engagement.project_id, Engagement.first_at, Engagement.weight, Engagement.strength
+).join(_pairs, (_pairs.c.actor_id == Engagement.actor_id) & (_pairs.c.project_id == Engagement.project_id))
+_FIRST_ENGAGEMENTS = _FIRST_ENGAGEMENTS.where(Engagement.kinds > 0)
 _IS_PAIR = (Engagement.actor_id == bindparam("actor"), Engagement.project_id == bindparam("project"))
 _MASK = bindparam("mask", type_=Engagement.kinds.type)
 _CLEAR_BIT = update(Engagement).where(*_IS_PAIR).values(kinds=Engagement.kinds.bitwise_and(_MASK))
 _DELETE_EMPTY = (
-    delete(Engagement).where(*_IS_PAIR, Engagement.kinds == 0).returning(Engagement.first_at, Engagement.weight)
+    delete(Engagement)
+    .where(*_IS_PAIR, Engagement.kinds == 0, Engagement.inactive_kinds == 0)
+    .returning(Engagement.first_at, Engagement.weight)
 )
 
 
@@ -77,7 +93,7 @@ async def apply_engagement(connection: AsyncConnection, events: Iterable[NewInte
     weights = await _weights(
         connection, {pair: new for pair, new in new_engagements.items() if pair not in stored_first_engagements}
     )
-    rows = [(*pair, *new[:3], weights.get(pair, new.weight)) for pair, new in sorted(new_engagements.items())]
+    rows = [(*pair, *new[:4], weights.get(pair, new.weight)) for pair, new in sorted(new_engagements.items())]
     await connection.execute(_UPSERT, {"rows": rows})
     await add_first_engagements(connection, _first_engagements(new_engagements, stored_first_engagements, weights))
 
@@ -85,14 +101,21 @@ async def apply_engagement(connection: AsyncConnection, events: Iterable[NewInte
 def _merged(events: Iterable[NewInteraction]) -> dict[Pair, _NewEngagement]:
     new_engagements: dict[Pair, _NewEngagement] = {}
     for event in events:
-        bit = ENGAGEMENT_BIT.get(event.type)
-        if bit is None:
+        kind = int(ENGAGEMENT_BIT.get(event.type, event.custom_kind))  # type: ignore[call-overload]  # a StrEnum is a str
+        if not kind:
             continue
         pair = event.actor_id, event.project_id
-        engagement = new_engagements.get(pair) or _NewEngagement(event.at, event.at, 0, event.weight, event.network)
-        weight, network = (event.weight, event.network) if event.at < engagement.first_at else engagement[3:]
-        first_at, last_at = min(engagement.first_at, event.at), max(engagement.last_at, event.at)
-        new_engagements[pair] = _NewEngagement(first_at, last_at, engagement.kinds | int(bit), weight, network)
+        first = event.at, event.at, 0, 0.0, event.weight, event.network
+        engagement = new_engagements.get(pair) or _NewEngagement(*first)
+        weight, network = (event.weight, event.network) if event.at < engagement.first_at else engagement[4:]
+        new_engagements[pair] = _NewEngagement(
+            min(engagement.first_at, event.at),
+            max(engagement.last_at, event.at),
+            engagement.kinds | kind,
+            max(engagement.strength, event.strength),
+            weight,
+            network,
+        )
     return new_engagements
 
 
@@ -105,7 +128,7 @@ async def _weights(connection: AsyncConnection, new: Mapping[Pair, _NewEngagemen
     ]
     factors = iter(await count_network_actors(connection, actors))
     return {
-        pair: engagement.weight * (1.0 if engagement.network is None else next(factors))
+        pair: engagement.strength * engagement.weight * (1.0 if engagement.network is None else next(factors))
         for pair, engagement in new.items()
     }
 
@@ -115,14 +138,15 @@ def _first_engagements(
     stored_first_engagements: Mapping[Pair, Any],
     weights: Mapping[Pair, float],
 ) -> Iterator[FirstEngagement]:
-    """Yield the first engagements of new pairs, and corrections for pairs whose first engagement is now earlier."""
+    """Yield the first engagements of new pairs, and corrections of pairs that are now engaged earlier or stronger."""
     for pair, engagement in new_engagements.items():
         stored = stored_first_engagements.get(pair)
         if stored is None:
             yield FirstEngagement(pair[1], engagement.first_at, weights[pair])
-        elif engagement.first_at < stored.first_at:
+        elif engagement.first_at < stored.first_at or engagement.strength > stored.strength:
+            weight = stored.weight * max(engagement.strength / stored.strength, 1.0)
             yield FirstEngagement(pair[1], stored.first_at, -stored.weight)
-            yield FirstEngagement(pair[1], engagement.first_at, stored.weight)
+            yield FirstEngagement(pair[1], min(engagement.first_at, stored.first_at), weight)
 
 
 async def remove_engagement_kind(

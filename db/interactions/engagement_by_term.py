@@ -11,18 +11,25 @@ from sqlalchemy import Float, and_, bindparam, case, func, select
 from sqlalchemy.sql import ColumnElement
 
 from db.catalog.visibility import PUBLIC
-from db.database.column_types import ID_RANGE
+from db.custom_types import LIKE_WEIGHT, VIEW_WEIGHT
+from db.database.column_types import ID_RANGE, greatest
 from db.database.engine import Database
 from db.interactions.decayed_counters import decay_factor, epoch
-from db.models import Actor, Engagement, EngagementKind, Project, ProjectTerm
+from db.models import (
+    CUSTOM_TYPES_OF_EACH_KIND,
+    DELIBERATE_KINDS,
+    FIRST_CUSTOM_BIT,
+    PASSIVE_KINDS,
+    Actor,
+    CustomInteractionType,
+    Engagement,
+    Project,
+    ProjectTerm,
+)
 from db.time_units import DAY_S
 
 HALF_LIFE_S = 60 * DAY_S
 """Half-life of an actor's history. Rankings use the same half-life."""
-
-DELIBERATE_WEIGHT = 2.0
-"""Weight of a project that the actor liked, saved, commented or followed. A project only viewed or clicked has weight
-1."""
 
 ACTORS_PER_SLICE = 200
 """Number of actors per statement. The statement returns some tens of thousands of rows, within the read deadline."""
@@ -45,9 +52,6 @@ class EngagementByTerm:
 _REAL = Float(53)
 _AT_S = bindparam("at_s", type_=_REAL)
 
-_VIEWS = int(EngagementKind.VIEW | EngagementKind.CLICK)
-_DELIBERATE = int(EngagementKind.LIKE | EngagementKind.SAVE | EngagementKind.COMMENT | EngagementKind.FOLLOW)
-
 
 def _allows(name: str) -> ColumnElement[bool]:
     """Return the condition that a preference of the actor (`db.actors.actor_preferences`) is true, as by default."""
@@ -58,10 +62,28 @@ def _learned_from(kinds: int, name: str) -> ColumnElement[bool]:
     return and_(Engagement.kinds.bitwise_and(kinds) > 0, _allows(name))
 
 
-_WEIGHT = decay_factor(_AT_S - epoch(Engagement.last_at), HALF_LIFE_S) * case(
-    (_learned_from(_DELIBERATE, "learn_from_likes"), DELIBERATE_WEIGHT),
-    (_learned_from(_VIEWS, "learn_from_views"), 1.0),
+_BUILT_IN = 2**FIRST_CUSTOM_BIT - 1
+_BUILT_IN_WEIGHT = case(
+    (_learned_from(int(DELIBERATE_KINDS) & _BUILT_IN, "learn_from_likes"), LIKE_WEIGHT),
+    (_learned_from(int(PASSIVE_KINDS) & _BUILT_IN, "learn_from_views"), VIEW_WEIGHT),
     else_=0.0,
+)
+_FIRST_DELIBERATE_BIT = FIRST_CUSTOM_BIT + CUSTOM_TYPES_OF_EACH_KIND
+_CUSTOM_WEIGHT = (
+    select(func.max(CustomInteractionType.weight))
+    .where(Engagement.kinds.bitwise_rshift(CustomInteractionType.bit).bitwise_and(1) > 0)
+    .where(
+        case(
+            (CustomInteractionType.bit >= _FIRST_DELIBERATE_BIT, _allows("learn_from_likes")),
+            else_=_allows("learn_from_views"),
+        )
+    )
+    .correlate(Engagement, Actor)
+    .scalar_subquery()
+)
+_WEIGHT = decay_factor(_AT_S - epoch(Engagement.last_at), HALF_LIFE_S) * case(
+    (Engagement.kinds > _BUILT_IN, greatest(_BUILT_IN_WEIGHT, func.coalesce(_CUSTOM_WEIGHT, 0.0))),
+    else_=_BUILT_IN_WEIGHT,
 )
 _engaged = (
     select(Engagement.actor_id, Engagement.project_id, _WEIGHT.label("weight"))

@@ -32,7 +32,7 @@ MAX_ID = 2**63 - 1
 _INSERT = (
     insert_batch(
         Interaction, "actor_id", "project_id", "type", "at", "feed_kind", "position", "snapshot_id", "session_key",
-        "recorded_at",
+        "recorded_at", "value",
     )
     .on_conflict_do_nothing()
     .returning(Interaction.actor_id, Interaction.project_id, Interaction.type, Interaction.at)
@@ -42,7 +42,7 @@ _LIKED = select(Like.actor_id, Like.project_id).join(
     _pairs, (_pairs.c.actor_id == Like.actor_id) & (_pairs.c.project_id == Like.project_id)
 )
 
-_STATES: Mapping[InteractionType, Any] = {
+_STATES: Mapping[str, Any] = {
     InteractionType.LIKE: Like,
     InteractionType.SAVE: Save,
     InteractionType.DISMISS: Dismissal,
@@ -145,7 +145,7 @@ def validate_positions(events: Sequence[NewInteraction]) -> None:
 
 def interaction_identity(event: NewInteraction) -> tuple[int, int, str, datetime]:
     """Return the primary key of an event."""
-    return event.actor_id, event.project_id, event.type.value, event.at
+    return event.actor_id, event.project_id, str(event.type), event.at
 
 
 async def _lock(connection: AsyncConnection, events: Sequence[NewInteraction]) -> list[NewInteraction]:
@@ -167,8 +167,7 @@ def _are_valid_ids(*ids: int) -> bool:
 async def _insert(connection: AsyncConnection, events: Sequence[NewInteraction]) -> list[NewInteraction]:
     at = now()
     rows = [
-        (e.actor_id, e.project_id, e.type.value, e.at, e.feed_kind, e.position, e.snapshot_id, e.session_key, at)
-        for e in events
+        (*interaction_identity(e), e.feed_kind, e.position, e.snapshot_id, e.session_key, at, e.value) for e in events
     ]
     inserted_identities = {tuple(row) for row in await connection.execute(_INSERT, {"rows": rows})}
     return [event for event in events if interaction_identity(event) in inserted_identities]
@@ -179,28 +178,28 @@ async def _apply(connection: AsyncConnection, events: Sequence[NewInteraction]) 
     await apply_engagement(connection, events)
     likes = await _new_likes(connection, events)
     for type_ in _STATES:
-        await _insert_states(connection, type_, [event for event in events if event.type is type_])
+        await _insert_states(connection, type_, [event for event in events if event.type == type_])
     like_counts = Counter(project_id for _, project_id in likes)
-    view_counts = Counter(event.project_id for event in events if event.type is InteractionType.VIEW)
+    view_counts = Counter(event.project_id for event in events if event.type == InteractionType.VIEW)
     changes = {
         id_: ProjectCounts(like_counts[id_], view_counts[id_]) for id_ in like_counts.keys() | view_counts.keys()
     }
     await add_counts(connection, changes)
     await mark_profiles_changed(
-        connection, {event.actor_id for event in events if event.type is not InteractionType.IMPRESSION}
+        connection, {event.actor_id for event in events if event.type != InteractionType.IMPRESSION}
     )
 
 
 async def _new_likes(connection: AsyncConnection, events: Iterable[NewInteraction]) -> set[Pair]:
     """Return the newly liked pairs. Their actors are locked, so no other transaction adds a like."""
-    likes = {(event.actor_id, event.project_id) for event in events if event.type is InteractionType.LIKE}
+    likes = {(event.actor_id, event.project_id) for event in events if event.type == InteractionType.LIKE}
     if not likes:
         return set()
     stored = await connection.execute(_LIKED, {"rows": sorted(likes)})
     return likes - {(row.actor_id, row.project_id) for row in stored}
 
 
-async def _insert_states(connection: AsyncConnection, type_: InteractionType, events: Iterable[NewInteraction]) -> None:
+async def _insert_states(connection: AsyncConnection, type_: str, events: Iterable[NewInteraction]) -> None:
     earliest_times: dict[Pair, datetime] = {}
     for event in events:
         pair = event.actor_id, event.project_id

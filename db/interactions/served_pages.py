@@ -5,12 +5,21 @@ from collections.abc import Hashable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, delete, insert, select
+from sqlalchemy import bindparam, delete, func, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.database.column_types import ACTOR_ID, IDS, SINCE, TextList, in_list
 from db.database.engine import Database, Rows
-from db.models import Actor, FeedKind, Interaction, InteractionType, ServedPage, now
+from db.models import (
+    ENGAGEMENT_BIT,
+    Actor,
+    CustomInteractionType,
+    FeedKind,
+    Interaction,
+    InteractionType,
+    ServedPage,
+    now,
+)
 
 RETENTION = timedelta(days=7)
 _MAX_WAITING = 2_000
@@ -103,8 +112,14 @@ _IMPRESSIONS = (
     .where(Interaction.at >= SINCE, Interaction.type == InteractionType.IMPRESSION)
     .where(Interaction.snapshot_id.is_not(None))
 )
+_IS_POSITIVE = (
+    select(CustomInteractionType.name)
+    .where(CustomInteractionType.name == Interaction.type, CustomInteractionType.is_active)
+    .where(func.coalesce(Interaction.value, 0.0) >= CustomInteractionType.positive_from)
+    .exists()
+)
 _ENGAGING = select(Interaction.actor_id, Interaction.project_id, Interaction.at).where(
-    Interaction.at >= SINCE, Interaction.type.not_in((InteractionType.IMPRESSION, InteractionType.DISMISS))
+    Interaction.at >= SINCE, or_(Interaction.type.in_([*ENGAGEMENT_BIT]), _IS_POSITIVE)
 )
 
 

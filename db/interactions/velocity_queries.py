@@ -191,6 +191,7 @@ _IN_WINDOWS = (
     )
     # The condition on the last engagement, which is never before the first, uses the index.
     .where(in_list(Engagement.project_id, IDS), Engagement.last_at > _BEFORE, Engagement.first_at > _BEFORE)
+    .where(Engagement.kinds > 0)
     .group_by(Engagement.project_id)
 )
 
@@ -208,6 +209,7 @@ _DAY = func.floor((epoch(Engagement.first_at) - bindparam("start_s", type_=_REAL
 _BY_DAY = (
     select(Engagement.project_id, _DAY.label("day"), func.count().label("actors"))
     .where(in_list(Engagement.project_id, IDS), Engagement.last_at >= SINCE, Engagement.first_at >= SINCE)
+    .where(Engagement.kinds > 0)
     .group_by(Engagement.project_id, _DAY)
 )
 

@@ -6,9 +6,13 @@ is internal, and ``key`` is the platform's own id, which the API uses.
 """
 
 from db.models.base import Base, now
-from db.models.catalog import Project, ProjectTerm, Term, Tool, User
+from db.models.catalog import Project, ProjectEmbedding, ProjectTerm, Term, Tool, User
 from db.models.enums import (
+    CUSTOM_TYPES_OF_EACH_KIND,
+    DELIBERATE_KINDS,
     ENGAGEMENT_BIT,
+    FIRST_CUSTOM_BIT,
+    PASSIVE_KINDS,
     EngagementKind,
     FeedKind,
     InteractionType,
@@ -22,6 +26,7 @@ from db.models.enums import (
 from db.models.interactions import (
     Actor,
     ActorInterest,
+    CustomInteractionType,
     DecayedCounters,
     Dismissal,
     Engagement,
@@ -49,10 +54,11 @@ from db.models.operations import (
 )
 
 __all__ = [
-    "ENGAGEMENT_BIT", "ActivityRate", "Actor", "ActorInterest", "Base", "DecayedCounters", "Dismissal",
+    "CUSTOM_TYPES_OF_EACH_KIND", "DELIBERATE_KINDS", "ENGAGEMENT_BIT", "FIRST_CUSTOM_BIT", "PASSIVE_KINDS",
+    "ActivityRate", "Actor", "ActorInterest", "Base", "CustomInteractionType", "DecayedCounters", "Dismissal",
     "Engagement", "EngagementKind", "Erasure", "EventId", "FeedKind", "Interaction", "InteractionType",
     "InterestSource", "ItemFactors", "ItemNeighbors", "Job", "Like", "Mute", "MuteKind", "NetworkCount",
-    "OnboardingQuestion", "OnboardingResponse", "OutboxKind", "OutboxRow", "Project", "ProjectTerm", "QuestionType",
-    "RankingModel", "RemovedInterest", "Role", "Save", "ServedPage", "TasteCluster", "Term", "TermKind", "Tool",
-    "User", "UserFactors", "VelocityConstants", "now",
+    "OnboardingQuestion", "OnboardingResponse", "OutboxKind", "OutboxRow", "Project", "ProjectEmbedding",
+    "ProjectTerm", "QuestionType", "RankingModel", "RemovedInterest", "Role", "Save", "ServedPage",
+    "TasteCluster", "Term", "TermKind", "Tool", "User", "UserFactors", "VelocityConstants", "now",
 ]  # fmt: skip

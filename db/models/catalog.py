@@ -75,6 +75,18 @@ for _name, _first in (
     )
 
 
+class ProjectEmbedding(Base):
+    """An embedding of a project that the platform has sent: its model, and float32 components in little-endian order.
+
+    Only embeddings of the configured model and dimension are used.
+    """
+
+    __tablename__ = "project_embeddings"
+    project_id: Mapped[int] = mapped_column(BigIntId, ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True)
+    model: Mapped[str]
+    vector: Mapped[bytes]
+
+
 class Term(Base):
     """A tool, category or topic. Projects have terms, and interests refer to terms.
 

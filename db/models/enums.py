@@ -34,7 +34,10 @@ class InterestSource(StrEnum):
 
 
 class InteractionType(StrEnum):
-    """Types of interactions. All except DISMISS and IMPRESSION count as engagement."""
+    """Built-in types of interactions. All except DISMISS and IMPRESSION count as engagement.
+
+    A platform can add types of its own by name (`db.custom_types`).
+    """
 
     VIEW = "view"
     LIKE = "like"
@@ -47,7 +50,10 @@ class InteractionType(StrEnum):
 
 
 class EngagementKind(IntFlag):
-    """Kinds of engagement of an actor with a project, as bits of `Engagement.kinds`."""
+    """Kinds of engagement of an actor with a project, as bits of `Engagement.kinds`.
+
+    The bits from `FIRST_CUSTOM_BIT` on belong to a platform's own types.
+    """
 
     VIEW = 1
     LIKE = 2
@@ -62,6 +68,23 @@ ENGAGEMENT_BIT: dict[InteractionType, EngagementKind] = {
     for type_ in InteractionType
     if type_ not in (InteractionType.DISMISS, InteractionType.IMPRESSION)
 }
+
+
+FIRST_CUSTOM_BIT = 6
+CUSTOM_TYPES_OF_EACH_KIND = 12
+"""Maximum of a platform's own types that a page reports by itself, and of its deliberate types: 24 bits in all."""
+
+_CUSTOM_MASK = 2**CUSTOM_TYPES_OF_EACH_KIND - 1
+PASSIVE_KINDS = EngagementKind.VIEW | EngagementKind.CLICK | EngagementKind(_CUSTOM_MASK << FIRST_CUSTOM_BIT)
+"""Kinds of engagement that a page reports by itself."""
+DELIBERATE_KINDS = (
+    EngagementKind.LIKE
+    | EngagementKind.SAVE
+    | EngagementKind.COMMENT
+    | EngagementKind.FOLLOW
+    | EngagementKind(_CUSTOM_MASK << FIRST_CUSTOM_BIT + CUSTOM_TYPES_OF_EACH_KIND)
+)
+"""Kinds of engagement that express an intention of the viewer."""
 
 
 class FeedKind(StrEnum):

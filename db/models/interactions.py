@@ -9,7 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from db.database.column_types import BigIntId
 from db.models.base import Base, now, one_of_check
-from db.models.enums import FeedKind, InteractionType, InterestSource
+from db.models.enums import FeedKind, InterestSource
 
 
 class Actor(Base):
@@ -35,7 +35,8 @@ class Actor(Base):
 class Interaction(Base):
     """One event: append-only, identified by (actor, project, type, at), partitioned by month on PostgreSQL.
 
-    `at` is `db.database.column_types.UNKNOWN_TIME` if the time is unknown.
+    `type` is a value of `InteractionType` or the name of a `CustomInteractionType`; some of these have a `value`. `at`
+    is `db.database.column_types.UNKNOWN_TIME` if the time is unknown.
     """
 
     __tablename__ = "interactions"
@@ -48,10 +49,10 @@ class Interaction(Base):
     snapshot_id: Mapped[str | None]
     session_key: Mapped[str | None]
     recorded_at: Mapped[datetime] = mapped_column(default=now)
+    value: Mapped[float | None]
 
     __table_args__ = (
         PrimaryKeyConstraint("actor_id", "project_id", "type", "at"),
-        one_of_check("type", InteractionType),
         one_of_check("feed_kind", FeedKind),
         CheckConstraint("position >= 0", name="position_not_negative"),
         {"postgresql_partition_by": "RANGE (at)"},
@@ -60,6 +61,22 @@ class Interaction(Base):
 
 Index("ix_interactions_actor_type_at", Interaction.actor_id, Interaction.type, Interaction.at.desc())
 Index("ix_interactions_project_at", Interaction.project_id, Interaction.at.desc())
+
+
+class CustomInteractionType(Base):
+    """A platform's own type of interaction: the configuration, and the bit of the type in `Engagement.kinds`.
+
+    An interaction is positive if its value, or 0 without one, is at least `positive_from`, and negative if it is at
+    most `negative_to`. A type that is no longer configured is not active; its bit is kept.
+    """
+
+    __tablename__ = "custom_interaction_types"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    bit: Mapped[int] = mapped_column(unique=True)
+    is_active: Mapped[bool]
+    weight: Mapped[float]
+    positive_from: Mapped[float | None]
+    negative_to: Mapped[float | None]
 
 
 class _ActorOnProject:
@@ -73,7 +90,8 @@ class Engagement(_ActorOnProject, Base):
     """Aggregate of the interactions of one actor with one project; `kinds` holds `EngagementKind` bits.
 
     `weight` is the weight of the actor in the project's decayed counters, 0 to 1. It is set at the first engagement and
-    stored for recounts.
+    stored for recounts. `strength` is the factor in it of the strongest type of interaction: 1, except for a platform's
+    own types of less weight. `inactive_kinds` holds the bits of types that are no longer configured.
     """
 
     __tablename__ = "engagement"
@@ -81,6 +99,8 @@ class Engagement(_ActorOnProject, Base):
     last_at: Mapped[datetime]
     kinds: Mapped[int]
     weight: Mapped[float] = mapped_column(default=1.0, server_default="1")
+    strength: Mapped[float] = mapped_column(default=1.0, server_default="1")
+    inactive_kinds: Mapped[int] = mapped_column(default=0, server_default="0")
 
 
 class Like(_ActorOnProject, Base):

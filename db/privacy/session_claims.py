@@ -110,16 +110,19 @@ _session_engagement = table_of(Engagement).alias("session_engagement")
 _BOTH_ENGAGED = (
     select(
         Engagement.project_id, Engagement.first_at, Engagement.last_at, Engagement.kinds, Engagement.weight,
+        Engagement.strength,
+        Engagement.inactive_kinds.bitwise_or(_session_engagement.c.inactive_kinds).label("inactive_kinds"),
         _session_engagement.c.first_at.label("session_first_at"),
         _session_engagement.c.last_at.label("session_last_at"),
         _session_engagement.c.kinds.label("session_kinds"), _session_engagement.c.weight.label("session_weight"),
+        _session_engagement.c.strength.label("session_strength"),
     )
     .join(_session_engagement, _session_engagement.c.project_id == Engagement.project_id)
     .where(Engagement.actor_id == _ACCOUNT_ACTOR, _session_engagement.c.actor_id == _SESSION_ACTOR)
 )  # fmt: skip
 _UPSERT_ENGAGEMENT = upsert_batch(
-    Engagement, "actor_id", "project_id", "first_at", "last_at", "kinds", "weight", key=["actor_id", "project_id"],
-    keep=["weight"],
+    Engagement, "actor_id", "project_id", "first_at", "last_at", "kinds", "weight", "strength", "inactive_kinds",
+    key=["actor_id", "project_id"],
 )  # fmt: skip
 _session_like = table_of(Like).alias("session_like")
 _BOTH_LIKED = select(Like.project_id).join(_session_like, _session_like.c.project_id == Like.project_id).where(
@@ -251,11 +254,14 @@ async def _merge_common_engagement(connection: AsyncConnection, ids: Mapping[str
     rows, corrections = [], []
     for row in both_engaged:
         first_at, last_at = min(row.first_at, row.session_first_at), max(row.last_at, row.session_last_at)
-        rows.append((ids["account"], row.project_id, first_at, last_at, row.kinds | row.session_kinds, row.weight))
+        strength = max(row.strength, row.session_strength)
+        weight = row.weight * strength / row.strength
+        kinds = row.kinds | row.session_kinds
+        rows.append((ids["account"], row.project_id, first_at, last_at, kinds, weight, strength, row.inactive_kinds))
         corrections += [
             FirstEngagement(row.project_id, row.session_first_at, -row.session_weight),
             FirstEngagement(row.project_id, row.first_at, -row.weight),
-            FirstEngagement(row.project_id, first_at, row.weight),
+            FirstEngagement(row.project_id, first_at, weight),
         ]
     await add_first_engagements(connection, corrections)
     if rows:

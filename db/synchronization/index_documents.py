@@ -11,9 +11,11 @@ import numpy as np
 from sqlalchemy import ColumnElement, Integer, Row, and_, bindparam, func, select
 
 from db.actors.profiles import NO_EXCLUSIONS, ProfileExclusions
+from db.catalog.project_embeddings import stored_vector
 from db.catalog.visibility import PUBLIC, PUBLIC_TERM
 from db.database.column_types import BigIntId, IntegerList, TextList, UtcDateTime, in_list
 from db.database.engine import Database
+from db.embeddings.base import unprefixed_name
 from db.models import (
     Actor,
     ActorInterest,
@@ -23,6 +25,7 @@ from db.models import (
     OnboardingResponse,
     OutboxKind,
     Project,
+    ProjectEmbedding,
     ProjectTerm,
     QuestionType,
     Term,
@@ -59,8 +62,11 @@ _PROJECTS = (
         Project.created_at,
         Project.owner_id,
         User.username,
+        ProjectEmbedding.model.label("embedding_model"),
+        ProjectEmbedding.vector,
     )
     .join(User, User.id == Project.owner_id, isouter=True)
+    .join(ProjectEmbedding, ProjectEmbedding.project_id == Project.id, isouter=True)
     .where(in_list(Project.key, _KEYS), PUBLIC)
 )
 _PROJECT_TERMS = (
@@ -126,8 +132,8 @@ _TOTALS = {kind: select(func.count(id_).label("n")).where(condition) for kind, (
 class IndexChanges:
     """Changes to one collection, by outbox key: platform key of a project or tool, or id of an actor as text."""
 
-    documents: Mapping[str, IndexDocument]  # documents to write, without vectors
-    texts: Mapping[str, str]  # the text of each document's vector
+    documents: Mapping[str, IndexDocument]  # documents to write, without vectors unless the platform sent them
+    texts: Mapping[str, str]  # the text of each document's vector, if the platform did not send the vector
     remove: Sequence[str]  # keys of documents to remove
 
 
@@ -177,8 +183,14 @@ class IndexDocumentReader:
         terms: dict[int, list[Row[Any]]] = defaultdict(list)
         for term in await self._database.fetch(_PROJECT_TERMS, {"keys": keys}):
             terms[term.project_id].append(term)
-        documents = {row.key: _project_document(row, terms[row.id]) for row in rows}
+        documents = {row.key: _project_document(row, terms[row.id], self._platform_vector(row)) for row in rows}
         return self._changes(keys, documents)
+
+    def _platform_vector(self, row: Row[Any]) -> Vector:
+        """Return the embedding that the platform sent; empty if it sent none of the model and dimension."""
+        model, dimension = self._embedding_space
+        matches = row.embedding_model == unprefixed_name(model) and len(row.vector) == 4 * dimension
+        return stored_vector(row.vector) if matches else _NO_VECTOR
 
     async def _profiles(self, keys: list[str], excluded: ProfileExclusions = NO_EXCLUSIONS) -> IndexChanges:
         actors = [int(key) for key in keys]
@@ -207,9 +219,14 @@ class IndexDocumentReader:
 
     def _changes(self, keys: Sequence[str], documents: Mapping[str, IndexDocument]) -> IndexChanges:
         """Add fingerprints to the documents. Keys without a document are removed from the index."""
-        texts = {key: _embedded_text(document) for key, document in documents.items()}
+        texts = {key: _embedded_text(document) for key, document in documents.items() if not document.vector.size}
         complete = {
-            key: replace(document, fingerprint=fingerprint(document, texts[key], self._embedding_space))
+            key: replace(
+                document,
+                fingerprint=fingerprint(
+                    document, texts.get(key, document.vector.tobytes().hex()), self._embedding_space
+                ),
+            )
             for key, document in documents.items()
         }
         return IndexChanges(complete, texts, [key for key in keys if key not in complete])
@@ -224,14 +241,17 @@ def _embedded_text(document: IndexDocument) -> str:
 
 
 def fingerprint(document: IndexDocument, text: str, embedding_space: tuple[str, int]) -> str:
-    """Return the hash of the document's fields, the embedded text, the model, and the version of the text analysis."""
+    """Return the hash of the document's fields, the embedded text, the model, and the version of the text analysis.
+
+    For a document with a vector of the platform, `text` is the vector in hexadecimal digits.
+    """
     values = [getattr(document, field.name) for field in fields(document) if field.name not in _NOT_IN_FINGERPRINT]
     return hashlib.blake2b(
         repr((ANALYSIS_VERSION, embedding_space, text, values)).encode(), digest_size=FINGERPRINT_BYTES
     ).hexdigest()
 
 
-def _project_document(row: Row[Any], terms: Sequence[Row[Any]]) -> ProjectDocument:
+def _project_document(row: Row[Any], terms: Sequence[Row[Any]], vector: Vector) -> ProjectDocument:
     names = {kind: tuple(term.name for term in terms if term.kind == kind) for kind in TermKind}
     text = project_text(
         row.title,
@@ -256,7 +276,7 @@ def _project_document(row: Row[Any], terms: Sequence[Row[Any]]) -> ProjectDocume
         created_at=row.created_at,
         owner_id=row.owner_id,
         term_ids=tuple(term.id for term in terms),
-        vector=_NO_VECTOR,
+        vector=vector,
     )
 
 
@@ -270,8 +290,8 @@ def _profile_document(
 ) -> ProfileDocument:
     tools = [(tag.name, tag.confidence) for tag in tags if tag.kind == TermKind.TOOL]
     interests = [(tag.name, tag.confidence) for tag in tags if tag.kind != TermKind.TOOL]
-    kinds = EngagementKind.__members__ if engagement is not None else ()
-    activity = [name.lower() for name in kinds if getattr(engagement, name)]
+    kinds = EngagementKind if engagement is not None else ()
+    activity = [str(kind.name).lower() for kind in kinds if getattr(engagement, str(kind.name))]
     tier = row.tier or ""
     text = profile_text(
         tools=tools,

@@ -42,17 +42,17 @@ class IndexWriter:
     async def write(
         self, changes: Mapping[OutboxKind, IndexChanges], generations: Sequence[str | None]
     ) -> dict[DocumentName, str]:
-        """Embed all documents in one call, write them to each generation, and return the reasons for rejections by key.
+        """Embed all texts in one call, write the documents to each generation, and return the reasons for rejections.
 
         Raises `StoreUnavailable` if the index or the embedder is unavailable. Some documents may have been written by
         then; writes are idempotent.
         """
-        names: list[DocumentName] = [(kind, key) for kind, change in changes.items() for key in change.documents]
+        names: list[DocumentName] = [(kind, key) for kind, change in changes.items() for key in change.texts]
         vectors, rejected = await self._embed([changes[kind].texts[key] for kind, key in names], names)
         vector_by_name = dict(zip(names, vectors, strict=True))
         for kind, change in changes.items():
             documents = [
-                replace(document, vector=vector_by_name[kind, key])
+                replace(document, vector=vector_by_name.get((kind, key), document.vector))
                 for key, document in change.documents.items()
                 if (kind, key) not in rejected
             ]

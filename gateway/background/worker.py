@@ -11,7 +11,7 @@ from db import schema
 from db.private_files import DataFile, make_private_file
 from gateway.background.tasks import pause, run_alongside, worker_tasks
 from gateway.settings import Settings
-from gateway.stores import BATCH_READ_DEADLINE_S, open_stores, prepare_index, require_reachable
+from gateway.stores import BATCH_READ_DEADLINE_S, open_stores, prepare_index, require_reachable, with_custom_types
 
 HEARTBEAT_S = 5.0
 """Interval at which a worker updates its file for the health check of its container."""
@@ -28,9 +28,10 @@ async def run_worker(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    async with open_stores(settings, read_deadline_s=BATCH_READ_DEADLINE_S) as stores:
-        await require_reachable(stores.database)
-        await schema.migrate(stores.database)
+    async with open_stores(settings, read_deadline_s=BATCH_READ_DEADLINE_S) as opened:
+        await require_reachable(opened.database)
+        await schema.migrate(opened.database)
+        stores = await with_custom_types(settings, opened)
         if unavailable := await prepare_index(stores):
             log.warning("store unavailable, waiting", store=unavailable.store.value, reason=unavailable.reason)
         tasks = worker_tasks(stores, settings)

@@ -16,7 +16,10 @@ from rich.table import Table
 from sqlalchemy.exc import SQLAlchemyError
 
 from db import outbox, schema
+from db.catalog.project_embeddings import count_embeddings
+from db.custom_types import stored_types
 from db.database.engine import Database
+from db.embeddings.absent import AbsentEmbedder
 from db.errors import DatabaseLayerError, Store, StoreMisconfigured, StoreUnavailable
 from db.models import OutboxKind
 from db.private_files import DataFile, paths_open_to_others
@@ -28,6 +31,7 @@ from gateway.commands.reindex_command import describe_counts
 from gateway.commands.shared import output
 from gateway.data_folder import require_data
 from gateway.errors import GatewayError, os_reason
+from gateway.interaction_types import read_interaction_types
 from gateway.settings import Settings, load_settings
 from gateway.stores import driver_message, open_stores, require_reachable
 
@@ -111,7 +115,14 @@ async def _check_stores(settings: Settings, stores: Stores) -> list[Finding]:
         is_current = findings[1].verdict is Verdict.OK
     if is_current:
         findings.append(await _run_check(settings, "outbox", _check_outbox(database)))
+        findings.append(await _run_check(settings, "interactions", _check_interaction_types(settings, database)))
+        if settings.project_embedding_model:
+            findings.append(await _run_check(settings, "project vectors", _check_project_vectors(settings, stores)))
     model = f"{stores.embedder.model}, {stores.embedder.dimension} dimensions"
+    if isinstance(stores.embedder, AbsentEmbedder):
+        model += ", of projects only: searches use keywords, unless it is also the model that embeds texts"
+    if stores.query_embedder is not None and stores.query_embedder.model != stores.embedder.model:
+        model += f"; searches: {stores.query_embedder.model}"
     checks: dict[str, Callable[[], Awaitable[_Result]]] = {
         "vectors": lambda: _check_vectors(stores, is_current),
         "embeddings": lambda: _report(model, stores.embedder.embed(["a project about music"])),
@@ -167,7 +178,7 @@ def _fix(settings: Settings, store: Store) -> str:
             f"stop the gateway, delete {DataFile.VECTORS}* in VAR_DIR and start again: the index is filled anew",
         ),
         Store.EMBEDDINGS: (
-            settings.openai_api_key is not None or bool(settings.openai_base_url),
+            settings.uses_embedding_endpoint,
             "start the endpoint, correct OPENAI_BASE_URL, or unset it and OPENAI_API_KEY for WordLlama",
             "reinstall the package wordllama",
         ),
@@ -232,6 +243,29 @@ async def _check_outbox(database: Database) -> _Result:
     if waiting.lag_s > MAX_LAG_S:
         return Verdict.WARNING, f"{waiting.rows:,} rows, the oldest waits {waiting.lag_s:.0f} s; start: explore serve"
     return Verdict.OK, f"{waiting.rows:,} rows wait"
+
+
+async def _check_interaction_types(settings: Settings, database: Database) -> _Result:
+    configured = [type_.name for type_ in read_interaction_types(settings.interaction_types)]
+    stored = await stored_types(database)
+    if unknown := sorted(stored.keys() - set(configured)):
+        message = f"rankings ignore the stored types {', '.join(unknown)}; add them to the file of INTERACTION_TYPES"
+        return Verdict.WARNING, message
+    new = [name for name in configured if name not in stored]
+    waiting = f"; the next start stores {', '.join(new)}" if new else ""
+    return Verdict.OK, f"types of the platform's own: {', '.join(configured) or 'none'}{waiting}"
+
+
+async def _check_project_vectors(settings: Settings, stores: Stores) -> _Result:
+    space = stores.platform.embedding_space
+    assert space is not None  # noqa: S101 (the caller has checked the setting; for the type checker)
+    projects, matching, brought = await count_embeddings(stores.database, space)
+    message = f"{matching:,} of {projects:,} public projects have one of {space.model}, {space.dimension} dimensions"
+    if brought > matching:
+        return Verdict.WARNING, f"{message}; {brought - matching:,} of other models are not used: send them again"
+    if matching < projects and isinstance(stores.embedder, AbsentEmbedder):
+        return Verdict.WARNING, f"{message}; projects without one are found by keywords only"
+    return Verdict.OK, message
 
 
 async def _check_vectors(stores: Stores, is_current: bool) -> _Result:

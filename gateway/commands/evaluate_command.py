@@ -14,9 +14,12 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
+from db.custom_types import CustomTypes
 from gateway.commands.console import plain, print_plain
 from gateway.commands.progress import progress
 from gateway.commands.shared import errors, output, output_file
+from gateway.interaction_types import read_interaction_types
+from gateway.settings import load_settings
 from scoring import tunables
 from scoring.evaluation import protocols
 from scoring.evaluation.cold_start_protocol import evaluate_cold_start
@@ -134,7 +137,8 @@ def _evaluate(
 ) -> EvaluationResults:
     if protocol is Protocol.SEARCH:
         return asyncio.run(evaluate_search(directory, report_progress))
-    dataset = load_dataset(directory, report_progress)
+    types = read_interaction_types(load_settings().interaction_types)
+    dataset = load_dataset(directory, report_progress, CustomTypes({type_.name: type_ for type_ in types}))
     evaluators: dict[Protocol, Callable[[Dataset, protocols.Options, Progress], EvaluationResults]] = {
         Protocol.FEED_REQUESTS: protocols.evaluate_feed_requests,
         Protocol.LEAVE_LAST: protocols.evaluate_leave_last,

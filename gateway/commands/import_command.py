@@ -21,6 +21,7 @@ from db import outbox
 from db.database.engine import Database
 from db.errors import InvalidRecord, StoreUnavailable
 from db.imports.importer import FileProgress, ImportReport, RefusedLine, find_files, import_directory
+from db.platform_inputs import NO_PLATFORM_INPUTS, PlatformInputs
 from db.private_files import open_private
 from gateway.commands.console import print_plain
 from gateway.commands.prepare import make_data_folder
@@ -74,7 +75,9 @@ def import_(
         find_files(directory)  # refuses a wrong folder before the data folder is created
         await make_data_folder(settings, say)
         async with open_migrated(settings) as stores:
-            return await run_import(stores.database, directory, strict=strict, refused=refused)
+            return await run_import(
+                stores.database, directory, strict=strict, refused=refused, platform=stores.platform
+            )
 
     raise typer.Exit(asyncio.run(run(read_settings())))
 
@@ -85,6 +88,7 @@ async def run_import(
     *,
     strict: bool = False,
     refused: Path | None = None,
+    platform: PlatformInputs = NO_PLATFORM_INPUTS,
     output: Console = output,
     errors: Console = errors,
 ) -> int:
@@ -95,7 +99,7 @@ async def run_import(
     """
     began_at = time.monotonic()
     try:
-        report = await _import(database, directory, strict, refused, errors)
+        report = await _import(database, directory, strict, refused, platform, errors)
     except InvalidRecord as error:
         print_plain(errors, str(error))
         return NOTHING_READ
@@ -115,7 +119,12 @@ async def run_import(
 
 
 async def _import(
-    database: Database, directory: Path, strict: bool, refused_file: Path | None, errors: Console
+    database: Database,
+    directory: Path,
+    strict: bool,
+    refused_file: Path | None,
+    platform: PlatformInputs,
+    errors: Console,
 ) -> ImportReport:
     with ExitStack() as stack:
         faults = ImportErrors(stack.enter_context(open_private(refused_file)) if refused_file else None)
@@ -127,7 +136,9 @@ async def _import(
                         f"{'checking' if state.checking else 'reading'} {state.file}", state.fraction, state.rows
                     )
 
-                return await import_directory(database, directory, strict=strict, progress=show, on_refusal=faults.note)
+                return await import_directory(
+                    database, directory, strict=strict, progress=show, on_refusal=faults.note, platform=platform
+                )
         finally:  # also after an import that was stopped
             for line in faults.summary():
                 print_plain(errors, line)

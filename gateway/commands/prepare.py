@@ -17,7 +17,14 @@ from gateway.data_folder import make_var_dir
 from gateway.documents.trusted_documents import load_trusted_documents
 from gateway.errors import CannotStart
 from gateway.settings import Settings
-from gateway.stores import BATCH_READ_DEADLINE_S, open_database, open_stores, prepare_index, require_reachable
+from gateway.stores import (
+    BATCH_READ_DEADLINE_S,
+    open_database,
+    open_stores,
+    prepare_index,
+    require_reachable,
+    with_custom_types,
+)
 from scoring.demo import load_demo
 
 ANSWER_TIMEOUT_S = 3.0
@@ -34,9 +41,10 @@ async def prepare(settings: Settings, *, demo: bool, say: Say) -> bool:
     await make_data_folder(settings, say)
     token_authority(settings)  # a missing secret is reported now, and not by each worker
     load_trusted_documents(settings)
-    async with open_stores(settings, read_deadline_s=BATCH_READ_DEADLINE_S) as stores:
-        await require_reachable(stores.database)
-        await schema.migrate(stores.database)
+    async with open_stores(settings, read_deadline_s=BATCH_READ_DEADLINE_S) as opened:
+        await require_reachable(opened.database)
+        await schema.migrate(opened.database)
+        stores = await with_custom_types(settings, opened)
         unavailable = await prepare_index(stores)
         if unavailable:  # the server retries
             say(f"starting without the vector index, which is unavailable: {unavailable.reason}")
@@ -91,7 +99,7 @@ async def _check_credentials(settings: Settings, stores: Stores) -> None:
     The embedding is stored, so that the check at the next start is free. An unavailable store is no error.
     """
     calls: list[Callable[[], Awaitable[object]]] = []
-    if settings.openai_api_key is not None or settings.openai_base_url:
+    if settings.uses_embedding_endpoint:
         calls.append(lambda: stores.embedder.embed(["a project about music"]))
     if settings.redis_url.get_secret_value():
         calls.append(lambda: stores.cache.get("start"))

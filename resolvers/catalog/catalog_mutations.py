@@ -58,6 +58,11 @@ class ProjectInput:
     source: Annotated[JSON | None, 'An object with data specific to the type, for example `{"subreddit": "rust"}`.'] = (
         None
     )
+    embedding: Annotated[
+        list[float] | None,
+        "The platform's own embedding of the project, used in place of the gateway's, for example `[0.12, -0.5]`: "
+        "PROJECT_EMBEDDING_DIMENSION finite numbers, not all 0. Omitted: the stored embedding is deleted.",
+    ] = None
 
 
 @input_type

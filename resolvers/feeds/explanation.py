@@ -251,7 +251,12 @@ class InterestCause(Cause):
 class ProjectCause(Cause):
     """Your interaction with a project. Mute it (kind PROJECT) to ignore the interaction."""
 
-    viewer_action: Annotated[InteractionType, "Your strongest interaction with the project."]
+    viewer_action: Annotated[
+        InteractionType | None, "Your strongest interaction with the project; null for a custom type."
+    ]
+    viewer_custom_action: Annotated[
+        str | None, "Your strongest interaction with the project, if its type is the platform's own."
+    ]
     at: Annotated[datetime, "When you last interacted with the project."]
     project_id: strawberry.Private[int]
 
@@ -285,11 +290,12 @@ async def _graph_cause(info: Info, cause: counterfactual_search.Cause) -> Cause:
         return InterestCause(text=text, key=tag.key, name=tag.name, kind=tag.kind, confidence=tag.confidence)
     engagement = cause.engagement
     assert engagement is not None  # noqa: S101 (a cause is an interest or an engagement)
-    action, verb = strongest_action(engagement.kinds)
+    action = strongest_action(engagement.kinds, info.context.stores.platform.custom_types)
     card = await info.context.loaders.cards_by_id.load(engagement.project_id)
     return ProjectCause(
-        text=f"The fact that you {verb} " + ("a deleted project" if card is None else f"“{card.title}”"),
-        viewer_action=action,
+        text=f"The fact that you {action.verb} " + ("a deleted project" if card is None else f"“{card.title}”"),
+        viewer_action=action.type,
+        viewer_custom_action=action.custom_type,
         at=engagement.last_at,
         project_id=engagement.project_id,
     )

@@ -42,16 +42,24 @@ class ProjectInteractionPayload(ChangePayload):
 
 @input_type
 class InteractionInput:
-    """One interaction with one project."""
+    """One interaction with one project.
 
-    type: Annotated[InteractionType, "The type of interaction."]
+    For example `{project: "relief", type: VIEW}`, or of a type that the platform has configured with INTERACTION_TYPES
+    `{project: "relief", customType: "watched", value: 95}`.
+    """
+
+    type: Annotated[InteractionType | None, "A built-in type. Give either `type` or `customType`."] = None
+    custom_type: Annotated[str | None, "The name of a type of the platform's own."] = None
+    value: Annotated[
+        float | None, "The value, for a type of the platform's own that has one: for example seconds or stars."
+    ] = None
     project: Annotated[str | None, "The `key` of the project. Give either `project` or `projectId`."] = None
     project_id: Annotated[strawberry.ID | None, "The `id` of the project."] = None
     at: Annotated[
         datetime | None,
         "When the interaction happened. Default: now, also for a time in the future. Events older than "
         f"{MAX_INTERACTION_AGE.days} days are refused. Equal interactions within {DUPLICATE_WINDOW_MINUTES} minutes "
-        "count once, so an event with a time can be resent.",
+        "count once, so an event with a time can be resent. Interactions with other values are not equal.",
     ] = None
     id: Annotated[
         strawberry.ID | None, "Your own id of the event, up to 200 characters. Events with the same id count once."

@@ -63,7 +63,9 @@ async def likely_causes(
         return ()
     seeds = [engagement.project_id for engagement in profile.engagements[: tunables.PROFILE_VECTOR_PROJECTS]]
     similarities = await text_similarities(stores.vectors, [scored_project.project_id], seeds)
-    parts = _content_parts(scored_project, features[0], profile, similarities.get(scored_project.project_id, {}), at)
+    weights = {e.project_id: engagement_weight(e, at, stores.platform.custom_types) for e in profile.engagements}
+    similarity = similarities.get(scored_project.project_id, {})
+    parts = _content_parts(scored_project, features[0], profile, similarity, weights)
     parts += await _collaborative_parts(stores, scored_project, features[0], profile, at)
     shares: dict[Cause, float] = defaultdict(float)
     for contribution, causes in parts:
@@ -80,7 +82,7 @@ def _content_parts(
     feature: ProjectFeatures,
     profile: Profile,
     similarity: Mapping[int, float],
-    at: datetime,
+    weights: Mapping[int, float],
 ) -> list[_CauseShares]:
     terms = set(all_terms([feature.terms]))
     interests = {Cause(interest): interest for interest in profile.interests}
@@ -101,7 +103,7 @@ def _content_parts(
         (
             text_contribution - interest_share,
             {
-                cause: max(similarity[engagement.project_id], 0.0) * engagement_weight(engagement, at)
+                cause: max(similarity[engagement.project_id], 0.0) * weights[engagement.project_id]
                 for cause, engagement in history.items()
                 if engagement.project_id in similarity
             },

@@ -13,6 +13,7 @@ from db.actors.profiles import EngagedProject
 from db.actors.users import UserCard, users_by_id
 from db.catalog.keyword_search import texts_by_id
 from db.catalog.project_cards import ProjectCard, ProjectFeatures, cards_by_id, read_features
+from db.custom_types import NO_CUSTOM_TYPES, CustomTypes
 from db.errors import StoreUnavailable
 from db.interactions.velocity_queries import FirstEngagementCounts, count_first_engagements
 from db.stores import Stores
@@ -83,6 +84,7 @@ class PageEvidence:
     similar_people: Mapping[tuple[Signal, ...], Mapping[int, int]]
     # the owner, and the number of the owner's other projects that the viewer engaged with
     owners: Mapping[int, tuple[UserCard, int]]
+    custom_types: CustomTypes = NO_CUSTOM_TYPES
 
 
 async def load_page_evidence(
@@ -121,6 +123,7 @@ async def load_page_evidence(
         engagement_counts=await _engagement_counts(stores, scored_projects, at),
         similar_people=similar_people,
         owners=owners,
+        custom_types=stores.platform.custom_types,
     )
 
 

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from db.catalog.project_cards import ProjectFeatures
+from db.custom_types import CustomTypes
 from db.models import EngagementKind, InteractionType
 from db.stores import Stores
 from scoring import tunables
@@ -112,22 +113,39 @@ ACTIONS = {
 """Interaction types and their past tense, the strongest first."""
 
 
-def strongest_action(kinds: int) -> tuple[InteractionType, str]:
-    """Return the type of a viewer's strongest interaction with a project, and its past tense."""
-    return next(action for kind, action in ACTIONS.items() if kinds & kind)
+class ViewerAction(NamedTuple):
+    """A viewer's strongest interaction with a project: a type, built-in or custom, and its past tense."""
+
+    type: InteractionType | None
+    custom_type: str | None
+    verb: str
+
+
+def strongest_action(kinds: int, custom_types: CustomTypes) -> ViewerAction:
+    """Return a viewer's strongest interaction with a project; of equal weights, that of a custom type."""
+    custom = custom_types.strongest(kinds)
+    if custom is not None and custom.weight >= custom_types.weight(kinds):
+        return ViewerAction(None, custom.name, custom.label)
+    # The default is for a custom type that another process has configured since this one started.
+    default = ACTIONS[EngagementKind.VIEW]
+    type_, verb = next((action for kind, action in ACTIONS.items() if kinds & kind), default)
+    return ViewerAction(type_, None, verb)
 
 
 def _similar(basis: SimilarityBasis) -> Finder:
     def find(explained: _ExplainedProject) -> Reasons:
         for seed, engagement, similarity, seed_basis in explained.evidence.similar.get(explained.feature.id, ()):
             if seed_basis is basis:
-                action, verb = strongest_action(engagement.kinds)
+                action = strongest_action(engagement.kinds, explained.evidence.custom_types)
                 if basis is SimilarityBasis.TEXT:
-                    id_, text = f"similar:{seed.key}", f"Similar to “{seed.title}”, which you {verb}"
+                    id_, text = f"similar:{seed.key}", f"Similar to “{seed.title}”, which you {action.verb}"
                 else:
                     id_, text = f"neighbor:{seed.key}", f"People who viewed “{seed.title}” also viewed this"
                 project = reasons.ReferencedProject(seed)
-                yield reasons.SimilarToProject(id_, text, project, similarity, basis, action, engagement.last_at)
+                at = engagement.last_at
+                yield reasons.SimilarToProject(
+                    id_, text, project, similarity, basis, action.type, action.custom_type, at
+                )
 
     return find
 

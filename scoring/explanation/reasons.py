@@ -65,7 +65,12 @@ class SimilarToProject(Reason):
     project: ReferencedProject
     similarity: Annotated[float, "The cosine similarity of the two projects by `basis`, at most 1."]
     basis: Annotated[SimilarityBasis, "What is compared."]
-    viewer_action: Annotated[InteractionType, "Your strongest interaction with the other project."]
+    viewer_action: Annotated[
+        InteractionType | None, "Your strongest interaction with the other project; null for a custom type."
+    ]
+    viewer_custom_action: Annotated[
+        str | None, "Your strongest interaction with the other project, if its type is the platform's own."
+    ]
     at: Annotated[datetime, "When you last interacted with the other project."]
     group = "behavior"
 

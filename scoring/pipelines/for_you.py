@@ -107,7 +107,7 @@ async def _score(
     if any(signal in BEHAVIOR_SIGNALS for signal in viewer_model.signals):
         evidence = await load_evidence(stores, profile, table, at, viewer_model.signals)
     if any(signal in negative_feedback.SIGNALS for signal in viewer_model.signals):
-        feedback = await load_negative_feedback(stores.database, profile, at)
+        feedback = await load_negative_feedback(stores, profile, at)
     matrix = signal_matrix(viewer_model, profile, table, cosines, neighbor_likes, at, evidence, feedback)
     return Ranking(
         kind=FeedKind.FOR_YOU,

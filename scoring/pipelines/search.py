@@ -110,7 +110,7 @@ async def _query_vector(
     if query.alpha == 0.0:
         return None, ()
     try:
-        (vector,) = await within(deadlines.search_s, Store.EMBEDDINGS, stores.embedder.embed([query.text]))
+        vector = await within(deadlines.search_s, Store.EMBEDDINGS, stores.embed_query(query.text))
     except StoreUnavailable:
         return None, (Store.EMBEDDINGS,)
     return (vector if vector.any() else None), ()

@@ -9,7 +9,7 @@ from dataclasses import replace
 from enum import StrEnum
 
 from db.actors.actor_preferences import BALANCED, Preferences
-from db.models import EngagementKind
+from db.models import DELIBERATE_KINDS, PASSIVE_KINDS, EngagementKind
 from scoring import tunables
 from scoring.mathematics.additive_model import Curve, Model
 from scoring.mathematics.signals import Signal
@@ -23,9 +23,6 @@ class PreferenceSwitch(StrEnum):
     LIKES = "likes"
     SOCIAL = "social"
 
-
-_VIEWS = EngagementKind.VIEW | EngagementKind.CLICK
-_LIKES = EngagementKind.LIKE | EngagementKind.SAVE | EngagementKind.COMMENT | EngagementKind.FOLLOW
 
 RequiredSwitches = tuple[frozenset[PreferenceSwitch], ...]
 
@@ -87,8 +84,8 @@ def switched_on(preferences: Preferences) -> frozenset[PreferenceSwitch]:
 
 def learnable_kinds(preferences: Preferences) -> EngagementKind:
     """Return the kinds of engagement that the ranking may learn from."""
-    views = _VIEWS if preferences.learn_from_views else EngagementKind(0)
-    return views | (_LIKES if preferences.learn_from_likes else EngagementKind(0))
+    views = PASSIVE_KINDS if preferences.learn_from_views else EngagementKind(0)
+    return views | (DELIBERATE_KINDS if preferences.learn_from_likes else EngagementKind(0))
 
 
 def switched_off(model: Model, preferences: Preferences) -> frozenset[Signal]:

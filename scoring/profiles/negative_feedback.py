@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-from db.database.engine import Database
-from db.interactions.actor_history import DismissedProject, impression_counts, last_dismissed
+from db.interactions.actor_history import DismissedProject, impression_counts, last_disliked
+from db.stores import Stores
 from scoring import tunables
 from scoring.features import FeatureTable, all_terms
 from scoring.mathematics.signals import Floats, Integers, Signal, look_up
@@ -21,7 +21,10 @@ SIGNALS = (Signal.IMPRESSION_FATIGUE, Signal.SIMILAR_TO_DISMISSED)
 
 @dataclass(frozen=True, slots=True)
 class NegativeFeedback:
-    """Negative feedback of a viewer: recent impressions by project id, and the latest dismissed projects."""
+    """Negative feedback of a viewer: recent impressions by project id, and the latest dismissed projects.
+
+    Negative interactions of custom types count as dismissals.
+    """
 
     shown: Mapping[int, int]
     dismissed: Sequence[DismissedProject]
@@ -30,17 +33,22 @@ class NegativeFeedback:
 NO_FEEDBACK = NegativeFeedback({}, ())
 
 
-async def load_negative_feedback(database: Database, profile: Profile, at: datetime) -> NegativeFeedback:
+async def load_negative_feedback(stores: Stores, profile: Profile, at: datetime) -> NegativeFeedback:
     """Load a viewer's negative feedback, in two statements."""
     if profile.viewer.actor_id is None or not profile.preferences.personalized:
         return NO_FEEDBACK
     if profile.columns is not None:
-        return NegativeFeedback(profile.columns.state.impressions, profile.columns.dismissed())
+        return NegativeFeedback(profile.columns.state.impressions, profile.columns.disliked())
     since = at - timedelta(days=tunables.IMPRESSION_FATIGUE_DAYS)
     return NegativeFeedback(
         *await asyncio.gather(
-            impression_counts(database, profile.viewer.actor_id, since),
-            last_dismissed(database, profile.viewer.actor_id, tunables.MAX_DISMISSALS_READ),
+            impression_counts(stores.database, profile.viewer.actor_id, since),
+            last_disliked(
+                stores.database,
+                profile.viewer.actor_id,
+                tunables.MAX_DISMISSALS_READ,
+                with_custom_types=stores.platform.custom_types.have_negative,
+            ),
         )
     )
 

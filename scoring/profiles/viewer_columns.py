@@ -49,9 +49,9 @@ class ViewerColumns:
             for id_, kind, time, text in zip(ids, kinds, at_us, terms, strict=True)
         ]
 
-    def dismissed(self) -> list[DismissedProject]:
-        """Return the latest dismissed projects."""
-        ids = list(self.state.dismissed[: tunables.MAX_DISMISSALS_READ])
+    def disliked(self) -> list[DismissedProject]:
+        """Return the latest projects that the viewer dismissed or disliked."""
+        ids = list(self.state.disliked[: tunables.MAX_DISMISSALS_READ])
         return [DismissedProject(*one) for one in zip(self._owners(ids), self._term_texts(ids), strict=True)]
 
     def hold(self, ids: Sequence[int] | Integers) -> bool:
@@ -153,5 +153,10 @@ async def view_columns(stores: Stores, viewer: Viewer, at: datetime) -> ViewerCo
         return None
     since = at - timedelta(days=tunables.IMPRESSION_FATIGUE_DAYS)
     return ViewerColumns(
-        stores.database, columns, viewer, await read_viewer_state(stores.database, viewer.actor_id, since)
+        stores.database,
+        columns,
+        viewer,
+        await read_viewer_state(
+            stores.database, viewer.actor_id, since, with_custom_types=stores.platform.custom_types.have_negative
+        ),
     )

@@ -18,6 +18,7 @@ from db.actors.profiles import (
     recent_engagements,
 )
 from db.actors.users import Viewer
+from db.custom_types import NO_CUSTOM_TYPES, CustomTypes
 from db.database.engine import Database
 from db.errors import Store, StoreUnavailable
 from db.models import EngagementKind, TermKind
@@ -175,7 +176,8 @@ async def _profile_vector(stores: Stores, profile: Profile, actor_id: int, at: d
     interest_vector, (known_ids, rows) = await asyncio.gather(
         _interest_vector(stores, profile, actor_id), stores.vectors.project_vectors(ids)
     )
-    weight_of = {engagement.project_id: engagement_weight(engagement, at) for engagement in latest}
+    custom_types = stores.platform.custom_types
+    weight_of = {engagement.project_id: engagement_weight(engagement, at, custom_types) for engagement in latest}
     history_vector = (
         np.array([weight_of[int(id_)] for id_ in known_ids], dtype=np.float32) @ rows if known_ids.size else None
     )
@@ -210,11 +212,7 @@ def blend_vectors(interest_vector: Vector | None, history_vector: Vector | None)
     return np.asarray(blend / norm, dtype=np.float32) if norm > 0 else None
 
 
-def engagement_weight(engagement: EngagedProject, at: datetime) -> float:
-    """Return the weight of a project in the profile's vector.
-
-    The weight decays, and is twice as high for a liked project.
-    """
+def engagement_weight(engagement: EngagedProject, at: datetime, custom_types: CustomTypes = NO_CUSTOM_TYPES) -> float:
+    """Return the weight of a project in the profile's vector: that of its strongest interaction, decayed with time."""
     age_days = max((at - engagement.last_at).total_seconds(), 0.0) / DAY_S
-    deliberate = bool(engagement.kinds & ~(EngagementKind.VIEW | EngagementKind.CLICK))
-    return float(np.exp2(-age_days / tunables.HISTORY_HALF_LIFE_DAYS)) * (2.0 if deliberate else 1.0)
+    return float(np.exp2(-age_days / tunables.HISTORY_HALF_LIFE_DAYS)) * custom_types.weight(engagement.kinds)

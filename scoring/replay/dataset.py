@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from db.custom_types import NO_CUSTOM_TYPES, CustomTypes
 from db.imports.importer import find_files, read_batches
-from db.models import ENGAGEMENT_BIT, InteractionType
+from db.models import InteractionType
 from scoring import tunables
 from scoring.errors import InsufficientData
 from scoring.mathematics.behavior_evidence import EventLog
@@ -41,10 +42,14 @@ class Dataset:
         return times
 
 
-def load_dataset(directory: Path, progress: Callable[[str, float], None] = lambda *_: None) -> Dataset:
+def load_dataset(
+    directory: Path,
+    progress: Callable[[str, float], None] = lambda *_: None,
+    custom_types: CustomTypes = NO_CUSTOM_TYPES,
+) -> Dataset:
     """Read a folder of files in the import format.
 
-    Impressions and dismissals are left out, because they are no engagement. Raises `InvalidRecord` if the folder is
+    Impressions, dismissals and a platform's neutral or negative interactions are left out. Raises `InvalidRecord` if the folder is
     missing or holds no file of the import format, and `InsufficientData` if it lacks one of the files of users,
     projects and interactions, or holds no project or no engagement.
     """
@@ -56,8 +61,10 @@ def load_dataset(directory: Path, progress: Callable[[str, float], None] = lambd
         )
     refused: list[str] = []
     for kind in records:
-        for batch in read_batches(files[kind], kind):
-            records[kind] += batch.records
+        for batch in read_batches(files[kind], kind, custom_types):
+            # Embeddings would take gigabytes, and a replay does not read them.
+            without = {"embedding": None} if kind == "projects" else {}
+            records[kind] += [record.model_copy(update=without) for record in batch.records]
             refused += map(str, batch.refused_lines)
             progress(kind, min(batch.position / files[kind].stat().st_size, 1.0))
         progress(kind, 1.0)
@@ -67,16 +74,16 @@ def load_dataset(directory: Path, progress: Callable[[str, float], None] = lambd
     user_index = {record.key: index for index, record in enumerate(users)}
     project_index = {record.key: index for index, record in enumerate(projects)}
     known = [event for event in interactions if event.user in user_index and event.project in project_index]
-    events = [event for event in known if event.type in ENGAGEMENT_BIT]
+    events = [event for event in known if custom_types.engages(event.type, event.value)]
     if not events:
         raise InsufficientData(
             f"{directory} holds no engagement of its users with its projects (of {len(interactions):,} interactions, "
-            f"{len(interactions) - len(known):,} name unknown users or projects, and {len(known):,} are impressions or "
-            "dismissals); an evaluation needs views, clicks, likes, saves, comments or follows"
+            f"{len(interactions) - len(known):,} name unknown users or projects, and {len(known):,} are impressions, "
+            "dismissals or negative); an evaluation needs views, clicks, likes, saves, comments or follows"
         )
     pairs = np.array([(user_index[e.user], project_index[e.project]) for e in events], dtype=np.int64).reshape(-1, 2)
     times = np.array([e.at.timestamp() if e.at else 0.0 for e in events])
-    is_like = np.array([event.type is InteractionType.LIKE for event in events], dtype=bool)
+    is_like = np.array([event.type == InteractionType.LIKE for event in events], dtype=bool)
 
     def log(chosen: NDArray[np.bool_], *, first_only: bool = True) -> EventLog:
         actors, engaged = pairs[chosen].T

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from db.actors.actor_trust import MAX_INTERACTION_AGE, read_trust_inputs
 from db.actors.users import ensure_actor
 from db.catalog.project_cards import ProjectCard, cards_by_key
+from db.custom_types import CustomTypes
 from db.interactions.client_interactions import record_client_interactions
 from db.interactions.interactions import NewInteraction, remove_state, set_state
 from db.interactions.served_pages import ShownProject, were_served
@@ -30,7 +31,8 @@ from scoring.use_cases.unit_of_work import UnitOfWork
 MAX_EVENTS = 500
 
 PASSIVE_TYPES = frozenset({InteractionType.VIEW, InteractionType.CLICK, InteractionType.IMPRESSION})
-"""Types that a page reports automatically. All other types are deliberate, and are stored despite an opt-out."""
+"""Types that a page reports automatically, besides custom types. All others are deliberate, and are stored despite an
+opt-out."""
 
 ProjectChange = Callable[[AsyncConnection, int, int], Awaitable[bool]]
 """A function that writes with a connection, an actor id and a project id, and returns whether anything changed."""
@@ -38,15 +40,25 @@ ProjectChange = Callable[[AsyncConnection, int, int], Awaitable[bool]]
 
 @dataclass(frozen=True, slots=True)
 class SentInteraction:
-    """An interaction as a client sends it; `id` is the client's own id, `rank` starts at 1."""
+    """An interaction as a client sends it; `id` is the client's own id, `rank` starts at 1.
+
+    A valid one has either a `type` or a `custom_type`.
+    """
 
     project: str
-    type: InteractionType
+    type: InteractionType | None = None
+    custom_type: str | None = None
+    value: float | None = None
     at: datetime | None = None
     id: str | None = None
     feed: FeedKind | None = None
     rank: int | None = None
     snapshot_id: str | None = None
+
+    @property
+    def type_name(self) -> str:
+        """The built-in type, or the name of the custom type."""
+        return self.type or self.custom_type or ""
 
 
 class InteractionStatus(StrEnum):
@@ -115,9 +127,12 @@ async def record_interactions(
         raise InputRefused(too_many_error("events", MAX_EVENTS))
     keys = sorted({interaction.project for interaction in sent_interactions if is_valid_key(interaction.project)})
     cards = await cards_by_key(work.stores.database, keys, viewer.user_id) if keys else {}
-    current_time, opted_out = now(), work.caller.opted_out
+    current_time, opted_out, custom_types = now(), work.caller.opted_out, work.stores.platform.custom_types
     errors = [
-        _find_error(interaction, cards.get(interaction.project), current_time, opted_out, ("events", index))
+        _type_error(interaction, custom_types, ("events", index))
+        or _find_error(
+            interaction, cards.get(interaction.project), current_time, opted_out, custom_types, ("events", index)
+        )
         for index, interaction in enumerate(sent_interactions)
     ]
     valid = [interaction for interaction, error in zip(sent_interactions, errors, strict=True) if error is None]
@@ -131,7 +146,7 @@ async def record_interactions(
             NewInteraction(
                 actor_id=actor_id,
                 project_id=cards[interaction.project].id,
-                type=interaction.type,
+                type=interaction.type_name,
                 at=min(interaction.at or current_time, current_time),
                 feed_kind=interaction.feed,
                 position=None if interaction.rank is None else interaction.rank - 1,
@@ -139,6 +154,7 @@ async def record_interactions(
                 session_key=work.caller.session_key,
                 weight=weight,
                 network=work.caller.network,
+                **custom_types.attributes(interaction.type_name, interaction.value),
             )
             for interaction, weight in zip(valid, weights, strict=True)
         ]
@@ -164,13 +180,31 @@ async def _trending_weights(
     return [weight * was_served for was_served in await were_served(connection, actor_id, shown_projects)]
 
 
+def _type_error(sent: SentInteraction, custom_types: CustomTypes, path: tuple[Step, ...]) -> InputError | None:
+    if (sent.type is None) is (sent.custom_type is None):
+        return InputError(UserErrorCode.INVALID, "Give either `type` or `customType`.", path)
+    fault = None
+    if sent.custom_type is not None and sent.custom_type not in custom_types.by_name:
+        known = ", ".join(custom_types.by_name) or "none; INTERACTION_TYPES configures them"
+        fault = ("customType", f"is {sent.custom_type!r:.80}; the known ones are: {known}")
+    elif (value_fault := custom_types.value_fault(sent.type_name, sent.value)) is not None:
+        fault = ("value", value_fault)
+    return None if fault is None else InputError(UserErrorCode.INVALID, f"`{fault[0]}` {fault[1]}.", (*path, fault[0]))
+
+
 def _find_error(
-    sent: SentInteraction, card: ProjectCard | None, current_time: datetime, opted_out: bool, path: tuple[Step, ...]
+    sent: SentInteraction,
+    card: ProjectCard | None,
+    current_time: datetime,
+    opted_out: bool,
+    custom_types: CustomTypes,
+    path: tuple[Step, ...],
 ) -> InputError | None:
     code, snapshot_id = UserErrorCode.INVALID, sent.snapshot_id or ""
     if card is None:
         return unknown_project_error(*path)
-    if opted_out and sent.type in PASSIVE_TYPES:
+    custom = custom_types.by_name.get(sent.type_name)
+    if opted_out and (sent.type in PASSIVE_TYPES if custom is None else not custom.is_deliberate):
         code = UserErrorCode.OPTED_OUT
         message = "The event is not stored, because the request has the header `Sec-GPC: 1`."
     elif sent.at is not None and sent.at < current_time - MAX_INTERACTION_AGE:

@@ -57,7 +57,8 @@ class UpsertedRecord:
 
 async def upsert_projects(work: UnitOfWork, items: Sequence[Item]) -> list[UpsertedRecord]:
     """Add or replace up to `MAX_RECORDS` projects; an invalid record does not affect the others."""
-    return await _upsert(work, "projects", items, ProjectRecord, catalog_entries.upsert_projects)
+    upsert = partial(catalog_entries.upsert_projects, embedding_space=work.stores.platform.embedding_space)
+    return await _upsert(work, "projects", items, ProjectRecord, upsert)
 
 
 async def upsert_tools(work: UnitOfWork, items: Sequence[Item]) -> list[UpsertedRecord]:

@@ -13,6 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select
 
+from db.catalog.project_embeddings import count_embeddings, stored_vector
+from db.custom_types import CustomType, synchronize_custom_types
 from db.database.engine import Database
 from db.errors import InvalidRecord
 from db.imports import importer
@@ -26,10 +28,12 @@ from db.models import (
     Like,
     OutboxRow,
     Project,
+    ProjectEmbedding,
     ProjectTerm,
     Term,
     User,
 )
+from db.platform_inputs import EmbeddingSpace, PlatformInputs
 from tests.conftest import MakeDatabase
 
 USERS = [
@@ -187,7 +191,7 @@ BAD_LINES: list[tuple[str, dict[str, Any] | bytes, str]] = [
     ("projects", {"key": "x", "title": "X", "type": "a", "source": {"a": 2**70}}, "source: cannot be stored"),
     ("interactions", {"user": "zed", "project": "p", "type": "view"}, "user: there is no user 'zed'"),
     ("interactions", {"user": "ann", "project": "zed", "type": "view"}, "project: there is no project 'zed'"),
-    ("interactions", {"user": "ann", "project": "p", "type": "stare"}, "type: must be 'view', 'like', "),
+    ("interactions", {"user": "ann", "project": "p", "type": "stare"}, "type: is 'stare'; the known types are view, "),
     ("interactions", {"user": "ann", "project": "p", "type": "view", "at": "2999-01-01T00:00:00Z"}, "is in the future"),
     ("interactions", {"user": "ann", "project": "p", "type": "view", "at": "1969-12-31T00:00:00Z"}, "is before 1970"),
     ("interactions", {"user": "ann", "project": "p", "type": "view", "at": "0001-01-01T00:00:00+14:00"}, "before 1970"),
@@ -376,3 +380,92 @@ async def test_the_reports_columns_add_up(database: Database, tmp_path: Path) ->
     for file in report.files:
         assert file.read == file.added + file.changed + file.unchanged + file.refused
     assert (report.read, report.refused) == (19, 2)
+
+
+# --- a platform's own types and embeddings ----------------------------------------------------------------------------
+
+WATCHED = CustomType("watched", "watched", minimum=0, maximum=1000, positive_from=30)
+SPACE = EmbeddingSpace("their-model", 3)
+
+
+async def platform_of(database: Database) -> PlatformInputs:
+    return PlatformInputs(await synchronize_custom_types(database, (WATCHED,)), SPACE)
+
+
+@pytest.mark.parametrize("strict", [False, True])
+async def test_a_custom_type_is_imported_with_its_value_and_a_wrong_one_names_the_right_ones(
+    database: Database, tmp_path: Path, strict: bool
+) -> None:
+    ann = {"user": "ann", "project": "p"}
+    bad = [
+        ann | {"type": "wached", "value": 1},
+        ann | {"type": "watched"},
+        ann | {"type": "watched", "value": 2000},
+        json.dumps(ann | {"type": "watched", "value": 1}).replace("1}", "NaN}").encode(),
+        ann | {"type": "view", "value": 1},
+        ann | {"type": 7},
+    ]
+    good = [ann | {"type": "watched", "value": value, "at": f"2026-02-0{value}T10:00:00Z"} for value in (1, 2)]
+    folder = fill(tmp_path / "in", users=USERS, projects=PROJECTS, interactions=[*bad, *good])
+    platform = await platform_of(database)
+    report = await bring(database, folder, platform=platform, strict=strict)
+    assert told(report) == [
+        "interactions.jsonl:1: type: is 'wached'; the known types are view, like, save, comment, follow, click, "
+        "dismiss, impression, watched",
+        "interactions.jsonl:2: value: is missing; it must be a number from 0 to 1000, because 'watched' has a value",
+        "interactions.jsonl:3: value: is 2000; it must be a number from 0 to 1000, because 'watched' has a value",
+        "interactions.jsonl:4: value: is nan; it must be a number from 0 to 1000, because 'watched' has a value",
+        "interactions.jsonl:5: value: must be omitted, because 'view' has no value",
+        "interactions.jsonl:6: type: must be a valid string",
+    ]
+    rows = await database.fetch(select(Interaction.type, Interaction.value).order_by(Interaction.at))
+    assert [tuple(row) for row in rows] == ([] if strict else [("watched", 1.0), ("watched", 2.0)])
+    assert not await database.fetch(select(Engagement.kinds)), "both values are below the threshold"
+
+
+async def test_an_embedding_is_stored_with_length_1_and_a_wrong_one_stops_no_other(
+    database: Database, tmp_path: Path
+) -> None:
+    def lines(embeddings: list[Any]) -> list[dict[str, Any]]:
+        return [{"key": f"p{n}", "title": "T", "type": "a", "embedding": e} for n, e in enumerate(embeddings)]
+
+    platform = await platform_of(database)
+    wrong = [[1, 2], [0, 0, 0], [1, 2, "x"], [1.7e308, 1.7e308, 0], [], 5]
+    nan = b'{"key": "nan", "title": "T", "type": "a", "embedding": [1, 2, NaN]}'
+    folder = fill(tmp_path / "in", projects=[*lines([[3, 0, 4], [1e200, 0, 0], None, *wrong]), nan])
+    report = await bring(database, folder, platform=platform)
+    assert [line.partition(": ")[2] for line in told(report)] == [
+        "embedding: has 2 numbers, not 3 as PROJECT_EMBEDDING_DIMENSION says",
+        "embedding: must not be zeros, which are similar to nothing; omit it",
+        "embedding[2]: must be a valid number, unable to parse string as a number",
+        "embedding: must hold finite numbers",
+        "embedding: must not be zeros, which are similar to nothing; omit it",
+        "embedding: must be a list, as […]",
+        "embedding: must hold finite numbers",
+    ]
+    query = select(Project.key, ProjectEmbedding.model, ProjectEmbedding.vector).join(ProjectEmbedding)
+    rows = await database.fetch(query.order_by(Project.key))
+    assert [(row.key, row.model, stored_vector(row.vector).round(6).tolist()) for row in rows] == [
+        ("p0", "their-model", [pytest.approx(0.6), 0.0, pytest.approx(0.8)]),
+        ("p1", "their-model", [1.0, 0.0, 0.0]),
+    ]
+    assert await count_embeddings(database, SPACE) == (3, 2, 2)
+    assert await count_embeddings(database, ("their-model", 4)) == (3, 0, 2)
+    assert [file.unchanged for file in (await bring(database, folder, platform=platform)).files] == [3]
+
+    fill(tmp_path / "in", projects=lines([[6, 0, 8], None]))
+    report = await bring(database, folder, platform=platform)
+    assert [(file.changed, file.unchanged) for file in report.files] == [(1, 1)], "one is as long again, one is gone"
+    assert len(await database.fetch(query)) == 1
+
+
+async def test_without_the_setting_an_embedding_is_refused_and_says_what_to_set(
+    database: Database, tmp_path: Path
+) -> None:
+    projects = [{"key": "p", "title": "T", "type": "a", "embedding": [1]}]
+    for strict in (False, True):
+        report = await bring(database, fill(tmp_path / "in", projects=projects), strict=strict)
+        assert told(report) == [
+            "projects.jsonl:1: embedding: is not expected; set PROJECT_EMBEDDING_MODEL and "
+            "PROJECT_EMBEDDING_DIMENSION, or omit it"
+        ]

@@ -57,7 +57,8 @@ async def truth(database: Database) -> dict[str, object]:
     """Read all that follows from events, without the times at which we wrote."""
     tables: dict[str, object] = {}
     for model in (Engagement, Like, Save, Dismissal):
-        others = [column for column in model.__table__.c if column.name not in ("actor_id", "project_id", "weight")]
+        left_out = ("actor_id", "project_id", "weight", "strength", "inactive_kinds")
+        others = [column for column in model.__table__.c if column.name not in left_out]
         rows = await database.fetch(
             select(model.actor_id, model.project_id, *others).order_by(model.actor_id, model.project_id)
         )

@@ -11,8 +11,11 @@ import pytest
 from sqlalchemy import delete, insert, select, update
 
 from db import outbox
+from db.catalog.project_embeddings import replace_embeddings
 from db.database.engine import Database
+from db.embeddings.absent import AbsentEmbedder
 from db.embeddings.base import Vectors
+from db.embeddings.prefixed import with_prefix
 from db.errors import InvalidRecord, Store, StoreUnavailable
 from db.models import (
     Actor,
@@ -29,6 +32,7 @@ from db.models import (
     now,
 )
 from db.synchronization.index_documents import IndexDocumentReader
+from db.synchronization.reindex import Reindex
 from db.synchronization.synchronizer import IndexSynchronizer
 from db.vectors.base import IndexDocument, VectorFilter
 from db.vectors.embedded import EmbeddedVectorStore
@@ -526,3 +530,80 @@ async def test_a_fingerprint_moves_with_what_is_indexed_and_with_nothing_else(da
     assert len({first, second, await fingerprint()}) == 3
     other = IndexDocumentReader(database, ("other", DIMENSION))
     assert (await other.read(PROJECT, ["p1"])).documents["p1"].fingerprint != await fingerprint()
+
+
+# --- vectors of the platform -----------------------------------------------------------------------------------------
+
+
+async def bring_vectors(database: Database, vectors_by_id: Mapping[int, Sequence[float]], model: str) -> None:
+    async with database.write() as connection:
+        assert await replace_embeddings(connection, vectors_by_id, model) == set(vectors_by_id)
+        await outbox.enqueue(connection, PROJECT, [f"p{id_}" for id_ in vectors_by_id])
+
+
+async def test_a_vector_of_the_platform_takes_the_place_of_ours_and_survives_a_rebuild(
+    database: Database, vectors: RefusingStore, embedder: LetterEmbedder, synchronizer: IndexSynchronizer
+) -> None:
+    await add_projects(database, 1, 2, 3, 4)
+    brought = np.eye(DIMENSION)[0].tolist()
+    await bring_vectors(database, {1: brought}, "letters")
+    await bring_vectors(database, {2: brought}, "another-model")
+    await bring_vectors(database, {3: [1.0, 0.0]}, "letters")
+    await synchronizer.drain()
+    assert len(embedder.texts) == 3, "all but the first, whose vector is of the model and dimension of the index"
+    for _ in range(2):
+        ids, rows = await vectors.project_vectors(np.array([1, 2, 3, 4]))
+        assert ids.tolist() == [1, 2, 3, 4]
+        assert [row.tolist() == brought for row in rows] == [True, False, False, False]
+        assert not await Reindex(database, vectors, embedder).compare()
+        await Reindex(database, vectors, embedder).run(lambda *_: None)
+
+
+async def test_another_vector_of_the_platform_makes_the_document_stale_and_none_is_embedded_again(
+    database: Database, vectors: RefusingStore, embedder: LetterEmbedder, synchronizer: IndexSynchronizer
+) -> None:
+    await add_projects(database, 1)
+    first, second = np.eye(DIMENSION)[:2].tolist()
+    await bring_vectors(database, {1: first}, "letters")
+    await synchronizer.drain()
+    async with database.write() as connection:
+        await replace_embeddings(connection, {1: second}, "letters")
+    differences = await Reindex(database, vectors, embedder).compare()
+    assert differences.stale == ((PROJECT, "p1"),)
+    await Reindex(database, vectors, embedder).repair(differences)
+    assert (await vectors.project_vectors(np.array([1])))[1].tolist() == [second]
+    async with database.write() as connection:
+        assert await replace_embeddings(connection, {1: None}, "letters") == {1}
+        await outbox.enqueue(connection, PROJECT, ["p1"])
+    assert embedder.texts == []
+    await synchronizer.drain()
+    assert len(embedder.texts) == 1
+
+
+async def test_without_a_text_model_projects_have_the_platform_s_vectors_and_others_none(
+    database: Database, vectors: RefusingStore
+) -> None:
+    await add_projects(database, 1, 2)
+    await bring_vectors(database, {1: [1.0] * DIMENSION}, "their-model")
+    absent = AbsentEmbedder("their-model", DIMENSION)
+    await vectors.prepare(absent.model, absent.dimension)
+    await IndexSynchronizer(database, vectors, absent).drain()
+    assert (await vectors.near(np.ones(DIMENSION, np.float32), 10, VectorFilter())).ids.tolist()[0] == 1
+    assert (await vectors.similarities(np.ones(DIMENSION, np.float32), np.array([1, 2]))).tolist() == [1.0, 0.0]
+    by_words = await vectors.hybrid("title 2", (await absent.embed(["title 2"]))[0], 0.5, 10, VectorFilter())
+    assert by_words.ids.tolist()[0] == 2
+
+
+async def test_a_prefix_embeds_every_text_anew_and_leaves_the_platform_s_vectors(
+    database: Database, vectors: RefusingStore, embedder: LetterEmbedder, synchronizer: IndexSynchronizer
+) -> None:
+    await add_projects(database, 1, 2)
+    brought = np.eye(DIMENSION)[0].tolist()
+    await bring_vectors(database, {1: brought}, "letters")
+    await synchronizer.drain()
+    embedder.texts.clear()
+    prefixed = with_prefix(embedder, "passage: ")
+    await Reindex(database, vectors, prefixed).run(lambda *_: None)
+    assert embedder.texts == ["passage: title 2"]
+    assert (await vectors.project_vectors(np.array([1])))[1].tolist() == [brought]
+    assert not await Reindex(database, vectors, prefixed).compare()

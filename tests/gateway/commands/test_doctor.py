@@ -1,12 +1,19 @@
 """What the doctor, and a start, say of stores that are away or refuse us: one clear sentence, and what to do."""
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from sqlalchemy import insert
 
+from db.catalog.catalog_entries import upsert_projects
+from db.embeddings.wordllama import MODEL as WORDLLAMA
 from db.models import Actor, Project
+from db.records import ProjectRecord
+from db.synchronization.reindex import Reindex
+from db.vectors.base import VectorFilter
 from gateway.commands.console import console
 from gateway.commands.doctor import Finding, Verdict, print_findings, run_checks
 from gateway.commands.prepare import migrate_only, prepare
@@ -117,3 +124,83 @@ async def test_the_findings_are_whole_where_the_output_is_no_terminal(tmp_path: 
     long = Finding("folder", Verdict.BROKEN, f"{'x' * 300} explore migrate")
     assert print_findings(console(), [long]) == 1
     assert long.message in capsys.readouterr().out
+
+
+TYPES = '[watched]\nlabel = "watched"\n[shared]\nlabel = "shared"\n'
+
+
+async def test_a_stored_type_that_is_no_longer_configured_is_named(tmp_path: Path):
+    file = tmp_path / "types.toml"
+    file.write_text(TYPES)
+    made = settings(tmp_path, interaction_types=file)
+    found = await finding("interactions", made)
+    assert (found.verdict, "the next start stores watched, shared" in found.message) == (Verdict.OK, True)
+    async with open_migrated(made):
+        pass
+    assert (await finding("interactions", made)).message == "types of the platform's own: watched, shared"
+    found = await finding("interactions", settings(tmp_path))
+    assert found.verdict is Verdict.WARNING
+    assert found.message.startswith("rankings ignore the stored types shared, watched;")
+    file.write_text("[x")
+    assert (await finding("interactions", made)).verdict is Verdict.BROKEN
+
+
+VECTORS = {"project_embedding_model": "their-model", "project_embedding_dimension": 2}
+
+
+@pytest.mark.parametrize("engine", ["embedded", "weaviate"])
+async def test_projects_bring_vectors_to_both_engines_and_what_is_not_used_is_counted(tmp_path: Path, engine: str):
+    with ExitStack() as stack:
+        more: dict[str, Any] = {}
+        if engine == "weaviate":
+            weaviate = stack.enter_context(running_weaviate())
+            more = {"weaviate_url": weaviate.url, "weaviate_grpc_url": weaviate.grpc_url}
+        made = settings(tmp_path, **VECTORS, **more)
+        records = [
+            ProjectRecord(key=f"p{n}", title="T", type="a", embedding=vector)
+            for n, vector in enumerate([(3.0, 4.0), (0.0, 1.0), None])
+        ]
+        async with open_migrated(made) as stores:
+            async with stores.database.write() as connection:
+                await upsert_projects(connection, records, stores.platform.embedding_space)
+            await Reindex(stores.database, stores.vectors, stores.embedder).run(lambda *_: None)
+            ids, rows = await stores.vectors.project_vectors(np.array([1, 2, 3]))
+            assert dict(zip(ids.tolist(), rows.round(6).tolist(), strict=True)) == {
+                1: [pytest.approx(0.6), pytest.approx(0.8)],
+                2: [0.0, 1.0],
+                3: [0.0, 0.0],
+            }
+            assert (await stores.vectors.near(np.array([0, 1], np.float32), 2, VectorFilter())).ids.tolist() == [2, 1]
+        found = await finding("project vectors", made)
+        assert found.verdict is Verdict.WARNING
+        assert found.message.startswith(
+            "2 of 3 public projects have one of their-model, 2 dimensions; projects without"
+        )
+        assert "searches use keywords" in (await finding("embeddings", made)).message
+        found = await finding(
+            "project vectors", settings(tmp_path, **VECTORS | {"project_embedding_model": "b"}, **more)
+        )
+        assert "2 of other models are not used: send them again" in found.message
+
+
+@pytest.mark.parametrize(
+    ("given", "fix"),
+    [
+        ({"project_embedding_model": "x"}, "set PROJECT_EMBEDDING_DIMENSION to the number of components"),
+        (
+            {"project_embedding_model": WORDLLAMA, "project_embedding_dimension": 8},
+            "PROJECT_EMBEDDING_DIMENSION to 256",
+        ),
+    ],
+)
+async def test_a_dimension_that_is_missing_or_wrong_for_the_text_model_is_named(
+    tmp_path: Path, given: dict[str, Any], fix: str
+):
+    await assert_broken("stores", fix, settings(tmp_path, **given))
+
+
+async def test_vectors_of_the_text_model_are_used_beside_its_own(tmp_path: Path):
+    made = settings(tmp_path, project_embedding_model=WORDLLAMA, project_embedding_dimension=256)
+    async with open_migrated(made) as stores:
+        assert (await stores.embedder.embed(["a project about music"])).any()
+        assert stores.platform.embedding_space == (WORDLLAMA, 256)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from db.actors.actor_preferences import Preferences, change_preferences
 from db.actors.users import find_viewer
-from db.models import EngagementKind, InteractionType, TermKind
+from db.models import DELIBERATE_KINDS, PASSIVE_KINDS, EngagementKind, InteractionType, TermKind
 from db.records import InterestRecord
 from scoring import tunables
 from scoring.mathematics.additive_model import BASELINE, Model, order_by_score, scores
@@ -86,7 +86,7 @@ def test_each_switch_takes_out_what_rests_on_it() -> None:
 def test_views_and_likes_share_the_kinds_of_engagement_between_them() -> None:
     views = learnable_kinds(Preferences(learn_from_likes=False))
     likes = learnable_kinds(Preferences(learn_from_views=False))
-    assert views | likes == ~EngagementKind(0)
+    assert (views, likes) == (PASSIVE_KINDS, DELIBERATE_KINDS)
     assert views & likes == EngagementKind(0)
     assert EngagementKind.SAVE in likes
     assert EngagementKind.CLICK in views

@@ -6,9 +6,11 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from db.interactions.actor_history import impression_counts, last_dismissed
-from db.interactions.interactions import dismiss
+from db.custom_types import CustomType, synchronize_custom_types
+from db.interactions.actor_history import impression_counts, last_disliked
+from db.interactions.interactions import NewInteraction, dismiss, record_interactions
 from db.models import InteractionType
+from db.platform_inputs import PlatformInputs
 from scoring import tunables
 from scoring.deadlines import PATIENT
 from scoring.feeds import Feeds
@@ -94,9 +96,23 @@ async def test_the_latest_dismissals_are_read_and_the_latest_impressions_counted
     for project in ids:
         async with database.write() as connection:
             await dismiss(connection, viewer.actor_id, project, MOMENT)
-    assert len(await last_dismissed(database, viewer.actor_id, 1)) == 1
-    assert len(await last_dismissed(database, viewer.actor_id, 10)) == 2
+    assert len(await last_disliked(database, viewer.actor_id, 1, with_custom_types=False)) == 1
+    assert len(await last_disliked(database, viewer.actor_id, 10, with_custom_types=False)) == 2
     await world.act("ada", InteractionType.IMPRESSION, "p0003", at=MOMENT - timedelta(hours=2))
     await world.act("ada", InteractionType.IMPRESSION, "p0003", at=MOMENT - timedelta(hours=4))
     (third,) = await world.ids(["p0003"])
     assert await impression_counts(database, viewer.actor_id, MOMENT - timedelta(hours=3)) == {third: 1}
+
+
+async def test_a_negative_interaction_of_a_custom_type_counts_as_a_dismissal_and_hides_nothing(world: World):
+    reported = CustomType("reported", "reported", positive_from=None, negative_to=0.0)
+    types = await synchronize_custom_types(world.stores.database, (reported,))
+    world.stores = replace(world.stores, platform=PlatformInputs(types))
+    viewer = await world.viewer("ada")
+    (project,) = await world.ids(["p0003"])
+    async with world.stores.database.write() as connection:
+        event = NewInteraction(viewer.actor_id or 0, project, "reported", MOMENT, **types.attributes("reported", None))
+        await record_interactions(connection, [event])
+    page = await page_of(world)
+    assert "p0003" in keys_of(page)
+    assert value(page, Signal.SIMILAR_TO_DISMISSED, "p0009") > 0
