@@ -49,9 +49,9 @@ def load_dataset(
 ) -> Dataset:
     """Read a folder of files in the import format.
 
-    Impressions, dismissals and a platform's neutral or negative interactions are left out. Raises `InvalidRecord` if the folder is
-    missing or holds no file of the import format, and `InsufficientData` if it lacks one of the files of users,
-    projects and interactions, or holds no project or no engagement.
+    Impressions, dismissals and a platform's neutral or negative interactions are left out. Raises `InvalidRecord` if
+    the folder is missing or holds no file of the import format, and `InsufficientData` if it lacks one of the files of
+    users, projects and interactions, or holds no project or no engagement.
     """
     records: dict[str, list[Any]] = {kind: [] for kind in ("users", "projects", "interactions")}
     files = find_files(directory)
