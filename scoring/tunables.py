@@ -46,6 +46,7 @@ ALL_TIME_LIKES_WEIGHT = 0.1  # weight of log(1 + all-time likes) in the popular 
 # --- profile --------------------------------------------------------------------------------------------------------
 PROFILE_ENGAGEMENTS = 200  # latest projects of the viewer's history that form the profile
 PROFILE_VECTOR_PROJECTS = 30  # latest projects that form the profile's vector
+SAME_INTEREST = 0.5  # cosine from which two projects of the history belong to the same interest
 HISTORY_HALF_LIFE_DAYS = 60.0
 """Half-life of the viewer's own history (measured: 60 days; for interactions of neighbors: 3 days)."""
 PROFILE_TEXT_SHARE = 0.5  # share of the stated interests in the profile's vector; the history's share is the rest

@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
+from db.embeddings.wordllama import WordLlamaEmbedder
 from gateway.commands.console import print_plain
 from gateway.commands.progress import progress
 from gateway.commands.shared import errors, output, output_file
@@ -95,7 +96,7 @@ def _evaluate(
 ) -> EvaluationResults:
     if protocol is Protocol.SEARCH:
         return asyncio.run(evaluate_search(directory, report_progress))
-    dataset = load_dataset(directory, report_progress)
+    dataset = asyncio.run(load_dataset(directory, report_progress).with_vectors(WordLlamaEmbedder()))
     match protocol:
         case Protocol.FEED_REQUESTS:
             return protocols.evaluate_feed_requests(dataset, options, report_progress)

@@ -19,7 +19,7 @@ from scoring.mathematics.behavior_evidence import (
 )
 from scoring.mathematics.signals import look_up
 from scoring.profiles.viewer_columns import ViewerColumns
-from scoring.profiles.viewer_profile import Profile
+from scoring.profiles.viewer_profile import Profile, history_term_affinity
 
 
 async def column_evidence(view: ViewerColumns, profile: Profile, table: FeatureTable, at: datetime) -> BehaviorEvidence:
@@ -55,4 +55,5 @@ async def column_evidence(view: ViewerColumns, profile: Profile, table: FeatureT
         item_similarity=factors.items.similarities(table.ids, viewer_factors),
         owner_similarity=np.where(table.owners >= 0, factors.by_user.similarities(table.owners, viewer_factors), 0.0),
         same_owner_count=count_same_owner(table.owners, history_owners),
+        term_affinity=history_term_affinity(profile, table, at),
     )

@@ -34,7 +34,7 @@ from scoring.mathematics.behavior_evidence import (
 )
 from scoring.mathematics.behavior_signals import required_parts
 from scoring.mathematics.signals import Floats, Integers, Signal, look_up
-from scoring.profiles.viewer_profile import Profile
+from scoring.profiles.viewer_profile import Profile, history_term_affinity
 
 _NEEDS_FACTORS = (
     EvidencePart.USER_FACTORS | EvidencePart.CLUSTERS | EvidencePart.ITEM_FACTORS | EvidencePart.OWNER_FACTORS
@@ -90,6 +90,7 @@ async def load_evidence(
         item_similarity=item_similarity,
         owner_similarity=owner_similarity,
         same_owner_count=same_owner,
+        term_affinity=history_term_affinity(profile, table, at) if EvidencePart.TERMS in parts else zeros,
     )
 
 

@@ -11,7 +11,7 @@ from scoring.errors import InsufficientData
 from scoring.evaluation.results import EvaluationResults, SourceRecall
 from scoring.mathematics.additive_model import BASELINE, Model, scores
 from scoring.mathematics.behavior_evidence import EventLog, LogEvidence
-from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS
+from scoring.mathematics.behavior_signals import REPLAYED_SIGNALS
 from scoring.mathematics.model_fitting import fit_model
 from scoring.mathematics.neighbors import build_collaborative_model
 from scoring.mathematics.signals import Floats, Integers, Signal, popularity
@@ -292,12 +292,12 @@ def _fit_static(dataset: Dataset, visible: EventLog, seed: int, floor: int) -> M
     indexes = np.random.default_rng(seed).permutation(split.viewers.size)[:FITTED_VIEWERS]
     sample = Split(split.visible, split.viewers[indexes], tuple(split.hidden[index] for index in indexes))
     requests = _static_requests(dataset, sample, floor, seed)
-    return fit_model(FITTED, training_lists(requests, seed), tuple(BEHAVIOR_SIGNALS))
+    return fit_model(FITTED, training_lists(requests, seed), tuple(REPLAYED_SIGNALS))
 
 
 def _static_requests(dataset: Dataset, split: Split, floor: int, seed: int) -> Iterator[ReplayedRequest]:
     n = dataset.log.n_projects
-    history = LogEvidence(split.visible, np.zeros(n), dataset.owners, floor)
+    history = LogEvidence(split.visible, np.zeros(n), dataset.owners, floor, dataset.contents)
     history.model = build_collaborative_model(split.visible, split.visible.at_s.size, floor, seed, all_kinds=True)
     for viewer, hidden in zip(split.viewers.tolist(), split.hidden, strict=True):
         projects = np.setdiff1d(np.arange(n), history.engagements(viewer, STATIC_MOMENT).projects)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from db.time_units import ACTOR_HALF_LIVES_H, DAY_S, HOUR_S
 from scoring import tunables
+from scoring.mathematics.history_texts import NO_TEXTS, CatalogContents, HistoryTexts, term_affinity
 from scoring.mathematics.signals import Floats, Integers, look_up, ranges
 
 
@@ -40,6 +41,8 @@ class EvidencePart(Flag):
     ITEM_FACTORS = auto()
     OWNER_FACTORS = auto()
     OWNERS = auto()
+    TEXTS = auto()
+    TERMS = auto()
 
 
 class History(NamedTuple):
@@ -94,6 +97,8 @@ class BehaviorEvidence:
     item_similarity: Floats  # (n,) similarity of the viewer's factors and the candidate's factors
     owner_similarity: Floats  # (n,) similarity of the viewer's factors and the factors of the candidate's owner
     same_owner_count: Floats  # (n,) other projects of the candidate's owner in the history
+    term_affinity: Floats  # (n,) shares of the history that have the candidate's terms
+    texts: HistoryTexts = NO_TEXTS
     user_neighbors: FirstInteractions = NO_INTERACTIONS  # of all time, by user neighbors; only evaluation fills it
     user_neighbor_similarity: float = 0.0  # sum over all user neighbors
     floor: int = tunables.ANONYMITY_FLOOR  # signals of fewer actors are 0, so that none reveals what one actor did
@@ -198,15 +203,22 @@ class LogEvidence:
     """Evidence from the events of a log in memory that are strictly before the requested moment.
 
     `created_s` are the (n_projects,) times of publication. `owners` are the (n_projects,) owning actors, −1 for none.
+    Without `contents`, texts and terms are unknown.
     """
 
     def __init__(
-        self, log: EventLog, created_s: Floats, owners: Integers, floor: int = tunables.ANONYMITY_FLOOR
+        self,
+        log: EventLog,
+        created_s: Floats,
+        owners: Integers,
+        floor: int = tunables.ANONYMITY_FLOOR,
+        contents: CatalogContents | None = None,
     ) -> None:
         self.log = log
         self.created_s = created_s
         self.floor = floor
         self.owners = owners
+        self.contents = contents or CatalogContents.unknown(log.n_projects)
         self._by_actor = GroupedEvents.from_groups(log.actors, log.n_actors)
         self._by_project = GroupedEvents.from_groups(log.projects, log.n_projects)
         self._row = np.full(log.n_projects, -1, dtype=np.int64)
@@ -256,6 +268,12 @@ class LogEvidence:
             item_similarity=(factors.projects[candidates] @ viewer_factors).astype(np.float64),
             owner_similarity=np.where(owners >= 0, factors.actors[np.maximum(owners, 0)] @ viewer_factors, 0.0),
             same_owner_count=count_same_owner(owners, self.owners[engagements.projects]),
+            term_affinity=term_affinity(
+                self.contents.terms.take(candidates),
+                self.contents.terms.take(engagements.projects),
+                history_weights((at_s - engagements.at_s) / DAY_S),
+            ),
+            texts=self.contents.texts(candidates, engagements.projects),
             floor=self.floor,
         )
         self._row[candidates] = -1

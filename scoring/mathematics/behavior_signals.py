@@ -20,6 +20,7 @@ from scoring.mathematics.behavior_evidence import (
     NeighborKind,
     history_weights,
 )
+from scoring.mathematics.history_texts import similarity_to_history, similarity_to_interests, similarity_to_nearest
 from scoring.mathematics.signals import Floats, Signal
 
 
@@ -165,6 +166,37 @@ def user_neighbor_score(evidence: BehaviorEvidence) -> Floats:
     return np.sqrt(_zero_below_floor(evidence, interactions, summed) / total) if total > 0 else np.zeros(evidence.n)
 
 
+def text_history(evidence: BehaviorEvidence) -> Floats:
+    """Similarity of the texts to the sum of the latest projects of the history. Range 0 to 1."""
+    return (
+        similarity_to_history(evidence.texts, _text_weights(evidence))
+        if evidence.texts.among.size
+        else _zeros(evidence)
+    )
+
+
+def text_nearest(evidence: BehaviorEvidence) -> Floats:
+    """Similarity of the texts to the most similar of the latest projects of the history. Range 0 to 1."""
+    return similarity_to_nearest(evidence.texts) if evidence.texts.among.size else _zeros(evidence)
+
+
+def text_interests(evidence: BehaviorEvidence) -> Floats:
+    """Similarity of the texts to the most similar interest of the history. Range 0 to 1."""
+    return (
+        similarity_to_interests(evidence.texts, _text_weights(evidence))
+        if evidence.texts.among.size
+        else _zeros(evidence)
+    )
+
+
+def _text_weights(evidence: BehaviorEvidence) -> Floats:
+    return _history_weights(evidence)[: evidence.texts.among.shape[0]]
+
+
+def _zeros(evidence: BehaviorEvidence) -> Floats:
+    return np.zeros(evidence.n)
+
+
 def _summed_links(evidence: BehaviorEvidence, kind: NeighborKind) -> Floats:
     links = evidence.links.get(kind, NO_LINKS)
     return np.bincount(links.rows, links.similarity, minlength=evidence.n).astype(np.float64)
@@ -227,6 +259,9 @@ _SIGNALS: Mapping[Signal, tuple[Callable[[BehaviorEvidence], Floats], EvidencePa
     Signal.SESSION_NEIGHBORS: (session_neighbors, _RECENT | EvidencePart.SESSION_NEIGHBORS),
     Signal.ITEM_NEIGHBORS: (item_neighbor_score, EvidencePart.ITEM_NEIGHBORS),
     Signal.ITEM_NEIGHBORS_MEAN: (item_neighbors_mean, EvidencePart.ITEM_NEIGHBORS),
+    Signal.TEXT_NEAREST: (text_nearest, EvidencePart.TEXTS),
+    Signal.TEXT_INTERESTS: (text_interests, EvidencePart.TEXTS),
+    Signal.TERM_AFFINITY: (lambda evidence: evidence.term_affinity, EvidencePart.TERMS),
     Signal.RP3BETA: (rp3beta, EvidencePart.NOTHING),
     Signal.EASE: (ease, EvidencePart.NOTHING),
     Signal.USER_NEIGHBORS: (user_neighbor_score, EvidencePart.NOTHING),
@@ -243,11 +278,16 @@ EVALUATION_ONLY = frozenset({Signal.RP3BETA, Signal.EASE, Signal.USER_NEIGHBORS}
 requests. Nightly training therefore does not build their neighbor lists (docs/ranking.md)."""
 
 
+REPLAYED_SIGNALS = {**BEHAVIOR_SIGNALS, Signal.VECTOR_SIMILARITY: text_history}
+"""Signals that can be computed from a log. A served feed computes the similarity to the profile with the vector of the
+profile, which also contains the viewer's stated interests; a log knows only the history."""
+
+
 def required_parts(signals: Iterable[Signal]) -> EvidencePart:
     """Return the parts of a `BehaviorEvidence` that the given signals read."""
     return reduce(or_, (_SIGNALS[signal][1] for signal in signals if signal in _SIGNALS), EvidencePart.NOTHING)
 
 
-def behavior_matrix(evidence: BehaviorEvidence, signals: tuple[Signal, ...] = tuple(BEHAVIOR_SIGNALS)) -> Floats:
+def behavior_matrix(evidence: BehaviorEvidence, signals: tuple[Signal, ...] = tuple(REPLAYED_SIGNALS)) -> Floats:
     """Return the (n, k) matrix of signal values, one column per signal."""
-    return np.column_stack([BEHAVIOR_SIGNALS[signal](evidence) for signal in signals])
+    return np.column_stack([REPLAYED_SIGNALS[signal](evidence) for signal in signals])

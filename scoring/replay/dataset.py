@@ -1,18 +1,22 @@
 """Interaction data of a folder in the import format, as arrays."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from db.embeddings.base import Embedder
 from db.imports.importer import find_files, read_batches
 from db.models import InteractionType
+from db.records import ProjectRecord
+from db.synchronization.embedding_texts import project_text
 from scoring import tunables
 from scoring.errors import InsufficientData
 from scoring.mathematics.behavior_evidence import EventLog
-from scoring.mathematics.signals import Floats, Integers
+from scoring.mathematics.history_texts import CatalogContents
+from scoring.mathematics.signals import Floats, Incidence, Integers
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,6 +32,15 @@ class Dataset:
     # (u,) Unix seconds from which each user has `tunables.SUFFICIENT_INTERESTS` interests: −inf if the time is unknown,
     # inf for users with fewer interests.
     interests_s: Floats
+    contents: CatalogContents | None = None  # None if texts and terms are unknown
+    texts: tuple[str, ...] = ()  # of the projects, not embedded yet
+
+    async def with_vectors(self, embedder: Embedder) -> "Dataset":
+        """Return the data set with the vectors of its texts."""
+        if self.contents is None or not self.texts:
+            return self
+        vectors = await embedder.embed(self.texts)
+        return replace(self, contents=replace(self.contents, vectors=vectors), texts=())
 
     def known_times(self, protocol: str) -> Floats:
         """Return the known times of the log's events, ascending. Raises `InsufficientData` if there are none."""
@@ -69,7 +82,28 @@ def load_dataset(directory: Path, progress: Callable[[str, float], None] = lambd
         interests_s=np.array(
             [-np.inf if len(user.interests) >= tunables.SUFFICIENT_INTERESTS else np.inf for user in users]
         ),
+        contents=_contents(projects),
+        texts=tuple(
+            project_text(
+                record.title,
+                record.description,
+                topics=record.topics,
+                tools=record.tools,
+                categories=record.categories,
+            )
+            for record in projects
+        ),
     )
+
+
+def _contents(projects: list[ProjectRecord]) -> CatalogContents:
+    ids: dict[tuple[str, str], int] = {}
+    pairs = []
+    for row, record in enumerate(projects):
+        for kind in ("tools", "categories", "topics"):
+            pairs += [(row, ids.setdefault((kind, name), len(ids))) for name in dict.fromkeys(getattr(record, kind))]
+    rows, terms = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+    return replace(CatalogContents.unknown(len(projects)), terms=Incidence(len(projects), rows, terms))
 
 
 def _created_s(projects: list[Any], pairs: Integers, times: Floats) -> Floats:

@@ -10,20 +10,20 @@ import numpy as np
 
 from scoring.mathematics.additive_model import Model, scores
 from scoring.mathematics.behavior_evidence import EventLog
-from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS, EVALUATION_ONLY, behavior_matrix
+from scoring.mathematics.behavior_signals import EVALUATION_ONLY, REPLAYED_SIGNALS, behavior_matrix
 from scoring.mathematics.ranking_metrics import graded_ndcg, ndcg, ranks_of_relevant, recall
 from scoring.mathematics.signals import Floats, Integers, Signal
 from scoring.mathematics.viewer_stages import ViewerStage
 from scoring.replay.replayed_requests import ReplayedRequest
 
 Score = Callable[[ReplayedRequest, Floats], Floats]
-"""Function from a request and its (n, k) signal values, in the order of `BEHAVIOR_SIGNALS`, to the (n,) scores."""
+"""Function from a request and its (n, k) signal values, in the order of `REPLAYED_SIGNALS`, to the (n,) scores."""
 
-COLUMNS: Mapping[Signal, int] = {signal: column for column, signal in enumerate(BEHAVIOR_SIGNALS)}
-"""The column of each behavior signal."""
+COLUMNS: Mapping[Signal, int] = {signal: column for column, signal in enumerate(REPLAYED_SIGNALS)}
+"""The column of each signal."""
 
-SERVED_SIGNALS = tuple(signal for signal in BEHAVIOR_SIGNALS if signal not in EVALUATION_ONLY)
-"""The behavior signals that are computed when a feed is served; the others are for the protocol `random` only."""
+SERVED_SIGNALS = tuple(signal for signal in REPLAYED_SIGNALS if signal not in EVALUATION_ONLY)
+"""The signals of a log that are computed when a feed is served; the others are for the protocol `random` only."""
 
 
 def model_scorer(model: Model) -> Score:
@@ -116,7 +116,7 @@ def measure(
     """
     metrics = {name: RankingMetrics() for name in scorers}
     for request in requests:
-        matrix, actors = behavior_matrix(request.evidence, tuple(BEHAVIOR_SIGNALS)), count_actors(request)
+        matrix, actors = behavior_matrix(request.evidence), count_actors(request)
         scores = {name: score(request, matrix) for name, score in scorers.items()}
         for name, values in scores.items():
             metrics[name].add(values, request.relevant, request.projects, actors)

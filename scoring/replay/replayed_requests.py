@@ -17,7 +17,7 @@ from scoring.mathematics.behavior_evidence import (
     GroupedEvents,
     LogEvidence,
 )
-from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS, behavior_matrix
+from scoring.mathematics.behavior_signals import REPLAYED_SIGNALS, behavior_matrix
 from scoring.mathematics.curve_fitting import NO_RANKS, CandidateLists, concatenate_lists
 from scoring.mathematics.neighbors import build_collaborative_model, interaction_matrix, learn_factors
 from scoring.mathematics.signals import Floats, Integers, Signal
@@ -130,7 +130,7 @@ class Replay:
     def __init__(
         self, dataset: Dataset, floor: int, seed: int = 0, seen: EventLog | None = None, rebuild_days: float = 1.0
     ) -> None:
-        self.history = LogEvidence(dataset.log, dataset.created_s, dataset.owners, floor)
+        self.history = LogEvidence(dataset.log, dataset.created_s, dataset.owners, floor, dataset.contents)
         self.sources = LogCandidateSources(self.history, dataset.likes)
         self._dataset, self._floor, self._seed = dataset, floor, seed
         self._seen = dataset.log if seen is None else seen
@@ -193,7 +193,7 @@ def _train(
 
 
 def training_lists(
-    requests: Iterator[ReplayedRequest], seed: int, signals: tuple[Signal, ...] = tuple(BEHAVIOR_SIGNALS)
+    requests: Iterator[ReplayedRequest], seed: int, signals: tuple[Signal, ...] = tuple(REPLAYED_SIGNALS)
 ) -> CandidateLists:
     """Return sampled candidate lists with the values of `signals`, to fit a model to."""
     rng = np.random.default_rng(seed)

@@ -58,6 +58,7 @@ NOTHING = BehaviorEvidence(
     item_similarity=np.zeros(2),
     owner_similarity=np.zeros(2),
     same_owner_count=np.zeros(2),
+    term_affinity=np.zeros(2),
 )
 
 
