@@ -193,8 +193,11 @@ async def _profile_vector(stores: Stores, profile: Profile, actor_id: int, at: d
 
 
 async def _interest_vector(stores: Stores, profile: Profile, actor_id: int) -> Vector | None:
-    """Return the vector of the interests. With exclusions, the text of the remaining interests is embedded."""
-    if not profile.preferences.use_interests:
+    """Return the vector of the interests, None for a viewer without any: the text then only lists kinds of activity.
+
+    With exclusions, the text of the remaining interests is embedded.
+    """
+    if not profile.preferences.use_interests or not (profile.interests or profile.has_answered):
         return None
     if profile.exclusions == NO_EXCLUSIONS:
         return await stores.vectors.profile(actor_id)
@@ -221,10 +224,5 @@ def blend_vectors(interest_vector: Vector | None, history_vector: Vector | None)
 
 
 def engagement_weight(engagement: EngagedProject, at: datetime) -> float:
-    """Return the weight of a project in the profile's vector.
-
-    The weight decays, and is twice as high for a liked project.
-    """
-    age_days = max((at - engagement.last_at).total_seconds(), 0.0) / DAY_S
-    deliberate = bool(engagement.kinds & ~(EngagementKind.VIEW | EngagementKind.CLICK))
-    return float(np.exp2(-age_days / tunables.HISTORY_HALF_LIFE_DAYS)) * (2.0 if deliberate else 1.0)
+    """Return the weight of a project in the profile's vector, which decays as in `history_weights`."""
+    return float(history_weights(np.array((at - engagement.last_at).total_seconds() / DAY_S)))

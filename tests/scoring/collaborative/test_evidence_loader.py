@@ -1,6 +1,7 @@
 """What is evaluated is what serves: the evidence from SQL is that from an event log in memory."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from db.catalog.project_cards import read_features
+from db.columns.column_store import ColumnStore
 from db.database.engine import Database
 from db.models import Engagement, InteractionType, Project, TasteCluster, UserFactors
 from db.trained_models.collaborative_data import FIRST_ENGAGEMENT_BUCKET_S
@@ -17,13 +19,17 @@ from scoring.collaborative.evidence_loader import load_evidence
 from scoring.deadlines import PATIENT
 from scoring.features import feature_table
 from scoring.feeds import Feeds
+from scoring.mathematics.additive_model import Curve, Model
 from scoring.mathematics.behavior_evidence import BehaviorEvidence, EventLog, LogEvidence
 from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS, EVALUATION_ONLY, behavior_matrix
 from scoring.mathematics.neighbors import build_collaborative_model
 from scoring.mathematics.signals import Signal
 from scoring.models.active_model import fixed_model
 from scoring.models.model_presets import DEFAULT, with_untrained_signals
+from scoring.pipelines import for_you
+from scoring.profiles.viewer_columns import view_columns
 from scoring.profiles.viewer_profile import load_profile
+from scoring.training.training_data import read_training_data
 from tests.conftest import CountStatements
 from tests.world import ANYTHING, BEGIN, MOMENT, World, embedded_world
 
@@ -162,3 +168,32 @@ async def test_a_night_to_which_nobody_has_come_yet_builds_nothing_and_is_no_fau
     built = await train_collaborative_model(database)
     assert built.factors.actors.shape[0] == 0
     assert all(not lists.ids.size for lists in built.lists.values())
+
+
+CONTENT = (Signal.VECTOR_SIMILARITY, Signal.TEXT_NEAREST, Signal.TEXT_INTERESTS, Signal.TERM_AFFINITY)
+
+
+@pytest.mark.parametrize("has_columns", [False, True])
+async def test_every_signal_of_texts_and_terms_is_the_same_in_a_feed_and_from_a_log(world: World, has_columns: bool):
+    await a_community(world, actors=6)
+    await world.settle()
+    stores = world.stores
+    if has_columns:
+        columns = ColumnStore(stores.database, timedelta(days=14), 1_000, lambda: MOMENT)
+        await columns.load()
+        stores = replace(stores, columns=columns)
+    viewer = await world.viewer("u3")
+    view = await view_columns(stores, viewer, MOMENT)
+    assert (view is not None) == has_columns
+    profile = await load_profile(stores, viewer, MOMENT, PATIENT, columns=view)
+    data = await read_training_data(stores.database, stores.vectors)
+    ids = np.setdiff1d(data.project_ids, profile.engaged)
+    model = Model("texts", {signal: Curve.linear(1.0) for signal in CONTENT})
+    served = await for_you.explain(stores, profile, ids.tolist(), model, MOMENT, PATIENT)
+    log = data.dataset
+    history = LogEvidence(log.log, log.created_s, log.owners, contents=log.contents)
+    me = data.actor(viewer.actor_id or 0)
+    assert me is not None
+    replayed = behavior_matrix(history.evidence(me, data.projects(ids), MOMENT.timestamp()), CONTENT)
+    assert np.array([served[id_].values for id_ in ids.tolist()]) == pytest.approx(replayed, abs=1e-5)
+    assert (np.ptp(replayed, axis=0) > 0.1).all()
