@@ -24,6 +24,8 @@ from scoring.evaluation.html_reports import evaluation_html, facts_table
 from scoring.evaluation.results import EvaluationResults
 from scoring.evaluation.search_protocol import evaluate_search
 from scoring.evaluation.trending_protocol import evaluate_trending
+from scoring.mathematics.behavior_signals import REPLAYED_SIGNALS
+from scoring.mathematics.signals import Signal
 from scoring.models.model_presets import as_data
 from scoring.replay.dataset import load_dataset
 from scoring.replay.replayed_requests import Progress
@@ -40,6 +42,13 @@ class Protocol(StrEnum):
     COLD_START = "cold-start"
 
 
+def _check_signals(names: list[str]) -> list[str]:
+    if unknown := [name for name in names if name not in set(Signal)]:
+        known = ", ".join(sorted(REPLAYED_SIGNALS))
+        raise typer.BadParameter(f"there is no signal {', '.join(unknown)}; the signals of a log are {known}")
+    return names
+
+
 def evaluate(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder in the format of `explore import`.")],
     protocol: Annotated[Protocol, typer.Option(help="Evaluation protocol.")] = Protocol.FEED_REQUESTS,
@@ -53,12 +62,17 @@ def evaluate(
         typer.Option(metavar="FROM UNTIL TEST", help="UTC: fit from FROM to UNTIL, test up to TEST."),
     ] = None,
     last: Annotated[bool, typer.Option("--last", help="Test on the data after the windows, once at the end.")] = False,
+    without: Annotated[
+        list[str], typer.Option(metavar="SIGNAL", callback=_check_signals, help="Fit without this signal; repeatable.")
+    ] = [],  # noqa: B006 (typer copies it)
     json: Annotated[Path | None, output_file("Write all figures here.")] = None,
     html: Annotated[Path | None, output_file("Write a page with plots here.")] = None,
 ) -> None:
     """Evaluate the ranking on a folder of data, with baselines for comparison."""
     windows = protocols.Windows(*(moment.replace(tzinfo=UTC).timestamp() for moment in window)) if window else None
-    options = protocols.Options(seed=seed, floor=floor, windows=windows, last_window=last)
+    options = protocols.Options(
+        seed=seed, floor=floor, windows=windows, last_window=last, without=frozenset(map(Signal, without))
+    )
     run_evaluate(directory, protocol, options, rounds=seeds, json_file=json, html_file=html)
 
 

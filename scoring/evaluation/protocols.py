@@ -70,6 +70,11 @@ class Options:
     windows: Windows | None = None  # for protocols that use timestamps; None takes `WINDOW_SHARES`
     last_window: bool = False  # whether to test on the events after both windows, for one final measurement
     with_single_signals: bool = True  # whether to measure each signal alone too
+    without: frozenset[Signal] = frozenset()  # signals that the fitted model does not use
+
+    def fitted_signals(self, signals: Iterable[Signal]) -> tuple[Signal, ...]:
+        """Return the signals to fit a model to."""
+        return tuple(signal for signal in signals if signal not in self.without)
 
 
 # --- replay of a log with timestamps ----------------------------------------------------------------------------------
@@ -105,7 +110,8 @@ def fitted_model(dataset: Dataset, requests: FeedRequests, options: Options, pro
     if options.model is not None:
         return options.model
     replayed = replay_requests(Replay(dataset, options.floor, options.seed), requests, progress, "fitting")
-    return fit_model(FITTED, training_lists(replayed, options.seed, SERVED_SIGNALS), SERVED_SIGNALS)
+    signals = options.fitted_signals(SERVED_SIGNALS)
+    return fit_model(FITTED, training_lists(replayed, options.seed, signals), signals)
 
 
 def _evaluate_replay(
@@ -244,7 +250,7 @@ def evaluate_random(dataset: Dataset, options: Options, progress: Progress, roun
         split = random_split(dataset.log, seed)
         if not split.viewers.size:
             raise InsufficientData(f"no user of {dataset.name} has 5 projects; a random split needs such users")
-        model = options.model or _fit_static(dataset, split.visible, seed, options.floor)
+        model = options.model or _fit_static(dataset, split.visible, seed, options)
         scorers = {
             FITTED: model_scorer(model),
             **STATIC_BASELINES,
@@ -286,13 +292,14 @@ class _Hits:
                 self.by_scorer.setdefault(name, []).append(bool(above < 10))
 
 
-def _fit_static(dataset: Dataset, visible: EventLog, seed: int, floor: int) -> Model:
+def _fit_static(dataset: Dataset, visible: EventLog, seed: int, options: Options) -> Model:
     """Fit a model to the visible part of the first split, which is split once more for this."""
     split = random_split(visible, seed + 1_000_003)
     indexes = np.random.default_rng(seed).permutation(split.viewers.size)[:FITTED_VIEWERS]
     sample = Split(split.visible, split.viewers[indexes], tuple(split.hidden[index] for index in indexes))
-    requests = _static_requests(dataset, sample, floor, seed)
-    return fit_model(FITTED, training_lists(requests, seed), tuple(REPLAYED_SIGNALS))
+    requests = _static_requests(dataset, sample, options.floor, seed)
+    signals = options.fitted_signals(REPLAYED_SIGNALS)
+    return fit_model(FITTED, training_lists(requests, seed, signals), signals)
 
 
 def _static_requests(dataset: Dataset, split: Split, floor: int, seed: int) -> Iterator[ReplayedRequest]:
