@@ -65,6 +65,7 @@ SIGNALS: dict[Signal, SignalDescription] = {
         Signal.OWNER_FACTORS: ("Owner with similar taste", "people", _TASTE),
         Signal.SAME_OWNER: ("From an owner you know", "behavior", "log2(1 + projects that you viewed)"),
         Signal.SESSION_NEIGHBORS: ("Viewed with your recent projects", "people", "log2(1 + people of those projects)"),
+        Signal.NEXT_ITEMS: ("Viewed after your last projects", "people", "log2(1 + people, weighted by recency)"),
         Signal.ITEM_NEIGHBORS: ("Same visitors as your projects", "behavior", "square root of summed similarities"),
         Signal.ITEM_NEIGHBORS_MEAN: ("Same visitors as your projects", "behavior", "mean similarity, 0 to 1"),
         Signal.TEXT_NEAREST: ("Similar to a project you viewed", "content", _COSINE),

@@ -128,6 +128,13 @@ def session_neighbors(evidence: BehaviorEvidence) -> Floats:
     return np.log2(1.0 + _zero_below_floor(evidence, evidence.session_neighbors, summed))
 
 
+def next_items(evidence: BehaviorEvidence) -> Floats:
+    """Next-item co-occurrence: log2(1 + weighted actors of the latest projects who came next). Range 0 to 10."""
+    interactions = evidence.next_interactions
+    summed = np.bincount(interactions.rows, interactions.similarity, minlength=evidence.n).astype(np.float64)
+    return np.log2(1.0 + _zero_below_floor(evidence, interactions, summed))
+
+
 def item_neighbor_score(evidence: BehaviorEvidence) -> Floats:
     """Item-kNN: root of the summed similarities to the history, weighted by recency. Range 0 to about 10.
 
@@ -257,6 +264,7 @@ _SIGNALS: Mapping[Signal, tuple[Callable[[BehaviorEvidence], Floats], EvidencePa
     Signal.OWNER_FACTORS: (lambda evidence: evidence.owner_similarity, EvidencePart.OWNER_FACTORS),
     Signal.SAME_OWNER: (lambda evidence: np.log2(1.0 + evidence.same_owner_count), EvidencePart.OWNERS),
     Signal.SESSION_NEIGHBORS: (session_neighbors, _RECENT | EvidencePart.SESSION_NEIGHBORS),
+    Signal.NEXT_ITEMS: (next_items, _RECENT | EvidencePart.NEXT_INTERACTIONS),
     Signal.ITEM_NEIGHBORS: (item_neighbor_score, EvidencePart.ITEM_NEIGHBORS),
     Signal.ITEM_NEIGHBORS_MEAN: (item_neighbors_mean, EvidencePart.ITEM_NEIGHBORS),
     Signal.TEXT_NEAREST: (text_nearest, EvidencePart.TEXTS),

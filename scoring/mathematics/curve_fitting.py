@@ -90,6 +90,7 @@ SHAPES: Mapping[Signal, Shape] = dict.fromkeys(
         Signal.OWNER_FACTORS,
         Signal.SAME_OWNER,
         Signal.SESSION_NEIGHBORS,
+        Signal.NEXT_ITEMS,
         Signal.ITEM_NEIGHBORS,
         Signal.ITEM_NEIGHBORS_MEAN,
         Signal.TEXT_NEAREST,

@@ -53,6 +53,7 @@ class Signal(StrEnum):
     OWNER_FACTORS = "owner_factors"
     SAME_OWNER = "same_owner"
     SESSION_NEIGHBORS = "session_neighbors"
+    NEXT_ITEMS = "next_items"
     ITEM_NEIGHBORS = "item_neighbors"
     ITEM_NEIGHBORS_MEAN = "item_neighbors_mean"
     TEXT_NEAREST = "text_nearest"

@@ -61,6 +61,7 @@ NOTHING = BehaviorEvidence(
     interactions=NO_INTERACTIONS,
     clusters=NO_INTERACTIONS,
     session_neighbors=NO_INTERACTIONS,
+    next_interactions=NO_INTERACTIONS,
     platform_activity=PlatformActivity(np.empty(0), np.empty(0)),
     item_similarity=np.zeros(2),
     owner_similarity=np.zeros(2),
