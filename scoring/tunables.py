@@ -146,6 +146,7 @@ RECENT_INTERACTION_DAYS = 14.0
 %."""
 USER_NEIGHBOR_COUNT = 100  # length of the user-kNN lists of the evaluation
 ACTIVITY_FRESH_S = 60.0  # lifetime of the cached platform activity, which all viewers share
+BURST_MIN_AGE_DAYS = 3.0  # age above which the burst of a project counts
 SESSION_GAP_H = 1.0  # hours: an interaction of at least this age belongs to an earlier session
 RATE_PRIOR = 10.0  # prior of the actor rate: interactions on the platform
 FACTOR_SHRINKAGE = 2.0  # number of imaginary actors with similarity 0 in each mean of similarities

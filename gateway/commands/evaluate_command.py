@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from db.embeddings.wordllama import WordLlamaEmbedder
+from db.errors import InvalidRecord
 from gateway.commands.console import print_plain
 from gateway.commands.progress import progress
 from gateway.commands.shared import errors, output, output_file
@@ -42,11 +43,13 @@ class Protocol(StrEnum):
     COLD_START = "cold-start"
 
 
-def _check_signals(names: list[str]) -> list[str]:
-    if unknown := [name for name in names if name not in set(Signal)]:
+def _signal_groups(texts: list[str]) -> tuple[frozenset[Signal], ...]:
+    """Read groups of signal names, separated by commas. Raises `InvalidRecord` for an unknown name."""
+    groups = tuple(frozenset(name.strip() for name in text.split(",")) for text in texts)
+    if unknown := sorted(frozenset[str]().union(*groups) - set(REPLAYED_SIGNALS)):
         known = ", ".join(sorted(REPLAYED_SIGNALS))
-        raise typer.BadParameter(f"there is no signal {', '.join(unknown)}; the signals of a log are {known}")
-    return names
+        raise InvalidRecord(f"--without: a log has no signal {', '.join(map(repr, unknown))}; it has {known}")
+    return tuple(frozenset(map(Signal, group)) for group in groups)
 
 
 def evaluate(
@@ -63,15 +66,18 @@ def evaluate(
     ] = None,
     last: Annotated[bool, typer.Option("--last", help="Test on the data after the windows, once at the end.")] = False,
     without: Annotated[
-        list[str], typer.Option(metavar="SIGNAL", callback=_check_signals, help="Fit without this signal; repeatable.")
-    ] = [],  # noqa: B006 (typer copies it)
+        list[str] | None,
+        typer.Option(
+            metavar="SIGNALS", help="Also fit a model without these signals, separated by commas. Repeatable."
+        ),
+    ] = None,
     json: Annotated[Path | None, output_file("Write all figures here.")] = None,
     html: Annotated[Path | None, output_file("Write a page with plots here.")] = None,
 ) -> None:
     """Evaluate the ranking on a folder of data, with baselines for comparison."""
     windows = protocols.Windows(*(moment.replace(tzinfo=UTC).timestamp() for moment in window)) if window else None
     options = protocols.Options(
-        seed=seed, floor=floor, windows=windows, last_window=last, without=frozenset(map(Signal, without))
+        seed=seed, floor=floor, windows=windows, last_window=last, without=_signal_groups(without or [])
     )
     run_evaluate(directory, protocol, options, rounds=seeds, json_file=json, html_file=html)
 

@@ -12,6 +12,7 @@ from scoring.evaluation.results import EvaluationResults, SourceRecall
 from scoring.mathematics.additive_model import BASELINE, Model, scores
 from scoring.mathematics.behavior_evidence import EventLog, LogEvidence
 from scoring.mathematics.behavior_signals import REPLAYED_SIGNALS
+from scoring.mathematics.curve_fitting import CandidateLists
 from scoring.mathematics.model_fitting import fit_model
 from scoring.mathematics.neighbors import build_collaborative_model
 from scoring.mathematics.signals import Floats, Integers, Signal, popularity
@@ -70,11 +71,7 @@ class Options:
     windows: Windows | None = None  # for protocols that use timestamps; None takes `WINDOW_SHARES`
     last_window: bool = False  # whether to test on the events after both windows, for one final measurement
     with_single_signals: bool = True  # whether to measure each signal alone too
-    without: frozenset[Signal] = frozenset()  # signals that the fitted model does not use
-
-    def fitted_signals(self, signals: Iterable[Signal]) -> tuple[Signal, ...]:
-        """Return the signals to fit a model to."""
-        return tuple(signal for signal in signals if signal not in self.without)
+    without: tuple[frozenset[Signal], ...] = ()  # groups of signals; a further model is fitted without each group
 
 
 # --- replay of a log with timestamps ----------------------------------------------------------------------------------
@@ -105,13 +102,24 @@ def evaluation_windows(dataset: Dataset, options: Options, protocol: str) -> Win
     return Windows(*(float(times[0] + share * (times[-1] - times[0])) for share in WINDOW_SHARES))
 
 
-def fitted_model(dataset: Dataset, requests: FeedRequests, options: Options, progress: Progress) -> Model:
-    """Return the model of the options, or fit a model to these requests."""
+def fitted_models(
+    dataset: Dataset, requests: FeedRequests, options: Options, progress: Progress
+) -> Mapping[str, Model]:
+    """Return the model of the options, or the models that are fitted to these requests, by name."""
     if options.model is not None:
-        return options.model
+        return {FITTED: options.model}
     replayed = replay_requests(Replay(dataset, options.floor, options.seed), requests, progress, "fitting")
-    signals = options.fitted_signals(SERVED_SIGNALS)
-    return fit_model(FITTED, training_lists(replayed, options.seed, signals), signals)
+    return _fit_models(training_lists(replayed, options.seed, SERVED_SIGNALS), SERVED_SIGNALS, options)
+
+
+def _fit_models(lists: CandidateLists, signals: tuple[Signal, ...], options: Options) -> Mapping[str, Model]:
+    """Fit a model to all signals, and one without each group of `Options.without`."""
+    models = {FITTED: fit_model(FITTED, lists, signals)}
+    for left_out in options.without:
+        name = f"without {', '.join(sorted(left_out))}"
+        kept = [column for column, signal in enumerate(signals) if signal not in left_out]
+        models[name] = fit_model(name, lists.select_columns(kept), tuple(signals[column] for column in kept))
+    return models
 
 
 def _evaluate_replay(
@@ -127,10 +135,11 @@ def _evaluate_replay(
             f"{dataset.name} has {fitting.n} requests to fit on and {testing.n} to test on; a request needs a viewer "
             "with 5 earlier projects who then engages with an existing project; give other windows or more events"
         )
-    model = fitted_model(dataset, fitting, options, progress)
+    models = fitted_models(dataset, fitting, options, progress)
+    model = models[FITTED]
     source_recall, replay = SourceRecall(), Replay(dataset, options.floor, options.seed)
-    scorer = model_scorer(model)
-    scorers = {FITTED: scorer, AS_SERVED: _candidates_first(scorer), **_replay_baselines(dataset)}
+    scorers = {name: model_scorer(fitted) for name, fitted in models.items()}
+    scorers |= {AS_SERVED: _candidates_first(scorers[FITTED]), **_replay_baselines(dataset)}
     measured = measure(
         _with_candidates(replay_requests(replay, testing, progress, "testing"), replay.sources, source_recall),
         scorers | (single_signal_scorers(model) if options.with_single_signals else {}),
@@ -250,9 +259,10 @@ def evaluate_random(dataset: Dataset, options: Options, progress: Progress, roun
         split = random_split(dataset.log, seed)
         if not split.viewers.size:
             raise InsufficientData(f"no user of {dataset.name} has 5 projects; a random split needs such users")
-        model = options.model or _fit_static(dataset, split.visible, seed, options)
+        models = {FITTED: options.model} if options.model else _fit_static(dataset, split.visible, seed, options)
+        model = models[FITTED]
         scorers = {
-            FITTED: model_scorer(model),
+            **{name: model_scorer(fitted) for name, fitted in models.items()},
             **STATIC_BASELINES,
             **(single_signal_scorers(model) if options.with_single_signals else {}),
         }
@@ -292,14 +302,13 @@ class _Hits:
                 self.by_scorer.setdefault(name, []).append(bool(above < 10))
 
 
-def _fit_static(dataset: Dataset, visible: EventLog, seed: int, options: Options) -> Model:
-    """Fit a model to the visible part of the first split, which is split once more for this."""
+def _fit_static(dataset: Dataset, visible: EventLog, seed: int, options: Options) -> Mapping[str, Model]:
+    """Fit models to the visible part of the first split, which is split once more for this."""
     split = random_split(visible, seed + 1_000_003)
     indexes = np.random.default_rng(seed).permutation(split.viewers.size)[:FITTED_VIEWERS]
     sample = Split(split.visible, split.viewers[indexes], tuple(split.hidden[index] for index in indexes))
     requests = _static_requests(dataset, sample, options.floor, seed)
-    signals = options.fitted_signals(REPLAYED_SIGNALS)
-    return fit_model(FITTED, training_lists(requests, seed, signals), signals)
+    return _fit_models(training_lists(requests, seed), tuple(REPLAYED_SIGNALS), options)
 
 
 def _static_requests(dataset: Dataset, split: Split, floor: int, seed: int) -> Iterator[ReplayedRequest]:

@@ -48,6 +48,7 @@ WINDOW_OF_SIGNAL: Mapping[Signal, Window] = {
     Signal.ACTORS_14D: Window.WEEK,
     Signal.RECENT_ACTORS: Window.WEEK,
     Signal.ACTOR_RATE: Window.WEEK,
+    Signal.BURST: Window.DAY,
 }
 """Window of time whose visitors are the evidence for a signal. Signals with longer half-lives have longer windows."""
 

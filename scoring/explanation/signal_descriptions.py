@@ -55,6 +55,7 @@ SIGNALS: dict[Signal, SignalDescription] = {
         Signal.ACTORS_14D: ("Visitors in recent weeks", "people", "log2(1 + people), halved every 14 days"),
         Signal.RECENT_ACTORS: ("Visitors in two weeks", "people", "log2(1 + people)"),
         Signal.ACTOR_RATE: ("Visitors compared with expected", "people", "log2 of people over expected people"),
+        Signal.BURST: ("More visitors than usual", "people", "log2 of people today over people on a usual day"),
         Signal.USER_FACTORS_MEAN: ("Taste of its visitors", "people", "mean similarity of taste, −1 to 1"),
         Signal.USER_FACTORS_SUM: ("Visitors with similar taste", "people", _SUM),
         Signal.USER_FACTORS_RECENT: ("Visitors with similar taste now", "people", _RECENT_SUM),

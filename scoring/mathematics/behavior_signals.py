@@ -49,6 +49,17 @@ def actors_within(half_life_h: float) -> Callable[[BehaviorEvidence], Floats]:
     return signal
 
 
+def burst(evidence: BehaviorEvidence) -> Floats:
+    """Burst of an older project: decayed actors of the last day relative to a usual day. Range about −8 to 10.
+
+    log2(1 + actors at a half-life of a day) − log2(1 + actors at a half-life of 14 days / 14), for projects older than
+    `tunables.BURST_MIN_AGE_DAYS`; 0 for others.
+    """
+    is_old = evidence.at_s - evidence.created_s > tunables.BURST_MIN_AGE_DAYS * DAY_S
+    ratio = actors_within(24.0)(evidence) - np.log2(1.0 + evidence.actors[:, 3] / 14.0)
+    return np.where(is_old, _zero_below_floor(evidence, evidence.interactions, ratio), 0.0)
+
+
 def new_since_visit(evidence: BehaviorEvidence) -> Floats:
     """Age as in `age` of projects published since the viewer's previous session; 0 for others. Range 0 to about 17.
 
@@ -251,6 +262,7 @@ _SIGNALS: Mapping[Signal, tuple[Callable[[BehaviorEvidence], Floats], EvidencePa
     Signal.ACTORS_15M: (actors_within(0.25), _RECENT),
     Signal.ACTORS_1D: (actors_within(24.0), _RECENT),
     Signal.RECENT_ACTORS: (recent_actors, _RECENT),
+    Signal.BURST: (burst, _RECENT | EvidencePart.ACTORS),
     Signal.EVENTS_SINCE_CREATION: (events_since_creation, EvidencePart.ACTIVITY),
     Signal.ACTOR_RATE: (actor_rate, _RECENT | EvidencePart.ACTIVITY),
     Signal.NEW_SINCE_VISIT: (new_since_visit, EvidencePart.NOTHING),

@@ -39,6 +39,7 @@ class Signal(StrEnum):
     ACTORS_14D = "actors_14d"
     RECENT_ACTORS = "recent_actors"
     ACTOR_RATE = "actor_rate"
+    BURST = "burst"
     EVENTS_SINCE_CREATION = "events_since_creation"
     USER_FACTORS_MEAN = "user_factors_mean"
     USER_FACTORS_SUM = "user_factors_sum"

@@ -63,6 +63,7 @@ REQUIRED_SWITCHES: Mapping[Signal, RequiredSwitches] = {
     Signal.ACTORS_14D: (_SOCIAL,),
     Signal.RECENT_ACTORS: (_SOCIAL,),
     Signal.ACTOR_RATE: (_SOCIAL,),
+    Signal.BURST: (_SOCIAL,),
     Signal.USER_FACTORS_MEAN: _FACTOR_SWITCHES,
     Signal.USER_FACTORS_SUM: _FACTOR_SWITCHES,
     Signal.USER_FACTORS_RECENT: _FACTOR_SWITCHES,
