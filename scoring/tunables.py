@@ -162,12 +162,6 @@ MAX_RECENT_INTERACTIONS = 20_000
 SESSION_PROJECTS = 5
 """Latest projects of the history; actors who engaged with one within `SESSION_NEIGHBOR_DAYS` are session neighbors."""
 SESSION_NEIGHBOR_DAYS = 3.0
-NEXT_SEEDS = 10
-"""Latest projects of the history whose actors' next interactions count."""
-NEXT_PLACE_DECAY = 0.8  # weight of each project of the history relative to the next later one
-NEXT_SEED_HALF_LIFE_DAYS = 2.0
-NEXT_HALF_LIFE_H = 24.0  # time after an interaction in which the actor's next interactions count half
-NEXT_SHRINKAGE = 5.0  # number of actors added to those of a project of the history
 ITEM_NEIGHBOR_COUNT = 200
 ITEM_SHRINKAGE = 10.0
 """Length of an item-kNN list, and the shrinkage of its cosine."""

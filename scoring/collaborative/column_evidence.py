@@ -16,11 +16,10 @@ from scoring.mathematics.behavior_evidence import (
     PlatformActivity,
     count_same_owner,
     neighbor_links,
-    next_interactions,
 )
 from scoring.mathematics.signals import look_up
 from scoring.profiles.viewer_columns import ViewerColumns
-from scoring.profiles.viewer_profile import Profile, history_term_affinity
+from scoring.profiles.viewer_profile import Profile
 
 
 async def column_evidence(view: ViewerColumns, profile: Profile, table: FeatureTable, at: datetime) -> BehaviorEvidence:
@@ -40,29 +39,20 @@ async def column_evidence(view: ViewerColumns, profile: Profile, table: FeatureT
     is_neighbor = by_session > 0
     history_owners = projects.owners[projects.rows_of(np.array(history, np.int64))]
     last_s = [engagement.last_at.timestamp() for engagement in profile.engagements if engagement.kinds]
-    engagements = History(np.array(history, dtype=np.int64), np.array(last_s))
-    interactions = FirstInteractions(interaction_rows, actors, by_actor, at_s)
-    place = positions(recent.projects, engagements.projects[: tunables.NEXT_SEEDS])
-    seeds = np.flatnonzero((place >= 0) & (recent.actors != actor_id))
-    seeding = FirstInteractions(
-        place[seeds], recent.actors[seeds], np.ones(seeds.size), recent.at_us[seeds] / MICROSECONDS
-    )
     activity = columns.engagement.counts
     return BehaviorEvidence(
         at_s=at.timestamp(),
         created_s=at.timestamp() - table.age_days * DAY_S,
         actors=projects.decayed_counts(rows, at),
-        engagements=engagements,
+        engagements=History(np.array(history, dtype=np.int64), np.array(last_s)),
         links={NeighborKind.COSINE: neighbor_links(table.ids, history, lists)},
-        interactions=interactions,
+        interactions=FirstInteractions(interaction_rows, actors, by_actor, at_s),
         clusters=FirstInteractions(interaction_rows, actors, by_cluster, at_s),
         session_neighbors=FirstInteractions(
             interaction_rows[is_neighbor], actors[is_neighbor], by_session[is_neighbor], at_s[is_neighbor]
         ),
-        next_interactions=next_interactions(interactions, seeding, engagements, at.timestamp()),
         platform_activity=PlatformActivity(*activity),
         item_similarity=factors.items.similarities(table.ids, viewer_factors),
         owner_similarity=np.where(table.owners >= 0, factors.by_user.similarities(table.owners, viewer_factors), 0.0),
         same_owner_count=count_same_owner(table.owners, history_owners),
-        term_affinity=history_term_affinity(profile, table, at),
     )

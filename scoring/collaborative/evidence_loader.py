@@ -31,11 +31,10 @@ from scoring.mathematics.behavior_evidence import (
     PlatformActivity,
     count_same_owner,
     neighbor_links,
-    next_interactions,
 )
 from scoring.mathematics.behavior_signals import required_parts
 from scoring.mathematics.signals import Floats, Integers, Signal, look_up
-from scoring.profiles.viewer_profile import Profile, history_term_affinity
+from scoring.profiles.viewer_profile import Profile
 
 _NEEDS_FACTORS = (
     EvidencePart.USER_FACTORS | EvidencePart.CLUSTERS | EvidencePart.ITEM_FACTORS | EvidencePart.OWNER_FACTORS
@@ -61,7 +60,7 @@ async def load_evidence(
     zeros = np.zeros(table.n)
     (
         (actors, links, activity),
-        ((interactions, clusters, neighbors, following), item_similarity, owner_similarity, same_owner),
+        ((interactions, clusters, neighbors), item_similarity, owner_similarity, same_owner),
     ) = await asyncio.gather(
         asyncio.gather(
             decayed_counts(database, ids, at)
@@ -71,27 +70,26 @@ async def load_evidence(
             _platform_activity(stores, at) if EvidencePart.ACTIVITY in parts else _constant(NO_ACTIVITY),
         ),
         asyncio.gather(
-            _recent_interactions(request) if EvidencePart.INTERACTIONS in parts else _constant((NO_INTERACTIONS,) * 4),
+            _recent_interactions(request) if EvidencePart.INTERACTIONS in parts else _constant((NO_INTERACTIONS,) * 3),
             _item_similarity(request) if EvidencePart.ITEM_FACTORS in parts else _constant(zeros),
             _owner_similarity(request) if EvidencePart.OWNER_FACTORS in parts else _constant(zeros),
             _same_owner_count(request) if EvidencePart.OWNERS in parts else _constant(zeros),
         ),
     )
+    last_s = [engagement.last_at.timestamp() for engagement in profile.engagements if engagement.kinds]
     return BehaviorEvidence(
         at_s=at.timestamp(),
         created_s=at.timestamp() - table.age_days * DAY_S,
         actors=actors,
-        engagements=request.history,
+        engagements=History(np.array(profile.engaged, dtype=np.int64), np.array(last_s)),
         links={NeighborKind.COSINE: links},
         interactions=interactions,
         clusters=clusters,
         session_neighbors=neighbors,
-        next_interactions=following,
         platform_activity=activity,
         item_similarity=item_similarity,
         owner_similarity=owner_similarity,
         same_owner_count=same_owner,
-        term_affinity=history_term_affinity(profile, table, at) if EvidencePart.TERMS in parts else zeros,
     )
 
 
@@ -105,12 +103,6 @@ class _Request:
     at: datetime
     parts: EvidencePart
     factors: stored.Vector
-
-    @property
-    def history(self) -> History:
-        """The viewer's history."""
-        last_s = [engagement.last_at.timestamp() for engagement in self.profile.engagements if engagement.kinds]
-        return History(np.array(self.profile.engaged, dtype=np.int64), np.array(last_s))
 
 
 async def _constant(value: _T) -> _T:
@@ -139,8 +131,8 @@ async def _platform_activity(stores: Stores, at: datetime) -> PlatformActivity:
     return PlatformActivity(at_s, counts)
 
 
-async def _recent_interactions(request: _Request) -> tuple[FirstInteractions, ...]:
-    """Load others' recent interactions: with each of three similarities, and the next ones (see `BehaviorEvidence`)."""
+async def _recent_interactions(request: _Request) -> tuple[FirstInteractions, FirstInteractions, FirstInteractions]:
+    """Load others' recent interactions, with each of three similarities (see `BehaviorEvidence`)."""
     ids, parts = request.table.ids, request.parts
     since, limit = request.at - timedelta(days=tunables.RECENT_INTERACTION_DAYS), tunables.MAX_RECENT_INTERACTIONS
     actor_id = request.profile.viewer.actor_id or 0
@@ -152,10 +144,7 @@ async def _recent_interactions(request: _Request) -> tuple[FirstInteractions, ..
     neighbors = (
         await _session_neighbors(request, interactions) if EvidencePart.SESSION_NEIGHBORS in parts else NO_INTERACTIONS
     )
-    following = (
-        await _next_interactions(request, interactions) if EvidencePart.NEXT_INTERACTIONS in parts else NO_INTERACTIONS
-    )
-    return interactions, interactions._replace(similarity=by_cluster), neighbors, following
+    return interactions, interactions._replace(similarity=by_cluster), neighbors
 
 
 async def _similarities_to(request: _Request, actors: Integers) -> tuple[Floats, Floats]:
@@ -183,17 +172,6 @@ async def _session_neighbors(request: _Request, interactions: FirstInteractions)
     similarity = look_up(interactions.actors, np.array(ids, dtype=np.int64), counts)
     kept, (rows, actors, _, at_s) = similarity > 0, interactions
     return FirstInteractions(rows[kept], actors[kept], similarity[kept], at_s[kept])
-
-
-async def _next_interactions(request: _Request, interactions: FirstInteractions) -> FirstInteractions:
-    latest = np.array(request.profile.engaged[: tunables.NEXT_SEEDS], dtype=np.int64)
-    since, limit = request.at - timedelta(days=tunables.RECENT_INTERACTION_DAYS), tunables.MAX_RECENT_INTERACTIONS
-    actor_id = request.profile.viewer.actor_id or 0
-    seeds = await stored.recent_interactions(request.database, latest.tolist(), actor_id, since, limit)
-    order = np.argsort(latest)
-    places = order[np.searchsorted(latest[order], seeds.projects)]
-    seeding = FirstInteractions(places, seeds.actors, np.ones(seeds.actors.size), seeds.at_s)
-    return next_interactions(interactions, seeding, request.history, request.at.timestamp())
 
 
 async def _item_similarity(request: _Request) -> Floats:

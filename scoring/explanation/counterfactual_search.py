@@ -25,7 +25,6 @@ from scoring.explanation.page_evidence import (
     CO_VIEWER_SIGNALS,
     INTEREST_SIGNALS,
     NEIGHBOR_SIGNALS,
-    NEXT_SIGNALS,
     OWNER_SIGNALS,
     text_similarities,
     total_contribution,
@@ -88,7 +87,6 @@ def _content_parts(
     confidences = {cause: interest.confidence for cause, interest in interests.items()}
     history = {Cause(engagement=engagement): engagement for engagement in profile.engagements if engagement.kinds}
     text_contribution = scored_project.contribution(Signal.VECTOR_SIMILARITY)
-    nearest = max(history, key=lambda cause: similarity.get(history[cause].project_id, 0.0), default=None)
     interest_share = tunables.PROFILE_TEXT_SHARE * text_contribution
     return [
         (
@@ -101,7 +99,7 @@ def _content_parts(
         ),
         (interest_share, confidences),
         (
-            text_contribution - interest_share,
+            text_contribution - interest_share + scored_project.contribution(Signal.TEXT_INTERESTS),
             {
                 cause: max(similarity[engagement.project_id], 0.0) * engagement_weight(engagement, at)
                 for cause, engagement in history.items()
@@ -109,11 +107,7 @@ def _content_parts(
             },
         ),
         (
-            total_contribution(scored_project, (Signal.TEXT_NEAREST, Signal.TEXT_INTERESTS)),
-            {} if nearest is None else {nearest: 1.0},
-        ),
-        (
-            total_contribution(scored_project, (Signal.BEHAVIORAL_SIGNALS, Signal.TERM_AFFINITY)),
+            scored_project.contribution(Signal.BEHAVIORAL_SIGNALS),
             {cause: 1.0 for cause, engagement in history.items() if terms & set(all_terms([engagement.terms]))},
         ),
         (
@@ -127,8 +121,7 @@ async def _collaborative_parts(
     stores: Stores, scored_project: ScoredProject, feature: ProjectFeatures, profile: Profile, at: datetime
 ) -> list[_CauseShares]:
     neighbors, owner, session = (
-        total_contribution(scored_project, signals)
-        for signals in (NEIGHBOR_SIGNALS, OWNER_SIGNALS, (*CO_VIEWER_SIGNALS, *NEXT_SIGNALS))
+        total_contribution(scored_project, signals) for signals in (NEIGHBOR_SIGNALS, OWNER_SIGNALS, CO_VIEWER_SIGNALS)
     )
     if max(neighbors, owner, session) <= 0:
         return []

@@ -31,12 +31,11 @@ from scoring.profiles.viewer_profile import Profile
 from scoring.ranking import ScoredProject
 
 INTEREST_SIGNALS = (Signal.EXPLICIT_PREFERENCES, Signal.ANSWER_MATCHES)
-TEXT_SIGNALS = (Signal.VECTOR_SIMILARITY, Signal.TEXT_NEAREST, Signal.TEXT_INTERESTS, Signal.PERSONAL_BOOST)
+TEXT_SIGNALS = (Signal.VECTOR_SIMILARITY, Signal.TEXT_INTERESTS, Signal.PERSONAL_BOOST)
 NEIGHBOR_SIGNALS = (Signal.ITEM_NEIGHBORS, Signal.ITEM_NEIGHBORS_MEAN)
 CO_VIEWER_SIGNALS = (Signal.SESSION_NEIGHBORS,)
-NEXT_SIGNALS = (Signal.NEXT_ITEMS,)
 OWNER_SIGNALS = (Signal.SAME_OWNER,)
-_COLLABORATIVE = (*NEIGHBOR_SIGNALS, *TASTE_SIGNALS, *CO_VIEWER_SIGNALS, *NEXT_SIGNALS, *OWNER_SIGNALS)
+_COLLABORATIVE = (*NEIGHBOR_SIGNALS, *TASTE_SIGNALS, *CO_VIEWER_SIGNALS, *OWNER_SIGNALS)
 
 WINDOW_OF_SIGNAL: Mapping[Signal, Window] = {
     **{signal: window for window, signal in trending.SIGNAL_OF.items()},
@@ -230,7 +229,6 @@ def _similar_people(ids: Integers, evidence: BehaviorEvidence) -> dict[tuple[Sig
     return {
         TASTE_SIGNALS: count_similar(evidence.interactions),
         CO_VIEWER_SIGNALS: count_similar(evidence.session_neighbors),
-        NEXT_SIGNALS: count_similar(evidence.next_interactions),
     }
 
 

@@ -14,7 +14,6 @@ from scoring.explanation.page_evidence import (
     CO_VIEWER_SIGNALS,
     INTEREST_SIGNALS,
     NEIGHBOR_SIGNALS,
-    NEXT_SIGNALS,
     OWNER_SIGNALS,
     TEXT_SIGNALS,
     WINDOW_OF_SIGNAL,
@@ -206,7 +205,6 @@ def _exploration(explained: _ExplainedProject) -> Reasons:
 
 
 _TASTE = "people with similar taste viewed this recently"
-_NEXT = "people viewed this after one of your last projects"
 _SESSION = "people who viewed your recent projects also viewed this"
 
 REASON_FINDERS: tuple[ReasonFinder, ...] = (
@@ -218,7 +216,6 @@ REASON_FINDERS: tuple[ReasonFinder, ...] = (
     ReasonFinder((Signal.COLLABORATIVE,), _similar_people_like),
     ReasonFinder(TASTE_SIGNALS, _similar_people_viewed("people:taste", TASTE_SIGNALS, _TASTE)),
     ReasonFinder(CO_VIEWER_SIGNALS, _similar_people_viewed("people:company", CO_VIEWER_SIGNALS, _SESSION)),
-    ReasonFinder(NEXT_SIGNALS, _similar_people_viewed("people:next", NEXT_SIGNALS, _NEXT)),
     ReasonFinder((Signal.POPULARITY, Signal.LIKES, Signal.RECENT_POPULARITY), _popular),
     ReasonFinder(tuple(WINDOW_OF_SIGNAL), _trending),
     ReasonFinder(

@@ -6,7 +6,7 @@ the database, so evaluation measures the served signals.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Flag, StrEnum, auto
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from db.time_units import ACTOR_HALF_LIVES_H, DAY_S, HOUR_S
 from scoring import tunables
-from scoring.mathematics.history_texts import NO_TEXTS, CatalogContents, HistoryTexts, term_affinity
+from scoring.mathematics.history_texts import NO_TEXTS, CatalogContents, HistoryTexts
 from scoring.mathematics.signals import Floats, Integers, look_up, ranges
 
 
@@ -37,13 +37,11 @@ class EvidencePart(Flag):
     USER_FACTORS = auto()
     CLUSTERS = auto()
     SESSION_NEIGHBORS = auto()
-    NEXT_INTERACTIONS = auto()
     ACTIVITY = auto()
     ITEM_FACTORS = auto()
     OWNER_FACTORS = auto()
     OWNERS = auto()
     TEXTS = auto()
-    TERMS = auto()
 
 
 class History(NamedTuple):
@@ -94,13 +92,13 @@ class BehaviorEvidence:
     interactions: FirstInteractions  # recent; similarity of the actor's factors and the viewer's factors
     clusters: FirstInteractions  # recent; similarity of the mean factors of the actor's taste cluster; no floor applies
     session_neighbors: FirstInteractions  # recent, by session neighbors; similarity is the number of shared projects
-    next_interactions: FirstInteractions  # recent, after one with the viewer's latest projects; see `next_interactions`
     platform_activity: PlatformActivity
     item_similarity: Floats  # (n,) similarity of the viewer's factors and the candidate's factors
     owner_similarity: Floats  # (n,) similarity of the viewer's factors and the factors of the candidate's owner
     same_owner_count: Floats  # (n,) other projects of the candidate's owner in the history
-    term_affinity: Floats  # (n,) shares of the history that have the candidate's terms
     texts: HistoryTexts = NO_TEXTS
+    # (n,) matches with the viewer's interests, 0 to 1; only a replay fills it
+    interest_matches: Floats = field(default_factory=lambda: np.empty(0))
     user_neighbors: FirstInteractions = NO_INTERACTIONS  # of all time, by user neighbors; only evaluation fills it
     user_neighbor_similarity: float = 0.0  # sum over all user neighbors
     floor: int = tunables.ANONYMITY_FLOOR  # signals of fewer actors are 0, so that none reveals what one actor did
@@ -255,7 +253,6 @@ class LogEvidence:
         viewer_factors = factors.actors[actor]
         owners = self.owners[candidates]
         neighbors, neighbor_similarity = self._user_neighbors(actor, n_past)
-        others = recent[self.log.actors[recent] != actor]
         evidence = BehaviorEvidence(
             at_s=at_s,
             created_s=self.created_s[candidates],
@@ -267,16 +264,11 @@ class LogEvidence:
             interactions=self._interactions(recent, factors.actors @ viewer_factors),
             clusters=self._interactions(recent, (factors.clusters @ viewer_factors)[factors.cluster_of]),
             session_neighbors=self._interactions(recent[shared[self.log.actors[recent]] > 0], shared),
-            next_interactions=self._next_interactions(others, engagements, at_s),
             platform_activity=PlatformActivity(self.log.at_s[recent], np.ones(recent.size)),
             item_similarity=(factors.projects[candidates] @ viewer_factors).astype(np.float64),
             owner_similarity=np.where(owners >= 0, factors.actors[np.maximum(owners, 0)] @ viewer_factors, 0.0),
             same_owner_count=count_same_owner(owners, self.owners[engagements.projects]),
-            term_affinity=term_affinity(
-                self.contents.terms.take(candidates),
-                self.contents.terms.take(engagements.projects),
-                history_weights((at_s - engagements.at_s) / DAY_S),
-            ),
+            interest_matches=self.contents.interest_matches(actor, candidates, at_s),
             texts=self.contents.texts(candidates, engagements.projects),
             floor=self.floor,
         )
@@ -302,15 +294,6 @@ class LogEvidence:
         actors = self.log.actors[events]
         return FirstInteractions(rows, actors, similarity[actors].astype(np.float64), self.log.at_s[events])
 
-    def _next_interactions(self, recent: Integers, engagements: History, at_s: float) -> FirstInteractions:
-        place = np.full(self.log.n_projects, -1, dtype=np.int64)
-        latest = engagements.projects[: tunables.NEXT_SEEDS]
-        place[latest] = np.arange(latest.size)
-        places = place[self.log.projects[recent]]
-        seeds, places = recent[places >= 0], places[places >= 0]
-        seeding = FirstInteractions(places, self.log.actors[seeds], np.ones(seeds.size), self.log.at_s[seeds])
-        return next_interactions(self._interactions(recent, np.ones(self.log.n_actors)), seeding, engagements, at_s)
-
     def _user_neighbors(self, actor: int, n_past: int) -> tuple[FirstInteractions, float]:
         lists = self.model.user_neighbors
         if lists is None:
@@ -334,31 +317,6 @@ def count_same_owner(owners: Integers, history_owners: Integers) -> Floats:
     """Return the (n,) numbers of projects of each candidate's owner (−1 for none) in the viewer's history."""
     ids, counts = np.unique(history_owners[history_owners >= 0], return_counts=True)
     return look_up(owners, ids, counts.astype(np.float64))
-
-
-def next_interactions(
-    interactions: FirstInteractions, seeds: FirstInteractions, history: History, at_s: float
-) -> FirstInteractions:
-    """Return the interactions of actors who had engaged with one of the viewer's latest projects before.
-
-    The rows of `seeds` are indexes into the `tunables.NEXT_SEEDS` latest projects of the history. The similarity of the
-    result is a sum over the actor's earlier seeds: the weight of the seed, halved every `tunables.NEXT_HALF_LIFE_H`
-    hours until the interaction. The weight falls with the place, age and number of actors of the seed.
-    """
-    order = np.argsort(seeds.actors, kind="stable")
-    actors, places, seed_s = seeds.actors[order], seeds.rows[order], seeds.at_s[order]
-    n, ages_days = history.projects.size, np.maximum(at_s - history.at_s, 0.0) / DAY_S
-    weights = tunables.NEXT_PLACE_DECAY ** np.arange(n) * np.exp2(-ages_days / tunables.NEXT_SEED_HALF_LIFE_DAYS)
-    weights /= np.sqrt(np.bincount(places, minlength=n) + tunables.NEXT_SHRINKAGE)
-    starts = np.searchsorted(actors, interactions.actors)
-    sizes = np.searchsorted(actors, interactions.actors, side="right") - starts
-    seed, index = ranges(starts, sizes), np.repeat(np.arange(sizes.size), sizes)
-    gaps_h = (interactions.at_s[index] - seed_s[seed]) / HOUR_S
-    decay = np.where(gaps_h > 0, np.exp2(-np.maximum(gaps_h, 0.0) / tunables.NEXT_HALF_LIFE_H), 0.0)
-    summed = np.bincount(index, weights[places[seed]] * decay, minlength=sizes.size).astype(np.float64)
-    follows = summed > 0
-    rows, by, _, times = interactions
-    return FirstInteractions(rows[follows], by[follows], summed[follows], times[follows])
 
 
 def neighbor_links(

@@ -20,7 +20,7 @@ from scoring.mathematics.behavior_evidence import (
     NeighborKind,
     history_weights,
 )
-from scoring.mathematics.history_texts import similarity_to_history, similarity_to_interests, similarity_to_nearest
+from scoring.mathematics.history_texts import similarity_to_history, similarity_to_interests
 from scoring.mathematics.signals import Floats, Signal
 
 
@@ -139,13 +139,6 @@ def session_neighbors(evidence: BehaviorEvidence) -> Floats:
     return np.log2(1.0 + _zero_below_floor(evidence, evidence.session_neighbors, summed))
 
 
-def next_items(evidence: BehaviorEvidence) -> Floats:
-    """Next-item co-occurrence: log2(1 + weighted actors of the latest projects who came next). Range 0 to 10."""
-    interactions = evidence.next_interactions
-    summed = np.bincount(interactions.rows, interactions.similarity, minlength=evidence.n).astype(np.float64)
-    return np.log2(1.0 + _zero_below_floor(evidence, interactions, summed))
-
-
 def item_neighbor_score(evidence: BehaviorEvidence) -> Floats:
     """Item-kNN: root of the summed similarities to the history, weighted by recency. Range 0 to about 10.
 
@@ -191,11 +184,6 @@ def text_history(evidence: BehaviorEvidence) -> Floats:
         if evidence.texts.among.size
         else _zeros(evidence)
     )
-
-
-def text_nearest(evidence: BehaviorEvidence) -> Floats:
-    """Similarity of the texts to the most similar of the latest projects of the history. Range 0 to 1."""
-    return similarity_to_nearest(evidence.texts) if evidence.texts.among.size else _zeros(evidence)
 
 
 def text_interests(evidence: BehaviorEvidence) -> Floats:
@@ -276,12 +264,9 @@ _SIGNALS: Mapping[Signal, tuple[Callable[[BehaviorEvidence], Floats], EvidencePa
     Signal.OWNER_FACTORS: (lambda evidence: evidence.owner_similarity, EvidencePart.OWNER_FACTORS),
     Signal.SAME_OWNER: (lambda evidence: np.log2(1.0 + evidence.same_owner_count), EvidencePart.OWNERS),
     Signal.SESSION_NEIGHBORS: (session_neighbors, _RECENT | EvidencePart.SESSION_NEIGHBORS),
-    Signal.NEXT_ITEMS: (next_items, _RECENT | EvidencePart.NEXT_INTERACTIONS),
     Signal.ITEM_NEIGHBORS: (item_neighbor_score, EvidencePart.ITEM_NEIGHBORS),
     Signal.ITEM_NEIGHBORS_MEAN: (item_neighbors_mean, EvidencePart.ITEM_NEIGHBORS),
-    Signal.TEXT_NEAREST: (text_nearest, EvidencePart.TEXTS),
     Signal.TEXT_INTERESTS: (text_interests, EvidencePart.TEXTS),
-    Signal.TERM_AFFINITY: (lambda evidence: evidence.term_affinity, EvidencePart.TERMS),
     Signal.RP3BETA: (rp3beta, EvidencePart.NOTHING),
     Signal.EASE: (ease, EvidencePart.NOTHING),
     Signal.USER_NEIGHBORS: (user_neighbor_score, EvidencePart.NOTHING),
@@ -298,9 +283,13 @@ EVALUATION_ONLY = frozenset({Signal.RP3BETA, Signal.EASE, Signal.USER_NEIGHBORS}
 requests. Nightly training therefore does not build their neighbor lists (docs/ranking.md)."""
 
 
-REPLAYED_SIGNALS = {**BEHAVIOR_SIGNALS, Signal.VECTOR_SIMILARITY: text_history}
-"""Signals that can be computed from a log. A served feed computes the similarity to the profile with the vector of the
-profile, which also contains the viewer's stated interests; a log knows only the history."""
+REPLAYED_SIGNALS: Mapping[Signal, Callable[[BehaviorEvidence], Floats]] = {
+    **BEHAVIOR_SIGNALS,
+    Signal.VECTOR_SIMILARITY: text_history,
+    Signal.EXPLICIT_PREFERENCES: lambda evidence: evidence.interest_matches,
+}
+"""Signals that can be computed from a log. A served feed computes the last two from the viewer's profile. The vector of
+a profile also contains the text of the interests; a log knows only that of the history."""
 
 
 def required_parts(signals: Iterable[Signal]) -> EvidencePart:

@@ -1,4 +1,4 @@
-"""Similarity of candidates to the projects of the viewer's history by text and by terms."""
+"""Similarity of candidates to the projects of the viewer's history by text."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring import tunables
-from scoring.mathematics.signals import Floats, Incidence, Integers
+from scoring.mathematics.signals import Floats, Incidence, Integers, explicit_preferences
 
 Vectors = NDArray[np.float32]
 
@@ -22,12 +22,31 @@ class HistoryTexts(NamedTuple):
 NO_TEXTS = HistoryTexts(np.empty((0, 0)), np.empty((0, 0)))
 
 
+class Interests(NamedTuple):
+    """Interests of the actors of a log, ascending by actor: (m,) each."""
+
+    actors: Integers  # dense indexes
+    terms: Integers
+    values: Floats  # of a match, 0 to 1
+    since_s: Floats  # Unix seconds, −inf if the time is unknown
+
+    @classmethod
+    def ordered(cls, actors: Integers, terms: Integers, values: Floats, since_s: Floats) -> "Interests":
+        """Order interests by actor."""
+        order = np.argsort(actors, kind="stable")
+        return cls(actors[order], terms[order], values[order], since_s[order])
+
+
+NO_INTERESTS = Interests(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0), np.empty(0))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class CatalogContents:
-    """Vectors and terms of the p projects of a log, in the order of their dense indexes."""
+    """Vectors and terms of the p projects of a log, in the order of their dense indexes, and the actors' interests."""
 
     vectors: Vectors  # (p, d) of length 1; zeros for a project without text. (p, 0) if no texts are known
     terms: Incidence
+    interests: Interests = NO_INTERESTS
 
     @classmethod
     def unknown(cls, n: int) -> "CatalogContents":
@@ -40,15 +59,19 @@ class CatalogContents:
         latest = self.vectors[history[: tunables.PROFILE_VECTOR_PROJECTS]]
         return HistoryTexts((self.vectors @ latest.T)[candidates].astype(np.float64), (latest @ latest.T).astype(float))
 
+    def interest_matches(self, actor: int, candidates: Integers, at_s: float) -> Floats:
+        """Return the matches of candidates with the interests of an actor at a moment (`explicit_preferences`)."""
+        _, terms, values, since_s = self.interests
+        first, last = np.searchsorted(self.interests.actors, [actor, actor + 1])
+        held = first + np.flatnonzero(since_s[first:last] < at_s)
+        if not held.size:
+            return np.zeros(candidates.size)
+        return explicit_preferences(self.terms.take(candidates), terms[held], values[held])
+
 
 def similarity_to_history(texts: HistoryTexts, weights: Floats) -> Floats:
     """Return the (n,) cosines with the weighted sum of the history's vectors, 0 to 1."""
     return _clipped(_cosines_with_sum(texts, weights))
-
-
-def similarity_to_nearest(texts: HistoryTexts) -> Floats:
-    """Return the (n,) cosines with the most similar project of the history, 0 to 1."""
-    return _clipped(texts.to_candidates.max(axis=1, initial=0.0))
 
 
 def similarity_to_interests(texts: HistoryTexts, weights: Floats) -> Floats:
@@ -61,19 +84,6 @@ def similarity_to_interests(texts: HistoryTexts, weights: Floats) -> Floats:
     parts = [HistoryTexts(texts.to_candidates[:, group], texts.among[np.ix_(group, group)]) for group in groups]
     sums = [_cosines_with_sum(part, weights[group]) for part, group in zip(parts, groups, strict=True)]
     return _clipped(np.max(sums, axis=0)) if sums else np.zeros(texts.to_candidates.shape[0])
-
-
-def term_affinity(terms: Incidence, history: Incidence, weights: Floats) -> Floats:
-    """Return the (n,) mean shares of the viewer's history that have a project's terms, 0 to 1.
-
-    `weights` are the (h,) weights of the history's projects.
-    """
-    if not weights.size:
-        return np.zeros(terms.n)
-    ids, index = np.unique(history.terms, return_inverse=True)
-    shares = np.bincount(index, weights[history.rows], minlength=ids.size) / weights.sum()
-    counts = np.maximum(np.bincount(terms.rows, minlength=terms.n), 1)
-    return terms.weighted_sum(ids, shares) / counts
 
 
 def _groups(among: Floats) -> list[list[int]]:

@@ -28,10 +28,9 @@ from db.time_units import DAY_S
 from db.vectors.base import Vector
 from scoring import tunables
 from scoring.deadlines import SERVING, Deadlines, within
-from scoring.features import FeatureTable, all_terms, incidences
+from scoring.features import all_terms, incidences
 from scoring.mathematics.behavior_evidence import history_weights
-from scoring.mathematics.history_texts import term_affinity
-from scoring.mathematics.signals import Floats, Integers, union
+from scoring.mathematics.signals import Floats, Integers
 from scoring.mathematics.viewer_stages import ViewerStage, stage
 from scoring.profiles.model_preferences import learnable_kinds
 from scoring.profiles.viewer_columns import ViewerColumns
@@ -115,14 +114,6 @@ class Profile:
         since = at.timestamp() - tunables.RECENT_VIEWS_DAYS * DAY_S
         recent = [engagement.terms for engagement in self.engagements if engagement.last_at.timestamp() >= since]
         return incidences(recent)[TermKind.TOOL].terms
-
-
-def history_term_affinity(profile: Profile, table: FeatureTable, at: datetime) -> Floats:
-    """Return the (n,) shares of the viewer's history that have a project's terms (`term_affinity`)."""
-    history = [engagement for engagement in profile.engagements if engagement.kinds]
-    ages_s = np.array([(at - engagement.last_at).total_seconds() for engagement in history])
-    terms = union(incidences([engagement.terms for engagement in history]).values())
-    return term_affinity(table.all_terms, terms, history_weights(ages_s / DAY_S))
 
 
 async def load_profile(

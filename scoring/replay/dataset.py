@@ -9,14 +9,15 @@ import numpy as np
 
 from db.embeddings.base import Embedder
 from db.imports.importer import find_files, read_batches
-from db.models import InteractionType
-from db.records import ProjectRecord
+from db.models import InteractionType, TermKind
+from db.records import ProjectRecord, UserRecord
 from db.synchronization.embedding_texts import project_text
 from scoring import tunables
 from scoring.errors import InsufficientData
 from scoring.mathematics.behavior_evidence import EventLog
-from scoring.mathematics.history_texts import CatalogContents
+from scoring.mathematics.history_texts import CatalogContents, Interests
 from scoring.mathematics.signals import Floats, Incidence, Integers
+from scoring.profiles.viewer_profile import MATCH_VALUES
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,7 +83,7 @@ def load_dataset(directory: Path, progress: Callable[[str, float], None] = lambd
         interests_s=np.array(
             [-np.inf if len(user.interests) >= tunables.SUFFICIENT_INTERESTS else np.inf for user in users]
         ),
-        contents=_contents(projects),
+        contents=_contents(projects, users),
         texts=tuple(
             project_text(
                 record.title,
@@ -96,14 +97,30 @@ def load_dataset(directory: Path, progress: Callable[[str, float], None] = lambd
     )
 
 
-def _contents(projects: list[ProjectRecord]) -> CatalogContents:
-    ids: dict[tuple[str, str], int] = {}
+def _contents(projects: list[ProjectRecord], users: list[UserRecord]) -> CatalogContents:
+    """Return the terms of the projects and the interests of the users; vectors are computed separately."""
+    ids: dict[tuple[TermKind, str], int] = {}
     pairs = []
     for row, record in enumerate(projects):
-        for kind in ("tools", "categories", "topics"):
-            pairs += [(row, ids.setdefault((kind, name), len(ids))) for name in dict.fromkeys(getattr(record, kind))]
+        for kind, names in (
+            (TermKind.TOOL, record.tools),
+            (TermKind.CATEGORY, record.categories),
+            (TermKind.TOPIC, record.topics),
+        ):
+            pairs += [(row, ids.setdefault((kind, name), len(ids))) for name in dict.fromkeys(names)]
     rows, terms = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
-    return replace(CatalogContents.unknown(len(projects)), terms=Incidence(len(projects), rows, terms))
+    held = [
+        (actor, ids[one.kind, one.name], one.confidence * MATCH_VALUES[one.kind])
+        for actor, user in enumerate(users)
+        for one in user.interests
+        if (one.kind, one.name) in ids
+    ]
+    actors, interests, values = np.array(held, dtype=np.float64).reshape(-1, 3).T
+    return replace(
+        CatalogContents.unknown(len(projects)),
+        terms=Incidence(len(projects), rows, terms),
+        interests=Interests(actors.astype(np.int64), interests.astype(np.int64), values, np.full(actors.size, -np.inf)),
+    )
 
 
 def _created_s(projects: list[Any], pairs: Integers, times: Floats) -> Floats:

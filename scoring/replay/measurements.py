@@ -27,7 +27,7 @@ SERVED_SIGNALS = tuple(signal for signal in REPLAYED_SIGNALS if signal not in EV
 
 
 def model_scorer(model: Model) -> Score:
-    """Score by a model for the viewer's stage. Signals that a log does not hold (texts, interests) are 0."""
+    """Score by a model for the viewer's stage. Signals that a log does not hold are 0."""
     by_stage = {stage: model.for_stage(stage) for stage in ViewerStage}
 
     def score(request: ReplayedRequest, matrix: Floats) -> Floats:

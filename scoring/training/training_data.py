@@ -10,14 +10,15 @@ from sqlalchemy import func, select
 
 from db.database.engine import Database
 from db.errors import StoreUnavailable
-from db.models import Actor, ActorInterest, Like, OnboardingResponse, Project, ProjectTerm
+from db.models import Actor, ActorInterest, Like, OnboardingResponse, Project, ProjectTerm, Term, TermKind
 from db.trained_models.collaborative_data import stream_engagement
 from db.vectors.base import VectorStore
 from scoring import tunables
 from scoring.errors import InsufficientData
 from scoring.mathematics.behavior_evidence import EventLog
-from scoring.mathematics.history_texts import CatalogContents
+from scoring.mathematics.history_texts import CatalogContents, Interests
 from scoring.mathematics.signals import Floats, Incidence, Integers
+from scoring.profiles.viewer_profile import MATCH_VALUES
 from scoring.replay.dataset import Dataset
 
 log = structlog.get_logger(__name__)
@@ -29,7 +30,9 @@ _PROJECTS = (
 )
 _LIKES = select(Like.actor_id, Like.project_id, Like.created_at)
 _TERMS = select(ProjectTerm.project_id, ProjectTerm.term_id)
-_TAGS = select(ActorInterest.actor_id, ActorInterest.created_at)
+_TAGS = select(
+    ActorInterest.actor_id, ActorInterest.created_at, ActorInterest.term_id, ActorInterest.confidence, Term.kind
+).join(Term, Term.id == ActorInterest.term_id)
 _ANSWERS = select(OnboardingResponse.actor_id, func.min(OnboardingResponse.created_at).label("first")).group_by(
     OnboardingResponse.actor_id
 )
@@ -80,6 +83,8 @@ async def read_training_data(database: Database, vectors: VectorStore | None = N
         a, p = np.searchsorted(actor_ids, actors), np.searchsorted(project_ids, projects)
         return EventLog.from_events(a, p, np.array(times_s, np.float64), actor_ids.size, project_ids.size)
 
+    tags = await database.fetch(_TAGS)
+    contents = await _contents(database, vectors, project_ids)
     dataset = Dataset(
         name="this installation",
         created_s=np.array([row.created_at.timestamp() for row in projects]),
@@ -90,8 +95,8 @@ async def read_training_data(database: Database, vectors: VectorStore | None = N
             [row.project_id for row in likes],
             [row.created_at.timestamp() for row in likes],
         ),
-        interests_s=_interests_s(actor_ids, await database.fetch(_TAGS), await database.fetch(_ANSWERS)),
-        contents=await _contents(database, vectors, project_ids),
+        interests_s=_interests_s(actor_ids, tags, await database.fetch(_ANSWERS)),
+        contents=replace(contents, interests=_interests(actor_ids, tags)),
     )
     return TrainingData(dataset, actor_ids, project_ids)
 
@@ -116,6 +121,19 @@ async def _contents(database: Database, vectors: VectorStore | None, project_ids
     all_vectors = np.zeros((project_ids.size, known.shape[1]), np.float32)
     all_vectors[np.searchsorted(project_ids, known_ids)] = known
     return replace(contents, vectors=all_vectors)
+
+
+def _interests(actor_ids: Integers, tags: Sequence[Any]) -> Interests:
+    """Return the interests of the actors with interactions."""
+    rows = np.array([row.actor_id for row in tags], dtype=np.int64)
+    known = np.flatnonzero(np.isin(rows, actor_ids))
+    values = [row.confidence * MATCH_VALUES[TermKind(row.kind)] for row in tags]
+    return Interests.ordered(
+        np.searchsorted(actor_ids, rows[known]),
+        np.array([row.term_id for row in tags], dtype=np.int64)[known],
+        np.array(values, dtype=np.float64)[known],
+        np.array([row.created_at.timestamp() for row in tags], dtype=np.float64)[known],
+    )
 
 
 def _interests_s(actor_ids: Integers, interests: Sequence[Any], answers: Sequence[Any]) -> Floats:

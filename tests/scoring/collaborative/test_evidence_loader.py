@@ -12,7 +12,8 @@ from sqlalchemy import select
 from db.catalog.project_cards import read_features
 from db.columns.column_store import ColumnStore
 from db.database.engine import Database
-from db.models import Engagement, InteractionType, Project, TasteCluster, UserFactors
+from db.models import Engagement, InteractionType, Project, TasteCluster, TermKind, UserFactors
+from db.records import InterestRecord
 from db.trained_models.collaborative_data import FIRST_ENGAGEMENT_BUCKET_S
 from scoring.collaborative.collaborative_training import train_collaborative_model
 from scoring.collaborative.evidence_loader import load_evidence
@@ -33,7 +34,7 @@ from scoring.training.training_data import read_training_data
 from tests.conftest import CountStatements
 from tests.world import ANYTHING, BEGIN, MOMENT, World, embedded_world
 
-CONTENT = (Signal.VECTOR_SIMILARITY, Signal.TEXT_NEAREST, Signal.TEXT_INTERESTS, Signal.TERM_AFFINITY)
+CONTENT = (Signal.VECTOR_SIMILARITY, Signal.TEXT_INTERESTS)
 SERVED = tuple(signal for signal in BEHAVIOR_SIGNALS if signal not in EVALUATION_ONLY)
 
 
@@ -95,7 +96,7 @@ async def test_every_behaviour_signal_is_the_same_from_sql_and_from_memory(world
         assert ours == pytest.approx(theirs, abs=tolerance), signal
     assert sum(value is not None for value in told.values()) >= 10, told
     clusters = (Signal.TASTE_CLUSTER_MEAN, Signal.TASTE_CLUSTER_SUM, Signal.TASTE_CLUSTER_RECENT)
-    assert all(told[signal] is not None for signal in (*clusters, Signal.NEXT_ITEMS)), told
+    assert all(told[signal] is not None for signal in (*clusters, Signal.BURST)), told
 
 
 async def test_a_signal_reads_the_same_whether_it_is_asked_for_alone_or_with_all_others(world: World):
@@ -116,7 +117,6 @@ MOVING = (
     Signal.USER_FACTORS_SUM,
     Signal.TASTE_CLUSTER_RECENT,
     Signal.SESSION_NEIGHBORS,
-    Signal.NEXT_ITEMS,
     Signal.ITEM_NEIGHBORS,
     Signal.SAME_OWNER,
 )
@@ -173,7 +173,7 @@ async def test_a_night_to_which_nobody_has_come_yet_builds_nothing_and_is_no_fau
 
 
 @pytest.mark.parametrize("has_columns", [False, True])
-async def test_every_signal_of_texts_and_terms_is_the_same_in_a_feed_and_from_a_log(world: World, has_columns: bool):
+async def test_every_signal_of_texts_is_the_same_in_a_feed_and_from_a_log(world: World, has_columns: bool):
     await a_community(world, actors=6)
     await world.settle()
     stores = world.stores
@@ -196,3 +196,33 @@ async def test_every_signal_of_texts_and_terms_is_the_same_in_a_feed_and_from_a_
     replayed = behavior_matrix(history.evidence(me, data.projects(ids), MOMENT.timestamp()), CONTENT)
     assert np.array([served[id_].values for id_ in ids.tolist()]) == pytest.approx(replayed, abs=1e-5)
     assert (np.ptp(replayed, axis=0) > 0.1).all()
+
+
+async def test_matches_with_interests_are_the_same_in_a_feed_and_from_a_log_from_the_time_of_the_interests_on(
+    world: World,
+):
+    await world.add_users(
+        "u0", tags=[InterestRecord(kind=TermKind.TOOL, name=f"tool-{n}", confidence=0.5) for n in (1, 2)]
+    )
+    await world.add_users("u1", tags=[InterestRecord(kind=TermKind.CATEGORY, name="chess")])
+    await world.add_projects(14)
+    for user in ("u0", "u1"):
+        await world.act(user, InteractionType.VIEW, "p0000")
+    stores = world.stores
+    data = await read_training_data(stores.database)
+    log, ids = data.dataset, data.project_ids[1:]
+    history = LogEvidence(log.log, log.created_s, log.owners, contents=log.contents)
+    model = Model("interests", {Signal.EXPLICIT_PREFERENCES: Curve.linear(1.0)})
+    for user in ("u0", "u1"):
+        viewer = await world.viewer(user)
+        profile = await load_profile(stores, viewer, MOMENT, PATIENT)
+        served = await for_you.explain(stores, profile, ids.tolist(), model, MOMENT, PATIENT)
+        actor = data.actor(viewer.actor_id or 0)
+        assert actor is not None
+        held, earlier = (
+            behavior_matrix(history.evidence(actor, data.projects(ids), at.timestamp()), model.signals)[:, 0]
+            for at in (MOMENT, BEGIN - timedelta(days=1))
+        )
+        assert held == pytest.approx([served[id_].values[0] for id_ in ids.tolist()])
+        assert held.any()
+        assert not earlier.any()

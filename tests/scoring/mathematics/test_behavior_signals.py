@@ -23,6 +23,7 @@ from scoring.mathematics.behavior_signals import (
     actor_rate,
     actors_within,
     age,
+    burst,
     events_since_creation,
     item_neighbor_score,
     item_neighbors_mean,
@@ -61,12 +62,10 @@ NOTHING = BehaviorEvidence(
     interactions=NO_INTERACTIONS,
     clusters=NO_INTERACTIONS,
     session_neighbors=NO_INTERACTIONS,
-    next_interactions=NO_INTERACTIONS,
     platform_activity=PlatformActivity(np.empty(0), np.empty(0)),
     item_similarity=np.zeros(2),
     owner_similarity=np.zeros(2),
     same_owner_count=np.zeros(2),
-    term_affinity=np.zeros(2),
 )
 
 
@@ -184,3 +183,12 @@ def test_beyond_the_limit_ease_lists_are_those_of_the_projects_with_most_actors(
     assert np.flatnonzero(np.diff(limited.starts)).tolist() == head.tolist()
     assert limited.ids.tolist() == head[alone.ids].tolist()
     assert limited.similarity == pytest.approx(alone.similarity)
+
+
+def test_a_burst_compares_today_with_a_usual_day_for_older_projects_of_enough_actors():
+    created_s = np.array([NOW_S - 4 * DAY_S, NOW_S - 2 * DAY_S, NOW_S - 4 * DAY_S, NOW_S - 4 * DAY_S])
+    rows = [0] * 7 + [1] * 7 + [2] * 4 + [3] * 7
+    usual = np.zeros((4, 4))
+    usual[:, 3] = 14.0, 14.0, 14.0, 98.0  # one actor and seven actors on a usual day
+    evidence = replace(NOTHING, created_s=created_s, actors=usual, interactions=interactions(rows, [0.0] * len(rows)))
+    assert burst(evidence).tolist() == [3.0 - 1.0, 0.0, 0.0, 0.0]

@@ -1,4 +1,6 @@
-"""The similarities to a history by text and by terms, with numbers worked out by hand."""
+"""The similarities to a history by text, and the matches with interests, with numbers worked out by hand."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,10 +8,9 @@ import pytest
 from scoring.mathematics.history_texts import (
     NO_TEXTS,
     CatalogContents,
+    Interests,
     similarity_to_history,
     similarity_to_interests,
-    similarity_to_nearest,
-    term_affinity,
 )
 from scoring.mathematics.signals import Incidence
 
@@ -21,7 +22,6 @@ CATALOG = CatalogContents(np.array([EAST, NORTH, NORTHEAST, NOTHING, EAST], np.f
 def test_a_viewer_of_two_interests_is_near_to_each_of_them_and_not_to_their_mean_only():
     texts = CATALOG.texts(np.array([2, 3, 4]), np.array([0, 1]))  # the history: east and north, at right angles
     weights = np.ones(2)
-    assert similarity_to_nearest(texts) == pytest.approx([0.8, 0.0, 1.0])
     assert similarity_to_interests(texts, weights) == pytest.approx([0.8, 0.0, 1.0])
     assert similarity_to_history(texts, weights) == pytest.approx([1.4 / np.sqrt(2), 0.0, 1 / np.sqrt(2)])
 
@@ -32,7 +32,6 @@ def test_projects_of_the_same_direction_are_one_interest_weighted_by_recency():
     length = np.sqrt(1.0 + 0.25 + 2 * 0.5 * 0.8)
     assert similarity_to_interests(texts, weights) == pytest.approx([0.5 * 0.6 / length])
     assert similarity_to_interests(texts, weights) == pytest.approx(similarity_to_history(texts, weights))
-    assert similarity_to_nearest(texts) == pytest.approx([0.6])
 
 
 def test_an_opposite_text_and_a_history_without_texts_have_no_similarity():
@@ -43,7 +42,7 @@ def test_an_opposite_text_and_a_history_without_texts_have_no_similarity():
     texts = against.texts(np.array([1]), np.array([0]))
     assert texts.to_candidates.tolist() == [[-1.0]]
     silent = CATALOG.texts(np.array([0, 1]), np.array([3]))
-    for value in (similarity_to_nearest(texts), similarity_to_interests(texts, np.ones(1))):
+    for value in (similarity_to_history(texts, np.ones(1)), similarity_to_interests(texts, np.ones(1))):
         assert value.tolist() == [0.0]
     for value in (similarity_to_history(silent, np.ones(1)), similarity_to_interests(silent, np.ones(1))):
         assert value.tolist() == [0.0, 0.0]
@@ -51,8 +50,13 @@ def test_an_opposite_text_and_a_history_without_texts_have_no_similarity():
     assert NO_TEXTS.among.size == 0
 
 
-def test_the_affinity_to_terms_is_the_mean_share_of_the_history_that_has_them():
-    history = TERMS.take(np.array([0, 2]))  # terms 7 and 8, then 9
-    shares = term_affinity(TERMS, history, np.array([3.0, 1.0]))  # 7: .75, 8: .75, 9: .25
-    assert shares == pytest.approx([0.75, 0.75, 0.25, 0.75, 0.0])
-    assert term_affinity(TERMS, TERMS.take(np.empty(0, np.int64)), np.empty(0)).tolist() == [0.0] * 5
+def test_interests_count_from_their_time_on_and_for_their_actor_only():
+    interests = Interests.ordered(
+        np.array([1, 0, 1]), np.array([8, 7, 9]), np.array([0.5, 1.0, 0.75]), np.array([-np.inf, 0.0, 100.0])
+    )
+    contents = replace(CATALOG, interests=interests)
+    everything = np.arange(5)
+    assert contents.interest_matches(1, everything, 100.0).tolist() == [0.5, 0.0, 0.0, 0.5, 0.0]
+    assert contents.interest_matches(1, everything, 101.0).tolist() == [0.5, 0.0, 0.75, 0.5, 0.0]
+    assert contents.interest_matches(0, everything, 1.0).tolist() == [1.0, 1.0, 0.0, 0.0, 0.0]
+    assert contents.interest_matches(2, everything, 1.0).tolist() == [0.0] * 5
