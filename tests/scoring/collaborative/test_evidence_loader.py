@@ -213,6 +213,8 @@ async def test_matches_with_interests_are_the_same_in_a_feed_and_from_a_log_from
     log, ids = data.dataset, data.project_ids[1:]
     history = LogEvidence(log.log, log.created_s, log.owners, contents=log.contents)
     model = Model("interests", {Signal.EXPLICIT_PREFERENCES: Curve.linear(1.0)})
+    since_s = log.contents.interests.since_s if log.contents else np.empty(0)
+    before, after = float(since_s.min()), float(since_s.max()) + 1.0
     for user in ("u0", "u1"):
         viewer = await world.viewer(user)
         profile = await load_profile(stores, viewer, MOMENT, PATIENT)
@@ -220,8 +222,8 @@ async def test_matches_with_interests_are_the_same_in_a_feed_and_from_a_log_from
         actor = data.actor(viewer.actor_id or 0)
         assert actor is not None
         held, earlier = (
-            behavior_matrix(history.evidence(actor, data.projects(ids), at.timestamp()), model.signals)[:, 0]
-            for at in (MOMENT, BEGIN - timedelta(days=1))
+            behavior_matrix(history.evidence(actor, data.projects(ids), at_s), model.signals)[:, 0]
+            for at_s in (after, before)
         )
         assert held == pytest.approx([served[id_].values[0] for id_ in ids.tolist()])
         assert held.any()
