@@ -27,7 +27,7 @@ from db.models import (
 )
 
 VIEW_WEIGHT, LIKE_WEIGHT = 1.0, 2.0
-"""Weights of views and clicks, and of likes, saves, comments and follows, in profiles and learned interests."""
+"""Weights of views and clicks, and of likes, saves, comments and follows, in learned interests."""
 
 _BUILT_IN = 2**FIRST_CUSTOM_BIT - 1
 _BUILT_IN_DELIBERATE = int(DELIBERATE_KINDS) & _BUILT_IN
@@ -128,6 +128,12 @@ class CustomTypes:
         weights = [LIKE_WEIGHT] if kinds & _BUILT_IN_DELIBERATE else [VIEW_WEIGHT] if kinds & _BUILT_IN else []
         weights += [type_.weight for type_ in self if kinds & type_.kind]
         return max(weights, default=VIEW_WEIGHT)
+
+    def history_weight(self, kinds: int) -> float:
+        """Return the weight of a project of the history with these bits; all built-in types weigh the same."""
+        custom = self.strongest(kinds)
+        built_in = VIEW_WEIGHT if kinds & _BUILT_IN or custom is None else 0.0
+        return built_in if custom is None else max(custom.weight, built_in)
 
     def type_fault(self, type_: str) -> str | None:
         """Return why there is no type of this name, or None."""

@@ -78,7 +78,7 @@ async def _train_model(stores: Stores) -> None:
     from scoring.training.model_training import train_model  # noqa: PLC0415 (see above)
 
     try:
-        verdict = await train_model(stores.database)
+        verdict = await train_model(stores.database, vectors=stores.vectors)
     except InsufficientData as error:
         log.info("no ranking model trained", reason=str(error))
     else:

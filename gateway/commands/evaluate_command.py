@@ -15,6 +15,8 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from db.custom_types import CustomTypes
+from db.embeddings.wordllama import WordLlamaEmbedder
+from db.errors import InvalidRecord
 from gateway.commands.console import plain, print_plain
 from gateway.commands.progress import progress
 from gateway.commands.shared import errors, output, output_file
@@ -28,6 +30,8 @@ from scoring.evaluation.results import EvaluationResults
 from scoring.evaluation.search_protocol import evaluate_search
 from scoring.evaluation.tables import as_csv, as_json_data, as_markdown, plain_facts, result_tables
 from scoring.evaluation.trending_protocol import evaluate_trending
+from scoring.mathematics.behavior_signals import REPLAYED_SIGNALS
+from scoring.mathematics.signals import Signal
 from scoring.replay.dataset import Dataset, load_dataset
 from scoring.replay.replayed_requests import Progress
 
@@ -52,6 +56,15 @@ class Format(StrEnum):
     JSON = "json"
 
 
+def _signal_groups(texts: list[str]) -> tuple[frozenset[Signal], ...]:
+    """Read groups of signal names, separated by commas. Raises `InvalidRecord` for an unknown name."""
+    groups = tuple(frozenset(name.strip() for name in text.split(",")) for text in texts)
+    if unknown := sorted(frozenset[str]().union(*groups) - set(REPLAYED_SIGNALS)):
+        known = ", ".join(sorted(REPLAYED_SIGNALS))
+        raise InvalidRecord(f"--without: a log has no signal {', '.join(map(repr, unknown))}; it has {known}")
+    return tuple(frozenset(map(Signal, group)) for group in groups)
+
+
 def evaluate(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder in the format of `explore import`.")],
     protocol: Annotated[Protocol, typer.Option(help="Evaluation protocol.")] = Protocol.FEED_REQUESTS,
@@ -65,11 +78,19 @@ def evaluate(
         typer.Option(metavar="FROM UNTIL TEST", help="Fit from FROM to UNTIL, test up to TEST. Without offset: UTC."),
     ] = None,
     last: Annotated[bool, typer.Option("--last", help="Test on the data after the windows, once at the end.")] = False,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SIGNALS", help="Also fit a model without these signals, separated by commas. Repeatable."
+        ),
+    ] = None,
     format_: Annotated[Format, typer.Option("--format", help="Format of the printed figures.")] = Format.TABLE,
     html: Annotated[Path | None, output_file("Write a page with plots here.")] = None,
 ) -> None:
     """Evaluate the ranking on a folder of data, with baselines for comparison."""
-    options = protocols.Options(seed=seed, floor=floor, windows=_windows(window), last_window=last)
+    options = protocols.Options(
+        seed=seed, floor=floor, windows=_windows(window), last_window=last, without=_signal_groups(without or [])
+    )
     run_evaluate(directory, protocol, options, rounds=seeds, format_=format_, html_file=html)
 
 
@@ -138,7 +159,8 @@ def _evaluate(
     if protocol is Protocol.SEARCH:
         return asyncio.run(evaluate_search(directory, report_progress))
     types = read_interaction_types(load_settings().interaction_types)
-    dataset = load_dataset(directory, report_progress, CustomTypes({type_.name: type_ for type_ in types}))
+    log = load_dataset(directory, report_progress, CustomTypes({type_.name: type_ for type_ in types}))
+    dataset = asyncio.run(log.with_vectors(WordLlamaEmbedder()))
     evaluators: dict[Protocol, Callable[[Dataset, protocols.Options, Progress], EvaluationResults]] = {
         Protocol.FEED_REQUESTS: protocols.evaluate_feed_requests,
         Protocol.LEAVE_LAST: protocols.evaluate_leave_last,

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import typer
 
 from db.database.engine import Database
+from db.stores import Stores
 from gateway.commands.console import console, print_plain
 from gateway.data_folder import require_data
 from gateway.logs import configure_logs
@@ -40,14 +41,19 @@ def settings_of_data() -> Settings:
     return settings
 
 
-def run_on_database(work: Callable[[Database], Awaitable[T]]) -> T:
-    """Run a command on the migrated database, which must exist."""
+def run_on_stores(work: Callable[[Stores], Awaitable[T]]) -> T:
+    """Run a command on the stores, with the migrated database, which must exist."""
 
     async def run(settings: Settings) -> T:
         async with open_migrated(settings) as stores:
-            return await work(stores.database)
+            return await work(stores)
 
     return asyncio.run(run(settings_of_data()))
+
+
+def run_on_database(work: Callable[[Database], Awaitable[T]]) -> T:
+    """Run a command on the migrated database, which must exist."""
+    return run_on_stores(lambda stores: work(stores.database))
 
 
 def _check_writable(file: Path | None) -> Path | None:

@@ -9,10 +9,12 @@ from rich.table import Table
 
 from db.database.engine import Database
 from db.errors import InvalidRecord
+from db.stores import Stores
 from db.trained_models.registry import all_constants, all_models
+from db.vectors.base import VectorStore
 from gateway.commands.console import print_plain
 from gateway.commands.progress import progress
-from gateway.commands.shared import errors, output, output_file, run_on_database, say
+from gateway.commands.shared import errors, output, output_file, run_on_database, run_on_stores, say
 from scoring import tunables
 from scoring.errors import InsufficientData
 from scoring.evaluation.html_reports import models_html
@@ -32,11 +34,11 @@ def train(
 ) -> None:
     """Train a ranking model and trend constants on this log; each is activated if it wins on a held-out window."""
 
-    async def run(database: Database) -> int:
-        await run_train_trends(database, seed, output)
-        return await run_train(database, name, tunables.ANONYMITY_FLOOR, seed, output)
+    async def run(stores: Stores) -> int:
+        await run_train_trends(stores.database, seed, output)
+        return await run_train(stores.database, name, tunables.ANONYMITY_FLOOR, seed, output, stores.vectors)
 
-    raise typer.Exit(run_on_database(run))
+    raise typer.Exit(run_on_stores(run))
 
 
 def models(
@@ -63,13 +65,15 @@ def trends(
     run_on_database(lambda database: run_trends(database, use, output))
 
 
-async def run_train(database: Database, name: str | None, floor: int, seed: int, output: Console) -> int:
+async def run_train(
+    database: Database, name: str | None, floor: int, seed: int, output: Console, vectors: VectorStore | None = None
+) -> int:
     """Train a model, with progress on standard error. Return the exit code, 1 if the active model stays."""
     active = await read_current_model(database)
     if active.fault:
         print_plain(output, f"compared with {active.model.name}, for {active.fault}")
     with progress(errors) as report_progress:
-        verdict = await train_model(database, name, floor, seed, report_progress)
+        verdict = await train_model(database, name, floor, seed, report_progress, vectors)
     new = verdict.model.name
     outcome = f"{new} is active" if verdict.accepted else f"{new} is stored, and {active.model.name} stays active"
     print_plain(output, f"{outcome}: {verdict.because}")

@@ -8,7 +8,7 @@ import numpy as np
 from db.time_units import DAY_S
 from scoring import tunables
 from scoring.errors import InsufficientData
-from scoring.evaluation.protocols import FITTED, Options, evaluation_windows, fitted_model
+from scoring.evaluation.protocols import FITTED, Options, evaluation_windows, fitted_models
 from scoring.evaluation.results import EvaluationResults
 from scoring.mathematics.behavior_evidence import EventLog
 from scoring.mathematics.ranking_metrics import clustered_standard_error, probability_better
@@ -52,7 +52,7 @@ def evaluate_cold_start(dataset: Dataset, options: Options, progress: Progress) 
             f"{dataset.name} has {fitting.n} requests to fit on and {testing.n} viewers of {max(HISTORY_LENGTHS)} "
             "interactions to test on; give other windows or more events"
         )
-    model = fitted_model(dataset, fitting, options, progress)
+    model = fitted_models(dataset, fitting, options, progress)[FITTED]
     folds = np.array_split(np.random.default_rng(options.seed).permutation(testing.n), FOLDS)
     parts = [testing.select(np.sort(fold)) for fold in folds]
     popular = _popular_scorer(dataset)

@@ -14,7 +14,8 @@ from scoring.evaluation.known_baselines import known_baselines
 from scoring.evaluation.results import NOT_COMPUTED, EvaluationResults, SourceRecall
 from scoring.mathematics.additive_model import BASELINE, Model, scores
 from scoring.mathematics.behavior_evidence import EventLog, LogEvidence
-from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS
+from scoring.mathematics.behavior_signals import REPLAYED_SIGNALS
+from scoring.mathematics.curve_fitting import CandidateLists
 from scoring.mathematics.model_fitting import fit_model
 from scoring.mathematics.neighbors import build_collaborative_model
 from scoring.mathematics.signals import Floats, Integers, Signal, popularity
@@ -75,6 +76,7 @@ class Options:
     windows: Windows | None = None  # for protocols that use timestamps; None takes `WINDOW_SHARES`
     last_window: bool = False  # whether to test on the events after both windows, for one final measurement
     with_single_signals: bool = True  # whether to measure each signal alone too
+    without: tuple[frozenset[Signal], ...] = ()  # groups of signals; a further model is fitted without each group
 
 
 # --- replay of a log with timestamps ----------------------------------------------------------------------------------
@@ -103,16 +105,28 @@ def evaluation_windows(dataset: Dataset, options: Options, protocol: str) -> Win
     return Windows(*(float(times[0] + share * (times[-1] - times[0])) for share in WINDOW_SHARES))
 
 
-def fitted_model(dataset: Dataset, requests: FeedRequests, options: Options, progress: Progress) -> Model:
-    """Return the model of the options, or fit a model to these requests."""
+def fitted_models(
+    dataset: Dataset, requests: FeedRequests, options: Options, progress: Progress
+) -> Mapping[str, Model]:
+    """Return the model of the options, or the models that are fitted to these requests, by name."""
     if options.model is not None:
-        return options.model
+        return {FITTED: options.model}
     replayed = replay_requests(Replay(dataset, options.floor), requests, progress, "fitting")
     lists = training_lists(replayed, options.seed, SERVED_SIGNALS)
     progress("curves", 0.0)
-    model = fit_model(FITTED, lists, SERVED_SIGNALS)
+    models = _fit_models(lists, SERVED_SIGNALS, options)
     progress("curves", 1.0)
-    return model
+    return models
+
+
+def _fit_models(lists: CandidateLists, signals: tuple[Signal, ...], options: Options) -> Mapping[str, Model]:
+    """Fit a model to all signals, and one without each group of `Options.without`."""
+    models = {FITTED: fit_model(FITTED, lists, signals)}
+    for left_out in options.without:
+        name = f"without {', '.join(sorted(left_out))}"
+        kept = [column for column, signal in enumerate(signals) if signal not in left_out]
+        models[name] = fit_model(name, lists.select_columns(kept), tuple(signals[column] for column in kept))
+    return models
 
 
 def _evaluate_replay(
@@ -128,12 +142,12 @@ def _evaluate_replay(
             f"{dataset.name} has {fitting.n} requests to fit on and {testing.n} to test on; a request needs a viewer "
             "with 5 earlier projects who then engages with an existing project; give other windows or more events"
         )
-    model = fitted_model(dataset, fitting, options, progress)
+    models = fitted_models(dataset, fitting, options, progress)
+    model = models[FITTED]
     source_recall, replay = SourceRecall(), Replay(dataset, options.floor)
-    scorer = model_scorer(model)
-    scorers = {
-        FITTED: scorer,
-        AS_SERVED: served_scorer(scorer, dataset),
+    scorers = {name: model_scorer(fitted) for name, fitted in models.items()}
+    scorers |= {
+        AS_SERVED: served_scorer(scorers[FITTED], dataset),
         **_replay_baselines(dataset),
         **known_baselines(dataset.log, options.seed),
     }
@@ -250,9 +264,10 @@ def evaluate_random(dataset: Dataset, options: Options, progress: Progress, roun
         split = random_split(dataset.log, seed)
         if not split.viewers.size:
             raise InsufficientData(f"no user of {dataset.name} has 5 projects; a random split needs such users")
-        model = options.model or _fit_static(dataset, split.visible, seed, options.floor)
+        models = {FITTED: options.model} if options.model else _fit_static(dataset, split.visible, seed, options)
+        model = models[FITTED]
         scorers = {
-            FITTED: model_scorer(model),
+            **{name: model_scorer(fitted) for name, fitted in models.items()},
             **STATIC_BASELINES,
             "ALS": known_baselines(split.visible, seed)["ALS"],
             **(single_signal_scorers(model) if options.with_single_signals else {}),
@@ -305,20 +320,20 @@ class _Hits:
                 self.by_scorer.setdefault(name, []).append(bool(above < 10))
 
 
-def _fit_static(dataset: Dataset, visible: EventLog, seed: int, floor: int) -> Model:
-    """Fit a model to the visible part of the first split, which is split once more for this."""
+def _fit_static(dataset: Dataset, visible: EventLog, seed: int, options: Options) -> Mapping[str, Model]:
+    """Fit models to the visible part of the first split, which is split once more for this."""
     split = random_split(visible, seed + 1_000_003)
     indexes = np.random.default_rng(seed).permutation(split.viewers.size)[:FITTED_VIEWERS]
     sample = Split(split.visible, split.viewers[indexes], tuple(split.hidden[index] for index in indexes))
-    requests = _static_requests(dataset, sample, floor, seed)
-    return fit_model(FITTED, training_lists(requests, seed), tuple(BEHAVIOR_SIGNALS))
+    requests = _static_requests(dataset, sample, options.floor, seed)
+    return _fit_models(training_lists(requests, seed), tuple(REPLAYED_SIGNALS), options)
 
 
 def _static_requests(
     dataset: Dataset, split: Split, floor: int, seed: int, report: Callable[[float], None] = lambda _: None
 ) -> Iterator[ReplayedRequest]:
     n = dataset.log.n_projects
-    history = LogEvidence(split.visible, np.zeros(n), dataset.owners, floor)
+    history = LogEvidence(split.visible, np.zeros(n), dataset.owners, floor, contents=dataset.contents)
     history.model = build_collaborative_model(split.visible, split.visible.at_s.size, floor, all_kinds=True)
     for index, (viewer, hidden) in enumerate(zip(split.viewers.tolist(), split.hidden, strict=True)):
         projects = np.setdiff1d(np.arange(n), history.engagements(viewer, STATIC_MOMENT).projects)

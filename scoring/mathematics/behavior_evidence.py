@@ -6,7 +6,7 @@ the database, so evaluation measures the served signals.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Flag, StrEnum, auto
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from db.time_units import ACTOR_HALF_LIVES_H, DAY_S, FIRST_ENGAGEMENT_BUCKET_S, HOUR_S
 from scoring import tunables
+from scoring.mathematics.history_texts import NO_TEXTS, CatalogContents, HistoryTexts
 from scoring.mathematics.signals import Floats, Integers, look_up, ranges
 
 
@@ -40,6 +41,7 @@ class EvidencePart(Flag):
     ITEM_FACTORS = auto()
     OWNER_FACTORS = auto()
     OWNERS = auto()
+    TEXTS = auto()
 
 
 class History(NamedTuple):
@@ -97,6 +99,9 @@ class BehaviorEvidence:
     item_similarity: Floats  # (n,) similarity of the viewer's factors and the candidate's factors
     owner_similarity: Floats  # (n,) similarity of the viewer's factors and the factors of the candidate's owner
     same_owner_count: Floats  # (n,) other projects of the candidate's owner in the history
+    texts: HistoryTexts = NO_TEXTS
+    # (n,) matches with the viewer's interests, 0 to 1; only a replay fills it
+    interest_matches: Floats = field(default_factory=lambda: np.empty(0))
     user_neighbors: FirstInteractions = NO_INTERACTIONS  # of all time, by user neighbors; only evaluation fills it
     user_neighbor_similarity: float = 0.0  # sum over all user neighbors
     floor: int = tunables.ANONYMITY_FLOOR  # signals of fewer actors are 0, so that none reveals what one actor did
@@ -212,6 +217,7 @@ class LogEvidence:
 
     `created_s` are the (n_projects,) times of publication. `owners` are the (n_projects,) owning actors, −1 for none.
     `visits` are all interactions, from which a viewer's history is made; None if only those in `log` are known.
+    Without `contents`, texts and terms are unknown.
     """
 
     def __init__(
@@ -221,6 +227,7 @@ class LogEvidence:
         owners: Integers,
         floor: int = tunables.ANONYMITY_FLOOR,
         visits: EventLog | None = None,
+        contents: CatalogContents | None = None,
     ) -> None:
         self.log = log
         self._visits = log if visits is None else visits
@@ -228,6 +235,7 @@ class LogEvidence:
         self.created_s = created_s
         self.floor = floor
         self.owners = owners
+        self.contents = contents or CatalogContents.unknown(log.n_projects)
         self._by_actor = GroupedEvents.from_groups(log.actors, log.n_actors)
         self._by_project = GroupedEvents.from_groups(log.projects, log.n_projects)
         self._row = np.full(log.n_projects, -1, dtype=np.int64)
@@ -280,6 +288,8 @@ class LogEvidence:
             item_similarity=(factors.projects[candidates] @ viewer_factors).astype(np.float64),
             owner_similarity=np.where(owners >= 0, factors.actors[np.maximum(owners, 0)] @ viewer_factors, 0.0),
             same_owner_count=count_same_owner(owners, self.owners[engagements.projects]),
+            interest_matches=self.contents.interest_matches(actor, candidates, at_s),
+            texts=self.contents.texts(candidates, engagements.projects),
             floor=self.floor,
         )
         self._row[candidates] = -1

@@ -17,7 +17,7 @@ from scoring.mathematics.taste_clusters import Vectors, cluster_tastes
 BLOCK_ROWS = 2_048  # rows of the co-occurrence matrix in memory at a time
 MAX_LISTED = 2_000_000  # entries of all item lists together
 MAX_PROJECT_ACTORS = 1_000  # user neighbors ignore projects with more actors
-MAX_EASE_PROJECTS = 10_000  # projects above which the dense matrix of EASE (8 n² bytes) exceeds 800 MB
+MAX_EASE_PROJECTS = 10_000  # projects with most actors that have EASE lists: the dense matrix (8 n² bytes) takes 800 MB
 EASE_PENALTY = 100.0
 RP3BETA_DAMPING = 0.5
 """The exponent beta of RP3beta, which damps popular projects."""
@@ -51,7 +51,7 @@ def build_collaborative_model(
     lists = {NeighborKind.COSINE: item_neighbors(interactions, floor)}
     if all_kinds:
         lists[NeighborKind.RP3BETA] = rp3beta_neighbors(interactions, floor)
-    if all_kinds and log.n_projects <= MAX_EASE_PROJECTS:
+    if all_kinds:
         lists[NeighborKind.EASE] = ease_neighbors(interactions, floor)
     factors = learn_factors(interactions, floor=floor)
     return CollaborativeModel(lists, factors, user_neighbors(interactions) if all_kinds else None)
@@ -86,15 +86,20 @@ def rp3beta_neighbors(interactions: sparse.csr_array, floor: int = tunables.ANON
 
 
 def ease_neighbors(interactions: sparse.csr_array, floor: int = tunables.ANONYMITY_FLOOR) -> NeighborLists:
-    """Build EASE lists (Steck, 2019): weights of a linear autoencoder. Uses dense matrices, for small catalogs only."""
-    shared = (interactions.T @ interactions).toarray().astype(np.float64)
-    inverse = np.linalg.inv(shared + EASE_PENALTY * np.eye(shared.shape[0]))
+    """Build EASE lists (Steck, 2019): weights of a linear autoencoder, from a dense matrix.
+
+    Only the `MAX_EASE_PROJECTS` projects with most actors have lists and are listed.
+    """
+    n, actors = interactions.shape[1], np.asarray(interactions.sum(axis=0)).ravel()
+    head = np.sort(np.argsort(-actors, kind="stable")[:MAX_EASE_PROJECTS])
+    engaged = interactions[:, head]
+    shared = (engaged.T @ engaged).toarray().astype(np.float64)
+    inverse = np.linalg.inv(shared + EASE_PENALTY * np.eye(head.size))
     similarity = -inverse / np.diag(inverse)[None, :]
     similarity[(shared < floor) & (floor > 1)] = 0.0
     np.fill_diagonal(similarity, 0.0)
     rows, columns = np.nonzero(similarity)
-    entries = _most_similar(rows, columns, similarity[rows, columns], list_length(shared.shape[0]))
-    return _concatenate([entries], shared.shape[0])
+    return _concatenate([_most_similar(head[rows], head[columns], similarity[rows, columns], list_length(n))], n)
 
 
 def user_neighbors(interactions: sparse.csr_array, length: int = tunables.USER_NEIGHBOR_COUNT) -> NeighborLists:

@@ -60,11 +60,12 @@ _UNTRAINED: Mapping[Signal, Curve] = {
 }
 
 UNTRAINED_SIGNALS = tuple(_UNTRAINED)
-"""Signals that cannot be computed from a log of interactions. The log of served pages holds their values."""
+"""Signals that a log of interactions may not hold: texts, interests, tools of the last week and negative feedback. The
+log of served pages holds their values."""
 
 
 def with_untrained_signals(model: Model) -> Model:
-    """Add the shipped weights of signals that cannot be fitted to a log of interactions.
+    """Add the shipped weights of signals that were not fitted, because the log does not hold them.
 
     These weights have the scale of a fitted score: a tenth of log odds (`scoring.mathematics.model_fitting.SCALE`).
     """

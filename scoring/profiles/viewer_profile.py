@@ -30,6 +30,7 @@ from db.vectors.base import Vector
 from scoring import tunables
 from scoring.deadlines import SERVING, Deadlines, within
 from scoring.features import all_terms, incidences
+from scoring.mathematics.behavior_evidence import history_weights
 from scoring.mathematics.signals import Floats, Integers
 from scoring.mathematics.viewer_stages import ViewerStage, stage
 from scoring.profiles.model_preferences import learnable_kinds
@@ -185,8 +186,11 @@ async def _profile_vector(stores: Stores, profile: Profile, actor_id: int, at: d
 
 
 async def _interest_vector(stores: Stores, profile: Profile, actor_id: int) -> Vector | None:
-    """Return the vector of the interests. With exclusions, the text of the remaining interests is embedded."""
-    if not profile.preferences.use_interests:
+    """Return the vector of the interests, None for a viewer without any: the text then only lists kinds of activity.
+
+    With exclusions, the text of the remaining interests is embedded.
+    """
+    if not profile.preferences.use_interests or not (profile.interests or profile.has_answered):
         return None
     if profile.exclusions == NO_EXCLUSIONS:
         return await stores.vectors.profile(actor_id)
@@ -213,6 +217,9 @@ def blend_vectors(interest_vector: Vector | None, history_vector: Vector | None)
 
 
 def engagement_weight(engagement: EngagedProject, at: datetime, custom_types: CustomTypes = NO_CUSTOM_TYPES) -> float:
-    """Return the weight of a project in the profile's vector: that of its strongest interaction, decayed with time."""
-    age_days = max((at - engagement.last_at).total_seconds(), 0.0) / DAY_S
-    return float(np.exp2(-age_days / tunables.HISTORY_HALF_LIFE_DAYS)) * custom_types.weight(engagement.kinds)
+    """Return the weight of a project in the profile's vector, which decays as in `history_weights`.
+
+    A platform's own types of interactions have weights of their own.
+    """
+    decay = float(history_weights(np.array((at - engagement.last_at).total_seconds() / DAY_S)))
+    return decay * custom_types.history_weight(engagement.kinds)

@@ -1,7 +1,7 @@
 """Interaction data of a folder in the import format, as arrays."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from db.custom_types import NO_CUSTOM_TYPES, CustomTypes
+from db.embeddings.base import Embedder
 from db.imports.importer import find_files, read_batches
-from db.models import InteractionType
+from db.models import InteractionType, TermKind
+from db.records import ProjectRecord, UserRecord
+from db.synchronization.embedding_texts import project_text
 from scoring import tunables
 from scoring.errors import InsufficientData
 from scoring.mathematics.behavior_evidence import EventLog
-from scoring.mathematics.signals import Floats, Integers
+from scoring.mathematics.history_texts import CatalogContents, Interests
+from scoring.mathematics.signals import Floats, Incidence, Integers
+from scoring.profiles.viewer_profile import MATCH_VALUES
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,6 +38,15 @@ class Dataset:
     refused_lines: int = 0  # lines of the files that are no valid records; the first of them is `first_refusal`
     first_refusal: str = ""
     visits: EventLog | None = None  # all interactions with a known time; None: the first ones in `log`
+    contents: CatalogContents | None = None  # None if texts and terms are unknown
+    texts: tuple[str, ...] = ()  # of the projects, not embedded yet
+
+    async def with_vectors(self, embedder: Embedder) -> "Dataset":
+        """Return the data set with the vectors of its texts."""
+        if self.contents is None or not self.texts:
+            return self
+        vectors = await embedder.embed(self.texts)
+        return replace(self, contents=replace(self.contents, vectors=vectors), texts=())
 
     def known_times(self, protocol: str) -> Floats:
         """Return the known times of the log's events, ascending. Raises `InsufficientData` if there are none."""
@@ -101,6 +115,43 @@ def load_dataset(
         ),
         refused_lines=len(refused),
         first_refusal=refused[0] if refused else "",
+        contents=_contents(projects, users),
+        texts=tuple(
+            project_text(
+                record.title,
+                record.description,
+                topics=record.topics,
+                tools=record.tools,
+                categories=record.categories,
+            )
+            for record in projects
+        ),
+    )
+
+
+def _contents(projects: list[ProjectRecord], users: list[UserRecord]) -> CatalogContents:
+    """Return the terms of the projects and the interests of the users; vectors are computed separately."""
+    ids: dict[tuple[TermKind, str], int] = {}
+    pairs = []
+    for row, record in enumerate(projects):
+        for kind, names in (
+            (TermKind.TOOL, record.tools),
+            (TermKind.CATEGORY, record.categories),
+            (TermKind.TOPIC, record.topics),
+        ):
+            pairs += [(row, ids.setdefault((kind, name), len(ids))) for name in dict.fromkeys(names)]
+    rows, terms = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+    held = [
+        (actor, ids[one.kind, one.name], one.confidence * MATCH_VALUES[one.kind])
+        for actor, user in enumerate(users)
+        for one in user.interests
+        if (one.kind, one.name) in ids
+    ]
+    actors, interests, values = np.array(held, dtype=np.float64).reshape(-1, 3).T
+    return replace(
+        CatalogContents.unknown(len(projects)),
+        terms=Incidence(len(projects), rows, terms),
+        interests=Interests(actors.astype(np.int64), interests.astype(np.int64), values, np.full(actors.size, -np.inf)),
     )
 
 

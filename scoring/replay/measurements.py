@@ -13,7 +13,7 @@ from db.time_units import DAY_S
 from scoring import tunables
 from scoring.mathematics.additive_model import Model, scores
 from scoring.mathematics.behavior_evidence import EventLog
-from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS, EVALUATION_ONLY, behavior_matrix
+from scoring.mathematics.behavior_signals import EVALUATION_ONLY, REPLAYED_SIGNALS, behavior_matrix
 from scoring.mathematics.diversity import DiversityAttributes
 from scoring.mathematics.exploration import diversify_and_explore, draw, exploration_seed, under_exposed
 from scoring.mathematics.ranking_metrics import graded_ndcg, ndcg, ranks_of_relevant, recall
@@ -23,17 +23,17 @@ from scoring.replay.dataset import Dataset
 from scoring.replay.replayed_requests import ReplayedRequest
 
 Score = Callable[[ReplayedRequest, Floats], Floats]
-"""Function from a request and its (n, k) signal values, in the order of `BEHAVIOR_SIGNALS`, to the (n,) scores."""
+"""Function from a request and its (n, k) signal values, in the order of `REPLAYED_SIGNALS`, to the (n,) scores."""
 
-COLUMNS: Mapping[Signal, int] = {signal: column for column, signal in enumerate(BEHAVIOR_SIGNALS)}
-"""The column of each behavior signal."""
+COLUMNS: Mapping[Signal, int] = {signal: column for column, signal in enumerate(REPLAYED_SIGNALS)}
+"""The column of each signal."""
 
-SERVED_SIGNALS = tuple(signal for signal in BEHAVIOR_SIGNALS if signal not in EVALUATION_ONLY)
-"""The behavior signals that are computed when a feed is served; the others are for the protocol `random` only."""
+SERVED_SIGNALS = tuple(signal for signal in REPLAYED_SIGNALS if signal not in EVALUATION_ONLY)
+"""The signals of a log that are computed when a feed is served; the others are for the protocol `random` only."""
 
 
 def model_scorer(model: Model) -> Score:
-    """Score by a model for the viewer's stage. Signals that a log does not hold (texts, interests) are 0."""
+    """Score by a model for the viewer's stage. Signals that a log does not hold are 0."""
     by_stage = {stage: model.for_stage(stage) for stage in ViewerStage}
 
     def score(request: ReplayedRequest, matrix: Floats) -> Floats:
@@ -149,7 +149,7 @@ def measure(
     """
     metrics = {name: RankingMetrics() for name in scorers}
     for request in requests:
-        matrix, actors = behavior_matrix(request.evidence, tuple(BEHAVIOR_SIGNALS)), count_actors(request)
+        matrix, actors = behavior_matrix(request.evidence), count_actors(request)
         scores = {name: score(request, matrix) for name, score in scorers.items()}
         for name, values in scores.items():
             metrics[name].add(values, request.relevant, request.projects, actors)

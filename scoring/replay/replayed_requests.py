@@ -17,7 +17,7 @@ from scoring.mathematics.behavior_evidence import (
     GroupedEvents,
     LogEvidence,
 )
-from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS, behavior_matrix
+from scoring.mathematics.behavior_signals import REPLAYED_SIGNALS, behavior_matrix
 from scoring.mathematics.curve_fitting import NO_RANKS, CandidateLists, concatenate_lists
 from scoring.mathematics.neighbors import build_collaborative_model
 from scoring.mathematics.signals import Floats, Integers, Signal
@@ -127,7 +127,9 @@ class Replay:
     """
 
     def __init__(self, dataset: Dataset, floor: int, seen: EventLog | None = None, rebuild_days: float = 1.0) -> None:
-        self.history = LogEvidence(dataset.log, dataset.created_s, dataset.owners, floor, dataset.visits)
+        self.history = LogEvidence(
+            dataset.log, dataset.created_s, dataset.owners, floor, dataset.visits, dataset.contents
+        )
         self.sources = LogCandidateSources(self.history, dataset.likes)
         self._dataset, self._floor = dataset, floor
         self._seen = dataset.log if seen is None else seen
@@ -177,7 +179,7 @@ def replay_requests(
 
 
 def training_lists(
-    requests: Iterator[ReplayedRequest], seed: int, signals: tuple[Signal, ...] = tuple(BEHAVIOR_SIGNALS)
+    requests: Iterator[ReplayedRequest], seed: int, signals: tuple[Signal, ...] = tuple(REPLAYED_SIGNALS)
 ) -> CandidateLists:
     """Return sampled candidate lists with the values of `signals`, to fit a model to."""
     rng = np.random.default_rng(seed)

@@ -18,6 +18,7 @@ from db.interactions.served_pages import RETENTION
 from db.models import now
 from db.time_units import DAY_S
 from db.trained_models.registry import activate_model, active_model, all_models, previous_model, store_model
+from db.vectors.base import VectorStore
 from scoring import tunables
 from scoring.errors import InsufficientData, InvalidModel
 from scoring.mathematics.additive_model import Model
@@ -111,7 +112,7 @@ def _fit_served_lists(
     seed: int,
     progress: Progress,
 ) -> _Trial:
-    signals = (*SERVED_SIGNALS, *UNTRAINED_SIGNALS)
+    signals = tuple(dict.fromkeys((*SERVED_SIGNALS, *UNTRAINED_SIGNALS)))
     in_order = sorted(served, key=lambda ranking: ranking.at_s)
     n_fitting = int(FITTED_SHARE * len(served))
     windows = in_order[:n_fitting], in_order[n_fitting:]
@@ -235,10 +236,12 @@ async def train_model(
     floor: int = tunables.ANONYMITY_FLOOR,
     seed: int = 0,
     progress: Progress = lambda *_: None,
+    vectors: VectorStore | None = None,
 ) -> ModelVerdict:
     """Fit a model to this installation's log, store it, and activate it if it is better than the active model.
 
-    The computation runs in a thread, so that a worker continues with its other jobs.
+    The computation runs in a thread, so that a worker continues with its other jobs. Without `vectors`, similarities of
+    texts are not fitted.
 
     Raises `InvalidRecord` if a model or preset of that name exists, and `InsufficientData` if the log is too small to
     train on. Nothing has changed then.
@@ -246,7 +249,7 @@ async def train_model(
     new_name = name or f"trained-{now():%Y-%m-%d-%H%M%S}"
     if new_name in {*PRESETS, *(model.name for model in await all_models(database))}:
         raise InvalidRecord(f"a model named {new_name!r} exists already; give another --name")
-    data = await read_training_data(database)
+    data = await read_training_data(database, vectors)
     served = await read_served_lists(database, data, now() - RETENTION)
     active = await read_current_model(database)
     verdict = await asyncio.to_thread(

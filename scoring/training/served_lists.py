@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from db.database.engine import Database
 from db.interactions import served_pages
 from db.time_units import DAY_S
-from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS, behavior_matrix
+from scoring.mathematics.behavior_signals import REPLAYED_SIGNALS, behavior_matrix
 from scoring.mathematics.curve_fitting import CandidateLists, Matrix32, concatenate_lists
 from scoring.mathematics.signals import Floats, Integers, Signal
 from scoring.replay.dataset import Dataset
@@ -115,11 +115,11 @@ def served_candidate_lists(
 ) -> CandidateLists:
     """Concatenate served rankings, with a column for each of `signals` and the rank of each row.
 
-    Signals that the serving model used have their logged values. Other behavior signals are computed from the events
+    Signals that the serving model used have their logged values. Other signals of a log are computed from the events
     strictly before the moment of serving. Other signals are 0.
     """
     replay = Replay(dataset, floor)
-    behavior = tuple(signal for signal in signals if signal in BEHAVIOR_SIGNALS)
+    behavior = tuple(signal for signal in signals if signal in REPLAYED_SIGNALS)
     parts = []
     for index, ranking in enumerate(sorted(served, key=lambda ranking: ranking.at_s)):
         evidence = replay.evidence(ranking.actor, ranking.projects, ranking.at_s)

@@ -7,6 +7,7 @@ import pytest
 
 from db.time_units import DAY_S, HOUR_S
 from scoring import tunables
+from scoring.mathematics import neighbors
 from scoring.mathematics.behavior_evidence import (
     NO_INTERACTIONS,
     BehaviorEvidence,
@@ -22,6 +23,7 @@ from scoring.mathematics.behavior_signals import (
     actor_rate,
     actors_within,
     age,
+    burst,
     events_since_creation,
     item_neighbor_score,
     item_neighbors_mean,
@@ -35,7 +37,13 @@ from scoring.mathematics.behavior_signals import (
     user_factors_sum,
     user_neighbor_score,
 )
-from scoring.mathematics.neighbors import interaction_matrix, item_neighbors, learn_factors, user_neighbors
+from scoring.mathematics.neighbors import (
+    ease_neighbors,
+    interaction_matrix,
+    item_neighbors,
+    learn_factors,
+    user_neighbors,
+)
 
 NOW_S = 1_000_000.0
 
@@ -185,3 +193,25 @@ def test_projects_that_fewer_than_five_touched_together_are_no_neighbours_and_ha
     assert item_neighbors(engaged).ids.size == 0
     assert not learn_factors(engaged).projects.any()
     assert item_neighbors(engaged, floor=4).ids.size > 0
+
+
+def test_beyond_the_limit_ease_lists_are_those_of_the_projects_with_most_actors(monkeypatch: pytest.MonkeyPatch):
+    rng = np.random.default_rng(0)
+    actors, projects = np.nonzero(rng.random((40, 9)) < np.linspace(0.1, 0.6, 9))  # later projects have more actors
+    whole = interaction_matrix(actors, projects, 40, 9)
+    head = np.sort(np.argsort(-np.bincount(projects, minlength=9), kind="stable")[:5])
+    alone = ease_neighbors(whole[:, head], floor=1)
+    monkeypatch.setattr(neighbors, "MAX_EASE_PROJECTS", 5)
+    limited = ease_neighbors(whole, floor=1)
+    assert np.flatnonzero(np.diff(limited.starts)).tolist() == head.tolist()
+    assert limited.ids.tolist() == head[alone.ids].tolist()
+    assert limited.similarity == pytest.approx(alone.similarity)
+
+
+def test_a_burst_compares_today_with_a_usual_day_for_older_projects_of_enough_actors():
+    created_s = np.array([NOW_S - 4 * DAY_S, NOW_S - 2 * DAY_S, NOW_S - 4 * DAY_S, NOW_S - 4 * DAY_S])
+    rows = [0] * 7 + [1] * 7 + [2] * 4 + [3] * 7
+    usual = np.zeros((4, 4))
+    usual[:, 3] = 14.0, 14.0, 14.0, 98.0  # one actor and seven actors on a usual day
+    evidence = replace(NOTHING, created_s=created_s, actors=usual, interactions=interactions(rows, [0.0] * len(rows)))
+    assert burst(evidence).tolist() == [3.0 - 1.0, 0.0, 0.0, 0.0]

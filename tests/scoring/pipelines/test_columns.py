@@ -21,7 +21,8 @@ from db.records import InterestRecord
 from scoring import tunables
 from scoring.collaborative.collaborative_training import train_collaborative_model
 from scoring.deadlines import PATIENT
-from scoring.mathematics.additive_model import Model
+from scoring.mathematics.additive_model import Curve, Model
+from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS, EVALUATION_ONLY
 from scoring.models.model_presets import BASELINE, DEFAULT
 from scoring.pipelines import for_you
 from scoring.pipelines.candidate_sources import gather_candidates
@@ -137,7 +138,13 @@ async def test_each_source_finds_the_same_candidates_in_columns(world: World):
         assert sum(bool(ids) for ids in found[0].values()) >= n_sources
 
 
-@pytest.mark.parametrize("model", [DEFAULT, BASELINE], ids=lambda model: model.name)
+EVERY_SIGNAL = Model(
+    "every signal",
+    {signal: Curve.linear(0.01, -100.0, 100.0) for signal in BEHAVIOR_SIGNALS if signal not in EVALUATION_ONLY},
+)
+
+
+@pytest.mark.parametrize("model", [DEFAULT, BASELINE, EVERY_SIGNAL], ids=lambda model: model.name)
 async def test_a_profile_without_a_part_ranks_the_same_from_columns(world: World, model: Model):
     project_ids = await world.ids(["p0002", "p0004"])
     tag = (await load_profile(world.stores, await world.viewer("u2"), MOMENT)).interests[0]
