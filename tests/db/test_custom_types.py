@@ -87,6 +87,7 @@ def test_the_heaviest_type_counts_and_every_bit_is_passive_or_deliberate() -> No
     types = CustomTypes({"a": CustomType("a", "a", 0.5, bit=6), "b": CustomType("b", "b", 3.0, bit=18)})
     weights = {1: 1.0, 2: 2.0, 1 << 6: 0.5, 1 | 1 << 6: 1.0, 2 | 1 << 18: 3.0}
     assert {mask: types.weight(mask) for mask in weights} == weights
+    assert {mask: types.history_weight(mask) for mask in weights} == {**weights, 2: 1.0}
     assert int(PASSIVE_KINDS & DELIBERATE_KINDS) == 0
     assert int(PASSIVE_KINDS | DELIBERATE_KINDS) == 2**30 - 1
 
