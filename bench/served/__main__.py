@@ -162,7 +162,12 @@ def main() -> None:
     parser.add_argument(
         "--exploration", type=float, default=tunables.EXPLORATION_SHARE, help="EXPLORATION_SHARE of both sides"
     )
-    parser.add_argument("--untrained", action="store_true", help="rank by the shipped weights, without any training")
+    parser.add_argument("--without", type=Signal, nargs="+", default=[], help="serve without these signals, too")
+    parser.add_argument(
+        "--untrained",
+        action="store_true",
+        help="serve by the shipped weights before any training (the replay has factors)",
+    )
     parser.add_argument("--model", type=Path, help="read the trained model from this file, or write it there")
     options = parser.parse_args()
     if options.requests is not None and options.requests < 1:

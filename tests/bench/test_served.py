@@ -107,6 +107,8 @@ def test_a_model_without_a_signal_has_another_name_and_keeps_the_other_curves():
         (["{folder}/none"], "is not a folder"),
         (["{folder}", "--since", "2031-01-01"], "no requests in this period"),
         (["{folder}", "--requests", "0"], "at least 1"),
+        (["{folder}", "--without", "nothing"], "invalid Signal value"),
+        (["{folder}", "--since", "yesterday"], "invalid moment value"),
     ],
 )
 def test_a_wrong_command_line_says_how_to_correct_it(folder: Path, arguments, message, monkeypatch, capsys):

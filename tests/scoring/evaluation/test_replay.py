@@ -93,7 +93,8 @@ def test_a_request_is_the_first_new_project_of_a_day_and_what_follows_on_it_is_r
     created[8] = START_S + 10 * DAY_S + 50  # made after the request
     at_s = np.array([*(START_S + n * DAY_S for n in range(5)), *(START_S + 10 * DAY_S + n * 100 for n in range(4))])
     log = EventLog.from_events(np.zeros(9, np.int64), np.arange(9), at_s, 1, 9)
-    requests = feed_requests(replace(a_dataset(days=1), log=log, created_s=created, owners=np.full(9, -1)))
+    dataset = replace(a_dataset(days=1), log=log, created_s=created, owners=np.full(9, -1))
+    requests = feed_requests(dataset)
     assert requests.at_s.tolist() == [START_S + 10 * DAY_S]
     assert requests.relevant[0].tolist() == [5, 6, 7]
 
