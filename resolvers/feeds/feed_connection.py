@@ -250,9 +250,9 @@ class FeedQuery:
         """Projects with many recent visitors for their age. A visit changes the feed within two seconds.
 
         Your interests move a project by at most {MAX_BOOST_PLACES} ranks, unless the operator has set another maximum
-        (TRENDING_MAX_SHIFT). A page has at most {MAX_SAME_OWNER} projects of one owner and {MAX_SAME_CATEGORY} of one
-        category while others are left. What you have read is not hidden. Projects without visitors follow, newest
-        first. Null only on error.
+        (TRENDING_MAX_SHIFT). After that, the feed is spread: a page has at most {MAX_SAME_OWNER} projects of one owner
+        and {MAX_SAME_CATEGORY} of one category while others are left. What you have read is not hidden. Projects
+        without visitors follow, newest first. Null only on error.
         """
 
         async def serve(viewer: Viewer, first: int, after: str | None, where: ProjectFilter, needs: PageNeeds) -> Page:
