@@ -5,10 +5,13 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
-from gateway.commands.evaluate_command import Protocol, run_evaluate
+from db.errors import InvalidRecord
+from gateway.commands.evaluate_command import Protocol, evaluate, run_evaluate
 from scoring.evaluation.protocols import FITTED, Options
+from scoring.mathematics.signals import Signal
 from tests.scoring.evaluation.test_replay import a_dataset
 
 
@@ -47,3 +50,16 @@ def test_a_cold_start_is_told_at_the_terminal_as_json_and_as_a_page(tmp_path: Pa
     assert "<svg" in files[1].read_text()
     assert isinstance(output.file, io.StringIO)
     assert "by interactions" in output.file.getvalue()
+
+
+def test_a_model_without_a_group_of_signals_is_a_row_of_its_own(tmp_path: Path):
+    output = Console(file=io.StringIO(), width=200)
+    left_out = frozenset({Signal.AGE, Signal.BURST})
+    run_evaluate(a_folder(tmp_path), Protocol.FEED_REQUESTS, Options(floor=1, without=(left_out,)), output=output)
+    assert isinstance(output.file, io.StringIO)
+    assert "without age, burst" in output.file.getvalue()
+
+
+def test_an_unknown_signal_to_leave_out_is_named_before_the_folder_is_read(tmp_path: Path):
+    with pytest.raises(InvalidRecord, match="no signal 'nonsense'; it has actor_rate, "):
+        evaluate(tmp_path / "missing", without=["age", "burst,nonsense"])
