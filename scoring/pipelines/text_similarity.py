@@ -6,6 +6,7 @@ import numpy as np
 
 from db.errors import Store, StoreUnavailable
 from db.stores import Stores
+from db.vectors.base import SCORE_DECIMALS
 from scoring import tunables
 from scoring.deadlines import Deadlines, within
 from scoring.mathematics.history_texts import NO_TEXTS, HistoryTexts
@@ -56,5 +57,5 @@ async def _compare_with_history(stores: Stores, profile: Profile, ids: Integers,
     to_candidates[ids[:, None] == history[None, :]] = 0.0  # a project is not evidence for itself
     to_profile = np.full(ids.shape, np.nan, dtype=np.float32)
     if profile.vector is not None:
-        to_profile[is_known[: ids.size]] = candidates[is_known[: ids.size]] @ profile.vector
+        to_profile[is_known[: ids.size]] = (candidates[is_known[: ids.size]] @ profile.vector).round(SCORE_DECIMALS)
     return TextSimilarity(to_profile, HistoryTexts(to_candidates, (latest @ latest.T).astype(np.float64)))

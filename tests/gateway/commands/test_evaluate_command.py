@@ -10,9 +10,11 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
+from db.errors import InvalidRecord
 from gateway.cli import app
-from gateway.commands.evaluate_command import Protocol, _windows, run_evaluate
+from gateway.commands.evaluate_command import Protocol, _windows, evaluate, run_evaluate
 from scoring.evaluation.protocols import FITTED, Options
+from scoring.mathematics.signals import Signal
 from tests.scoring.evaluation.test_replay import a_dataset
 
 
@@ -100,3 +102,16 @@ def test_a_fault_of_the_arguments_is_named_before_the_work(
     assert result.exit_code == 2
     assert message in result.stderr
     assert result.stdout == ""
+
+
+def test_a_model_without_a_group_of_signals_is_a_row_of_its_own(tmp_path: Path):
+    output = Console(file=io.StringIO(), width=200)
+    left_out = frozenset({Signal.AGE, Signal.BURST})
+    run_evaluate(a_folder(tmp_path), Protocol.FEED_REQUESTS, Options(floor=1, without=(left_out,)), output=output)
+    assert isinstance(output.file, io.StringIO)
+    assert "without age, burst" in output.file.getvalue()
+
+
+def test_an_unknown_signal_to_leave_out_is_named_before_the_folder_is_read(tmp_path: Path):
+    with pytest.raises(InvalidRecord, match="no signal 'nonsense'; it has actor_rate, "):
+        evaluate(tmp_path / "missing", without=["age", "burst,nonsense"])
