@@ -186,9 +186,6 @@ QUALITY_HALF_LIFE_DAYS = 30.0  # half-life of the recency part
 ANSWER_MATCH_SCORES = (0.0, 0.3, 0.45, 0.55, 0.6)
 """Score of a project with 0, 1, 2, 3, 4 or more of the chosen tools and categories; each further match adds less."""
 ANSWER_SIMILARITY = 0.6  # weight of the similarity to the answers' text: a cosine of .5 equals one match
-ANSWER_POPULARITY = 0.05
-ANSWER_FRESHNESS = 0.05
-"""Weights that break ties between equal matches."""
 UNKNOWN_VIEWER_DIVERSITY = 0.15
 """Score subtracted for each unit of similarity on the page of an unknown viewer, whose scores are logarithms of actors.
 The second project of a category is ranked as if it had 7 % fewer actors. On the demo data at most 4 of 30 projects

@@ -100,6 +100,7 @@ _COUNTS = (
     .group_by(_BUCKET)
     .order_by(_BUCKET)
 )
+_ENGAGEMENTS = select(func.count()).select_from(Engagement).where(Engagement.kinds > 0)
 _LAST_ACTOR = select(func.max(Actor.id))
 
 
@@ -189,6 +190,11 @@ async def stream_engagement(database: Database) -> AsyncIterator[tuple[Ids, Ids,
                 np.array([row[1] for row in rows], dtype=np.int64),
                 np.array([row[2].timestamp() for row in rows]),
             )
+
+
+async def count_engagements(database: Database) -> int:
+    """Count the pairs of an actor and a project that the actor engaged with."""
+    return int((await database.fetch(_ENGAGEMENTS))[0][0])
 
 
 async def next_cluster_id(connection: AsyncConnection) -> int:

@@ -17,6 +17,7 @@ from db.partitions import create_upcoming_partitions
 from db.privacy.projection_erasure import finish_erasures
 from db.stores import Stores
 from db.synchronization.reindex import Reindex
+from gateway.background.first_training import FirstTraining
 from gateway.background.scheduler import PeriodicJob
 from scoring.errors import InsufficientData
 from scoring.mathematics.velocity import Window
@@ -24,6 +25,7 @@ from scoring.models.active_model import ActiveTrendConstants
 from scoring.profiles.interest_learning import learn_interests
 
 COLLABORATIVE = "collaborative models"
+FIRST_TRAINING = "first training"
 TRAINING = "ranking model"
 ONBOARDING = "onboarding questions"
 INTERESTS = "interests"
@@ -41,8 +43,13 @@ log = structlog.get_logger(__name__)
 
 def scheduled_jobs(stores: Stores, event_retention: timedelta = EVENT_RETENTION) -> list[PeriodicJob]:
     """List all periodic jobs."""
+    first_training = FirstTraining(
+        stores,
+        [lambda: _train_collaborative(stores), lambda: _train_trends(stores), lambda: _train_model(stores)],
+    )
     return [
         PeriodicJob(COLLABORATIVE, DAY, lambda _: _train_collaborative(stores), 1 * HOUR, catches_up=True),
+        PeriodicJob(FIRST_TRAINING, 5 * MINUTE, lambda _: first_training.check(), catches_up=True),
         PeriodicJob(TRAINING, DAY, lambda _: _train_model(stores), 2 * HOUR),
         PeriodicJob("fit trend constants", DAY, lambda _: _train_trends(stores), 2 * HOUR),
         PeriodicJob(ONBOARDING, DAY, lambda _: _refresh_questions(stores), 2 * HOUR + 30 * MINUTE, catches_up=True),

@@ -37,6 +37,15 @@ class Protocol(StrEnum):
     TRENDING = "trending"
     SEARCH = "search"
     COLD_START = "cold-start"
+    FIRST_VISITS = "first-visits"
+
+
+_REPLAYS = {
+    Protocol.FEED_REQUESTS: protocols.evaluate_feed_requests,
+    Protocol.FIRST_VISITS: protocols.evaluate_first_visits,
+    Protocol.LEAVE_LAST: protocols.evaluate_leave_last,
+    Protocol.COLD_START: evaluate_cold_start,
+}
 
 
 def evaluate(
@@ -96,17 +105,11 @@ def _evaluate(
     if protocol is Protocol.SEARCH:
         return asyncio.run(evaluate_search(directory, report_progress))
     dataset = load_dataset(directory, report_progress)
-    match protocol:
-        case Protocol.FEED_REQUESTS:
-            return protocols.evaluate_feed_requests(dataset, options, report_progress)
-        case Protocol.LEAVE_LAST:
-            return protocols.evaluate_leave_last(dataset, options, report_progress)
-        case Protocol.RANDOM:
-            return protocols.evaluate_random(dataset, options, report_progress, rounds)
-        case Protocol.COLD_START:
-            return evaluate_cold_start(dataset, options, report_progress)
-        case Protocol.TRENDING:
-            return evaluate_trending(dataset, report_progress)
+    if protocol is Protocol.RANDOM:
+        return protocols.evaluate_random(dataset, options, report_progress, rounds)
+    if protocol is Protocol.TRENDING:
+        return evaluate_trending(dataset, report_progress)
+    return _REPLAYS[protocol](dataset, options, report_progress)
 
 
 def _facts_table(name: str, facts: Mapping[object, object]) -> Table:

@@ -12,6 +12,7 @@ from scoring.evaluation.results import EvaluationResults, SourceRecall
 from scoring.mathematics.additive_model import BASELINE, Model, scores
 from scoring.mathematics.behavior_evidence import EventLog, LogEvidence
 from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS
+from scoring.mathematics.diversity import diversify
 from scoring.mathematics.model_fitting import fit_model
 from scoring.mathematics.neighbors import build_collaborative_model
 from scoring.mathematics.signals import Floats, Integers, Signal, popularity
@@ -45,6 +46,7 @@ from scoring.replay.replayed_requests import (
 FITTED = "fitted model"
 AS_SERVED = "fitted model, of the candidates"
 """The fitted model as the feed is served: it ranks only the projects of the candidate sources."""
+DIVERSIFIED = "fitted model, of the candidates, with diversity"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,12 @@ def evaluate_feed_requests(dataset: Dataset, options: Options, progress: Progres
     return _evaluate_replay("feed-requests", dataset, feed_requests(dataset), options, progress)
 
 
+def evaluate_first_visits(dataset: Dataset, options: Options, progress: Progress) -> EvaluationResults:
+    """Replay the first feed request of each viewer, of whom nothing is known, by score and with diversity."""
+    requests = feed_requests(dataset, min_earlier=0, max_earlier=0)
+    return _evaluate_replay("first-visits", dataset, requests, options, progress, DIVERSIFIED)
+
+
 def evaluate_leave_last(dataset: Dataset, options: Options, progress: Progress) -> EvaluationResults:
     """Replay each viewer's last interaction after the fitted window, ranked by the events before it."""
     windows = replace(evaluation_windows(dataset, options, "leave-last"), test_until_s=np.inf)
@@ -109,8 +117,14 @@ def fitted_model(dataset: Dataset, requests: FeedRequests, options: Options, pro
 
 
 def _evaluate_replay(
-    protocol: str, dataset: Dataset, requests: FeedRequests, options: Options, progress: Progress
+    protocol: str,
+    dataset: Dataset,
+    requests: FeedRequests,
+    options: Options,
+    progress: Progress,
+    diversified: str | None = None,
 ) -> EvaluationResults:
+    """Fit a model and measure it on later requests, with baselines, and under the name `diversified` with diversity."""
     windows = evaluation_windows(dataset, options, protocol)
     fitting = feed_requests(dataset, min_earlier=0).select_period(windows.fit_from_s, windows.fit_until_s)
     test_from_s = windows.test_until_s if options.last_window else windows.fit_until_s
@@ -118,13 +132,16 @@ def _evaluate_replay(
     testing = requests.select_period(np.nextafter(test_from_s, np.inf), test_until_s)
     if not testing.n or not (fitting.n or options.model):
         raise InsufficientData(
-            f"{dataset.name} has {fitting.n} requests to fit on and {testing.n} to test on; a request needs a viewer "
-            "with 5 earlier projects who then engages with an existing project; give other windows or more events"
+            f"{dataset.name} has {fitting.n} requests to fit on and {testing.n} to test on by the protocol {protocol}, "
+            "whose requests need a viewer who then engages with an existing project, and except in first-visits 5 "
+            "earlier projects; give other windows or more events"
         )
     model = fitted_model(dataset, fitting, options, progress)
     source_recall, replay = SourceRecall(), Replay(dataset, options.floor, options.seed)
     scorer = model_scorer(model)
     scorers = {FITTED: scorer, AS_SERVED: _candidates_first(scorer), **_replay_baselines(dataset)}
+    if diversified is not None:
+        scorers[diversified] = _diversify(scorers[AS_SERVED], dataset)
     measured = measure(
         _with_candidates(replay_requests(replay, testing, progress, "testing"), replay.sources, source_recall),
         scorers | (single_signal_scorers(model) if options.with_single_signals else {}),
@@ -162,6 +179,23 @@ def _candidates_first(score: Score) -> Score:
         return np.where(np.isin(request.projects, request.from_sources), score(request, matrix), newest - 1e15)
 
     return score_candidates
+
+
+def _diversify(score: Score, dataset: Dataset) -> Score:
+    """Rank as `score`, spread by owner, category and tool as the page of an unknown viewer."""
+
+    def rank(request: ReplayedRequest, matrix: Floats) -> Floats:
+        values = score(request, matrix)
+        if dataset.diversity is None:
+            return values
+        best = np.argsort(-values, kind="stable")[: tunables.DIVERSITY_DEPTH]
+        attributes = dataset.diversity.take(request.projects[best])
+        order, _ = diversify(values[best].astype(np.int64), attributes, tunables.UNKNOWN_VIEWER_DIVERSITY)
+        diversified = np.full(values.size, -np.inf)
+        diversified[best[order]] = -np.arange(best.size, dtype=np.float64)
+        return diversified
+
+    return rank
 
 
 def _replay_baselines(dataset: Dataset) -> dict[str, Score]:

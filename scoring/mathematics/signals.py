@@ -78,6 +78,25 @@ TASTE_SIGNALS = (
 )
 """Signals of actors with similar latent factors."""
 
+PROFILE_FREE_SIGNALS = frozenset(
+    {
+        Signal.AGE,
+        Signal.ACTORS_15M,
+        Signal.ACTORS_1H,
+        Signal.ACTORS_6H,
+        Signal.ACTORS_1D,
+        Signal.ACTORS_3D,
+        Signal.ACTORS_14D,
+        Signal.RECENT_ACTORS,
+        Signal.ACTOR_RATE,
+        Signal.EVENTS_SINCE_CREATION,
+        Signal.POPULARITY,
+        Signal.LIKES,
+        Signal.FRESHNESS,
+    }
+)
+"""Signals that need no data about the viewer. They rank For You for viewers of whom nothing is known."""
+
 
 def look_up(ids: Integers, sorted_ids: Integers, values: Floats) -> Floats:
     """Return the value of each id; 0 for an id that is not among the ascending `sorted_ids`."""

@@ -36,18 +36,18 @@ actors and age decide between equal matches. This preset is active until a model
 activated. On the demo data two viewers share at most 6 of 30 projects; with the last six weights seven times as large,
 they share up to 22."""
 
-ONBOARDING = Model(
-    "onboarding",
-    {
-        Signal.ANSWER_MATCHES: Curve(
-            tuple(float(n) for n in range(len(tunables.ANSWER_MATCH_SCORES))), tunables.ANSWER_MATCH_SCORES
-        ),
-        Signal.VECTOR_SIMILARITY: Curve.linear(tunables.ANSWER_SIMILARITY),
-        Signal.POPULARITY: Curve.linear(tunables.ANSWER_POPULARITY),
-        Signal.FRESHNESS: Curve.linear(tunables.ANSWER_FRESHNESS),
-    },
-)
-"""Model for a viewer with onboarding answers and no history."""
+_ANSWERS: Mapping[Signal, Curve] = {
+    Signal.ANSWER_MATCHES: Curve(
+        tuple(float(n) for n in range(len(tunables.ANSWER_MATCH_SCORES))), tunables.ANSWER_MATCH_SCORES
+    ),
+    Signal.VECTOR_SIMILARITY: Curve.linear(tunables.ANSWER_SIMILARITY),
+}
+
+
+def with_answers(model: Model) -> Model:
+    """Return the model for viewers with onboarding answers and no history: unknown viewers' curves and the answers."""
+    return replace(model, curves={**model.for_unknown_viewers().curves, **_ANSWERS}, offsets={})
+
 
 PRESETS: Mapping[str, Model] = {model.name: model for model in (BASELINE, DEFAULT)}
 

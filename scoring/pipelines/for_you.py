@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 
+from db.actors.users import ANONYMOUS_VIEWER
 from db.catalog.project_cards import ProjectFeatures, ProjectFilter, read_features, term_ids
 from db.errors import Store, StoreUnavailable
 from db.models import FeedKind, TermKind
@@ -22,12 +23,13 @@ from scoring.mathematics.behavior_evidence import BehaviorEvidence
 from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS
 from scoring.mathematics.exploration import diversify_and_explore, draw, exploration_seed, under_exposed
 from scoring.mathematics.signals import Floats, Integers, Signal
-from scoring.models.model_presets import ONBOARDING
+from scoring.models.model_presets import with_answers
 from scoring.pipelines.candidate_sources import gather_candidates, likes_by_neighbors
 from scoring.pipelines.feed_filters import TermGroups, removing_filter
 from scoring.profiles import negative_feedback
 from scoring.profiles.model_preferences import apply_preferences, learnable_kinds, switched_off
 from scoring.profiles.negative_feedback import NegativeFeedback, load_negative_feedback
+from scoring.profiles.viewer_columns import view_columns
 from scoring.profiles.viewer_profile import Profile
 from scoring.ranking import Ranking, ScoredProject, Strategy, adjustments_of, distinct_stores
 
@@ -44,8 +46,8 @@ async def rank(
 ) -> Ranking:
     """Rank the candidates for a viewer. The number of store calls does not depend on the number of candidates.
 
-    A viewer with onboarding answers and no history is ranked by `ONBOARDING` instead of `model`. A share `exploration`
-    of the ranks goes to under-exposed projects. Only the first `ranks` ranks are diversified; fewer cost less.
+    A share `exploration` of the ranks goes to under-exposed projects. Only the first `ranks` ranks are diversified;
+    fewer cost less.
     """
     terms = await term_ids(stores.database, where)
     candidates = await gather_candidates(stores, profile, where, terms, at, deadlines)
@@ -55,8 +57,16 @@ async def rank(
     best = order_by_score(score, table.keys)[: tunables.SNAPSHOT_RANKS]
     eligible = under_exposed(table.age_days, table.likes, table.viewed_at, table.liked)[best]
     drawn = draw(eligible, table.ids[best], exploration_seed(profile.viewer.actor_id or 0, at.date()), exploration)
-    order, changes = diversify_and_explore(score[best], table.diversity_attributes(best), drawn, ranks=ranks)
+    strength = tunables.UNKNOWN_VIEWER_DIVERSITY if profile.is_empty else tunables.DIVERSITY_STRENGTH
+    order, changes = diversify_and_explore(score[best], table.diversity_attributes(best), drawn, strength, ranks)
     return replace(scored.take(best[order]), adjustments=adjustments_of(changes, table.ids[best], drawn))
+
+
+async def rank_for_unknown(
+    stores: Stores, where: ProjectFilter, model: Model, at: datetime, deadlines: Deadlines = SERVING
+) -> Ranking:
+    """Rank for all viewers without data. They share the ranking, so nothing is explored."""
+    return await rank(stores, await _unknown_viewer(stores, at), where, model, at, deadlines, exploration=0.0)
 
 
 async def explain(
@@ -68,9 +78,14 @@ async def explain(
     deadlines: Deadlines = SERVING,
 ) -> dict[int, ScoredProject]:
     """Score projects outside of a feed as the feed would score them."""
+    profile = await _unknown_viewer(stores, at) if profile.is_empty else profile
     table = await _table(stores, profile, ids, at)
     likes = await likes_by_neighbors(stores, profile)
     return (await _score(stores, profile, table, model, at, deadlines, likes)).scored_projects()
+
+
+async def _unknown_viewer(stores: Stores, at: datetime) -> Profile:
+    return Profile(ANONYMOUS_VIEWER, columns=await view_columns(stores, ANONYMOUS_VIEWER, at))
 
 
 async def _score(
@@ -84,8 +99,7 @@ async def _score(
     degraded: tuple[Store, ...] = (),
 ) -> Ranking:
     """Return the scores of projects in the order of `table`."""
-    model = ONBOARDING if profile.has_only_answers else model
-    viewer_model = apply_preferences(model.for_stage(profile.stage), profile.preferences)
+    viewer_model = apply_preferences(stage_model(model, profile), profile.preferences)
     cosines, degraded = await _cosines(stores, profile, table.ids, degraded, deadlines)
     evidence, feedback = None, negative_feedback.NO_FEEDBACK
     if any(signal in BEHAVIOR_SIGNALS for signal in viewer_model.signals):
@@ -95,16 +109,29 @@ async def _score(
     matrix = signal_matrix(viewer_model, profile, table, cosines, neighbor_likes, at, evidence, feedback)
     return Ranking(
         kind=FeedKind.FOR_YOU,
-        strategy=Strategy.ONBOARDING if profile.has_only_answers else Strategy.PERSONALIZED,
-        model=model.name,
+        strategy=_strategy(profile),
+        model=viewer_model.name,
         signals=viewer_model.signals,
         ids=table.ids,
         values=matrix.astype(np.float32),
         contributions=viewer_model.contributions(matrix),
         generated_at=at,
         degraded=distinct_stores([*profile.degraded, *degraded, *_lagging(profile, at)]),
-        switched_off=switched_off(model, profile.preferences),
+        switched_off=switched_off(viewer_model, profile.preferences),
     )
+
+
+def stage_model(model: Model, profile: Profile) -> Model:
+    """Return the curves of a model for a viewer; an empty profile gets only those that need no profile."""
+    if profile.is_empty:
+        return model.for_unknown_viewers()
+    return with_answers(model) if profile.has_only_answers else model.for_stage(profile.stage)
+
+
+def _strategy(profile: Profile) -> Strategy:
+    if profile.is_empty:
+        return Strategy.POPULAR
+    return Strategy.ONBOARDING if profile.has_only_answers else Strategy.PERSONALIZED
 
 
 def signal_matrix(

@@ -1,31 +1,24 @@
-"""Popular: decayed actors of the last weeks, all-time likes, and freshness to break ties.
-
-For You shows the same projects to viewers without any data, diversified so that the first page shows the breadth of the
-platform.
-"""
+"""Popular: decayed actors of the last weeks, all-time likes, and freshness to break ties."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
 
-from db.catalog.project_cards import ProjectFeatures, ProjectFilter, read_features
+from db.catalog.project_cards import ProjectFeatures, ProjectFilter
 from db.database.engine import Database
-from db.interactions.decayed_counters import Floats, decayed_counts
+from db.interactions.decayed_counters import Floats
 from db.interactions.velocity_queries import recently_popular
 from db.models import FeedKind
 from scoring import tunables
 from scoring.features import feature_table
 from scoring.mathematics import signals
 from scoring.mathematics.additive_model import order_by_score, scores
-from scoring.mathematics.diversity import diversify
 from scoring.mathematics.signals import MILLIONTHS, Signal
-from scoring.ranking import Ranking, ScoredProject, Strategy, adjustments_of
+from scoring.ranking import Ranking, Strategy
 
 NAME = "popular"
-DIVERSIFIED = "diverse_popular"
-"""Model names of both rankings."""
+"""Model name of the ranking."""
 
 SIGNALS = (Signal.RECENT_POPULARITY, Signal.LIKES, Signal.FRESHNESS)
 """score = log(1 + actors decayed at 14 days) + .1 log(1 + all-time likes) + .01 freshness. After an import
@@ -40,28 +33,6 @@ async def rank(database: Database, where: ProjectFilter, at: datetime) -> Rankin
     ranking = _scored(features, actors, at)
     keys = np.array([feature.key for feature in features], dtype=np.str_)
     return ranking.take(order_by_score(scores(ranking.contributions), keys))
-
-
-async def rank_diversified(database: Database, where: ProjectFilter, at: datetime) -> Ranking:
-    """Rank the popular projects for For You, diversified, in two statements."""
-    ranking = await rank(database, where, at)
-    depth = ranking.ids[: tunables.DIVERSITY_DEPTH].tolist()
-    features = {feature.id: feature for feature in await read_features(database, depth, None)}
-    if len(features) < len(depth):  # a project was deleted between the two statements
-        return replace(ranking, kind=FeedKind.FOR_YOU)
-    table = feature_table([features[id_] for id_ in depth], at)
-    attributes = table.diversity_attributes(np.arange(table.n))
-    score = scores(ranking.contributions[: len(depth)])
-    order, changes = diversify(score, attributes, tunables.UNKNOWN_VIEWER_DIVERSITY)
-    diversified = ranking.take(order + list(range(len(depth), ranking.ids.size)))
-    return replace(diversified, kind=FeedKind.FOR_YOU, adjustments=adjustments_of(changes, ranking.ids))
-
-
-async def explain(database: Database, ids: Sequence[int], at: datetime) -> dict[int, ScoredProject]:
-    """Score projects outside of the feed as the feed would score them."""
-    features = await read_features(database, ids, None)
-    actors = (await decayed_counts(database, [feature.id for feature in features], at))[:, -1]
-    return _scored(features, actors, at).scored_projects()
 
 
 def _scored(features: Sequence[ProjectFeatures], actors: Floats, at: datetime) -> Ranking:

@@ -143,7 +143,7 @@ async def load_profile_without_vector(
     """Load a profile without its vector, as far as the preferences allow, by two statements or from columns."""
     preferences = preferences_in(viewer.settings)
     if viewer.actor_id is None or not preferences.personalized:
-        return Profile(viewer)
+        return Profile(viewer, columns=columns)
     limit = tunables.PROFILE_ENGAGEMENTS + len(exclusions.projects)
     all_interests: Sequence[StoredInterest]
     if columns is None:

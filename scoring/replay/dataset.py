@@ -12,7 +12,8 @@ from db.models import InteractionType
 from scoring import tunables
 from scoring.errors import InsufficientData
 from scoring.mathematics.behavior_evidence import EventLog
-from scoring.mathematics.signals import Floats, Integers
+from scoring.mathematics.diversity import DiversityAttributes
+from scoring.mathematics.signals import Floats, Incidence, Integers
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,6 +29,7 @@ class Dataset:
     # (u,) Unix seconds from which each user has `tunables.SUFFICIENT_INTERESTS` interests: −inf if the time is unknown,
     # inf for users with fewer interests.
     interests_s: Floats
+    diversity: DiversityAttributes | None = None  # of all projects; only evaluations need it
 
     def known_times(self, protocol: str) -> Floats:
         """Return the known times of the log's events, ascending. Raises `InsufficientData` if there are none."""
@@ -59,17 +61,29 @@ def load_dataset(directory: Path, progress: Callable[[str, float], None] = lambd
     events = [event for event in interactions if event.user in user_index and event.project in project_index]
     pairs = np.array([(user_index[e.user], project_index[e.project]) for e in events], dtype=np.int64).reshape(-1, 2)
     times = np.array([e.at.timestamp() if e.at else 0.0 for e in events])
+    owners = np.array([user_index.get(record.owner or "", -1) for record in projects], dtype=np.int64)
     is_like = np.array([event.type is InteractionType.LIKE for event in events], dtype=bool)
     return Dataset(
         name=directory.name,
         created_s=_created_s(projects, pairs, times),
-        owners=np.array([user_index.get(record.owner or "", -1) for record in projects], dtype=np.int64),
+        owners=owners,
         log=EventLog.from_events(pairs[:, 0], pairs[:, 1], times, len(users), len(projects)),
         likes=EventLog.from_events(pairs[is_like, 0], pairs[is_like, 1], times[is_like], len(users), len(projects)),
         interests_s=np.array(
             [-np.inf if len(user.interests) >= tunables.SUFFICIENT_INTERESTS else np.inf for user in users]
         ),
+        diversity=_diversity_attributes(projects, owners),
     )
+
+
+def _diversity_attributes(projects: list[Any], owners: Integers) -> DiversityAttributes:
+    def incidence(terms: list[tuple[str, ...]]) -> Incidence:
+        numbers = {term: number for number, term in enumerate({term for part in terms for term in part})}
+        pairs = [(row, numbers[term]) for row, part in enumerate(terms) for term in set(part)]
+        return Incidence(len(terms), *np.array(pairs, dtype=np.int64).reshape(-1, 2).T)
+
+    categories, tools = ([getattr(project, name) for project in projects] for name in ("categories", "tools"))
+    return DiversityAttributes(owners, incidence(categories), incidence(tools))
 
 
 def _created_s(projects: list[Any], pairs: Integers, times: Floats) -> Floats:

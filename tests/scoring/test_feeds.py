@@ -29,7 +29,7 @@ from scoring.deadlines import PATIENT
 from scoring.errors import CursorMalformed, FirstOutOfRange, ForeignCursor, SnapshotExpired
 from scoring.feeds import Feeds
 from scoring.mathematics.additive_model import BASELINE
-from scoring.mathematics.signals import Signal
+from scoring.mathematics.signals import PROFILE_FREE_SIGNALS, Signal
 from scoring.ranking import Rule, Strategy
 from scoring.snapshots.feed_cursors import Cursor
 from tests.conftest import CountStatements
@@ -302,7 +302,8 @@ async def test_a_page_of_none_is_an_empty_page(world: World):
 async def test_somebody_unknown_gets_what_is_popular(world: World):
     nobody = await find_viewer(world.stores.database)
     breadth = await world.feeds.for_you(nobody, 60, None, ANYTHING)
-    assert (breadth.kind, breadth.strategy, breadth.model) == (FeedKind.FOR_YOU, Strategy.POPULAR, "popular")
+    assert (breadth.kind, breadth.strategy, breadth.model) == (FeedKind.FOR_YOU, Strategy.POPULAR, "baseline")
+    assert set(breadth.entries[0].scored.signals) <= PROFILE_FREE_SIGNALS
     page = await world.feeds.popular(nobody, 60, None, ANYTHING)
     assert set(keys_of(breadth)) == set(keys_of(page)), "spread out, and nothing dropped"
     likes = [page.projects[entry.project_id].like_count for entry in page.entries]
