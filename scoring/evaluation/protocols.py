@@ -113,7 +113,8 @@ def fitted_model(dataset: Dataset, requests: FeedRequests, options: Options, pro
     if options.model is not None:
         return options.model
     replayed = replay_requests(Replay(dataset, options.floor, options.seed), requests, progress, "fitting")
-    return fit_model(FITTED, training_lists(replayed, options.seed, SERVED_SIGNALS), SERVED_SIGNALS)
+    lists = training_lists(replayed, options.seed, SERVED_SIGNALS)
+    return fit_model(FITTED, lists, SERVED_SIGNALS, shipped=DEFAULT)
 
 
 def _evaluate_replay(
@@ -182,7 +183,7 @@ def _candidates_first(score: Score) -> Score:
 
 
 def _diversify(score: Score, dataset: Dataset) -> Score:
-    """Rank as `score`, spread by owner, category and tool as the page of an unknown viewer."""
+    """Rank as `score`, spread by owner, category and tool as served."""
 
     def rank(request: ReplayedRequest, matrix: Floats) -> Floats:
         values = score(request, matrix)
@@ -190,7 +191,7 @@ def _diversify(score: Score, dataset: Dataset) -> Score:
             return values
         best = np.argsort(-values, kind="stable")[: tunables.DIVERSITY_DEPTH]
         attributes = dataset.diversity.take(request.projects[best])
-        order, _ = diversify(values[best].astype(np.int64), attributes, tunables.UNKNOWN_VIEWER_DIVERSITY)
+        order, _ = diversify(values[best].astype(np.int64), attributes)
         diversified = np.full(values.size, -np.inf)
         diversified[best[order]] = -np.arange(best.size, dtype=np.float64)
         return diversified

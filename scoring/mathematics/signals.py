@@ -145,6 +145,22 @@ def vector_similarity(cosines: Cosines) -> Floats:
     return np.clip(np.nan_to_num(cosines.astype(np.float64), nan=0.0), 0.0, 1.0)
 
 
+def discrimination(own: Floats, others: Cosines) -> float:
+    """Return how well the vector similarity tells the viewer's projects from other projects, 0 to 1.
+
+    `own` are (h,) similarities of each project of the history to the rest of the history, and `others` the (n,) cosines
+    of other projects and the profile, NaN if unknown. The value is Somers' D: twice the probability that an own project
+    is more similar than another one, minus 1. It is shrunk towards `tunables.DISCRIMINATION_PRIOR`, and never negative.
+    """
+    known = np.sort(others[~np.isnan(others)])
+    if not known.size:
+        return tunables.DISCRIMINATION_PRIOR
+    ranks = np.searchsorted(known, own, side="left") + np.searchsorted(known, own, side="right")
+    advantage = float((ranks / known.size - 1.0).sum())
+    prior_weight = tunables.DISCRIMINATION_PRIOR_PROJECTS
+    return max((advantage + prior_weight * tunables.DISCRIMINATION_PRIOR) / (own.size + prior_weight), 0.0)
+
+
 def explicit_preferences(project_terms: Incidence, interests: Integers, interest_weights: Floats) -> Floats:
     """Sum of the weights of the viewer's interests that match the project, at most 1. Range 0 to 1.
 

@@ -57,8 +57,7 @@ async def rank(
     best = order_by_score(score, table.keys)[: tunables.SNAPSHOT_RANKS]
     eligible = under_exposed(table.age_days, table.likes, table.viewed_at, table.liked)[best]
     drawn = draw(eligible, table.ids[best], exploration_seed(profile.viewer.actor_id or 0, at.date()), exploration)
-    strength = tunables.UNKNOWN_VIEWER_DIVERSITY if profile.is_empty else tunables.DIVERSITY_STRENGTH
-    order, changes = diversify_and_explore(score[best], table.diversity_attributes(best), drawn, strength, ranks)
+    order, changes = diversify_and_explore(score[best], table.diversity_attributes(best), drawn, ranks=ranks)
     return replace(scored.take(best[order]), adjustments=adjustments_of(changes, table.ids[best], drawn))
 
 
@@ -151,7 +150,7 @@ def signal_matrix(
     ids = table.ids.tolist()
     week_ago = at.timestamp() - tunables.RECENT_VIEWS_DAYS * DAY_S
     computed = {
-        Signal.VECTOR_SIMILARITY: lambda: signals.vector_similarity(cosines),
+        Signal.VECTOR_SIMILARITY: lambda: profile.vector_weight * signals.vector_similarity(cosines),
         Signal.EXPLICIT_PREFERENCES: lambda: signals.explicit_preferences(
             table.all_terms, profile.interest_terms, profile.interest_values
         ),
