@@ -99,7 +99,7 @@ MIN_STAGE_LISTS = 25
 EARLIER_SHARE = 2 / 3
 """Share of the lists, in the order of time, to which the candidates for a fit are fitted; the later lists choose."""
 
-PRIOR_DEVIATIONS = (0.15, 0.5, 1.5)
+PRIOR_DEVIATIONS = (0.3, 1.5)
 """Standard deviations of the prior, in log odds, from which the later lists choose."""
 
 OPTIONS = FitOptions()
