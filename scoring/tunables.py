@@ -49,7 +49,7 @@ PROFILE_VECTOR_PROJECTS = 30  # latest projects that form the profile's vector
 HISTORY_HALF_LIFE_DAYS = 60.0
 """Half-life of the viewer's own history (measured: 60 days; for interactions of neighbors: 3 days)."""
 DISCRIMINATION_PROJECTS = 200  # newest projects with which the similarity of the viewer's own projects is compared
-DISCRIMINATION_PRIOR = 0.25
+DISCRIMINATION_PRIOR = 0.1
 DISCRIMINATION_PRIOR_PROJECTS = 2.0
 """Factor of the vector similarity for a history of one project, and the number of projects from which the history
 counts as much as this prior."""

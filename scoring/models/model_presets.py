@@ -27,22 +27,22 @@ DEFAULT = Model(
         Signal.VECTOR_SIMILARITY: Curve.linear(2.0),
         Signal.EXPLICIT_PREFERENCES: Curve.linear(1.2),
         Signal.BEHAVIORAL_SIGNALS: Curve.linear(1.0),
-        Signal.ITEM_NEIGHBORS_MEAN: Curve.linear(0.175),
-        Signal.ITEM_FACTORS: Curve.linear(0.105),
-        Signal.USER_FACTORS_SUM: Curve.linear(0.035, -5.0, 5.0),
+        Signal.ITEM_NEIGHBORS_MEAN: Curve.linear(0.07),
+        Signal.ITEM_FACTORS: Curve.linear(0.035),
         Signal.USER_FACTORS_RECENT: Curve.linear(0.0175, -10.0, 10.0),
         Signal.ACTORS_1H: Curve.linear(0.0175, 0.0, 10.0),
         Signal.ACTORS_6H: Curve.linear(0.035, 0.0, 10.0),
-        Signal.ACTORS_3D: Curve.linear(0.01, 0.0, 10.0),
-        Signal.AGE: Curve.linear(-0.01, 0.0, 20.0),
+        Signal.ACTORS_14D: Curve.linear(0.005, 0.0, 10.0),
+        Signal.AGE: Curve((0.0, 6.2), (0.0, -0.11)),  # the first three days: older projects count alike
         Signal.LIKES: _ALL_TIME_LIKES,
         **_NEGATIVE_FEEDBACK,
     },
 )
-"""Weights that are fitted to no data set, rounded. The viewer's interests and history have the largest weights, as far
-as texts tell them from other projects (`scoring.mathematics.signals.discrimination`); factors, decayed actors and age
-decide otherwise. This preset is active until a model trained on this installation's log is activated. On the demo data
-two viewers share at most 8 of 30 projects; with actors, factors and age 1.4 times as large, they share up to 11."""
+"""Weights that are not fitted but rounded. The viewer's interests and history have the largest weights, as far as texts
+tell them from other projects (`scoring.mathematics.signals.discrimination`); actors, age and factors decide otherwise.
+Age counts only in the first three days: on a platform of old projects, such as films, it would rank what nobody visits.
+This preset is active until a model trained on this installation's log is activated. On the demo data two viewers share
+at most 8 of 30 projects."""
 
 _ANSWERS: Mapping[Signal, Curve] = {
     Signal.ANSWER_MATCHES: Curve(

@@ -241,9 +241,9 @@ async def test_a_feed_costs_the_same_statements_however_long_or_large(
         with statements(empty.stores.database) as cold:
             page = await feeds.for_you(viewer, first, None, ANYTHING)
         assert len(page.entries) == first
-        # tags, touches, people alike, tag matches, shared sources, neighbor lists, behind the touches, features, page,
-        # contents
-        assert len(cold) == 10, cold
+        # tags, touches, newest projects, people alike, tag matches, shared sources, neighbor lists, behind the touches,
+        # features, page, contents
+        assert len(cold) == 11, cold
         await empty.feeds.for_you(viewer, first, None, ANYTHING)
         with statements(empty.stores.database) as warm:
             await empty.feeds.for_you(viewer, first, None, ANYTHING)
