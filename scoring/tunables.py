@@ -190,7 +190,7 @@ QUALITY_HALF_LIFE_DAYS = 30.0  # half-life of the recency part
 # --- cold start -----------------------------------------------------------------------------------------------------
 ANSWER_MATCH_SCORES = (0.0, 0.3, 0.45, 0.55, 0.6)
 """Score of a project with 0, 1, 2, 3, 4 or more of the chosen tools and categories; each further match adds less."""
-ANSWER_SIMILARITY = 0.6  # weight of the similarity to the answers' text: a cosine of .5 equals one match
+ANSWER_SIMILARITY = 1.0  # weight of the similarity to the answers' text: a cosine of .3 equals one match
 
 
 # --- learned interests ----------------------------------------------------------------------------------------------

@@ -115,6 +115,7 @@ class FitOptions:
     # as the lists say little.
     prior_deviation: float = 1.5
     rounds: int = 150  # maximum number of L-BFGS iterations
+    tolerance: float = 1e-5  # relative change of the loss at which they end: half of the time, the same NDCG@10
 
 
 PENALTY_LISTS = 5_000
@@ -206,15 +207,20 @@ def fit_curves(
         jac=True,
         method="L-BFGS-B",
         bounds=[(0.0 if is_step else None, None) for is_step in non_negative],
-        options={"maxiter": options.rounds, "maxcor": 20},
+        options={"maxiter": options.rounds, "maxcor": 20, "ftol": options.tolerance},
     )
     return np.split(basis @ result.x, np.cumsum(knot_counts)[:-1])
 
 
-def list_losses(lists: CandidateLists, knots: Sequence[Floats], heights: Sequence[Floats]) -> Floats:
-    """Return the (lists,) softmax losses of curves: the negative log likelihood of each list's relevant rows."""
+def score_rows(lists: CandidateLists, knots: Sequence[Floats], heights: Sequence[Floats]) -> Floats:
+    """Return the (rows,) scores of curves, in log odds."""
     score = hat_basis(lists.values, knots) @ np.concatenate(list(heights)).astype(np.float32)
-    return softmax_losses(lists, _target(lists), score.astype(np.float64))[0]
+    return np.asarray(score, np.float64)
+
+
+def list_losses(lists: CandidateLists, score: Floats) -> Floats:
+    """Return the (lists,) softmax losses of (rows,) scores: the negative log likelihood of the relevant rows."""
+    return softmax_losses(lists, _target(lists), score)[0]
 
 
 def softmax_losses(lists: CandidateLists, target: Floats, score: Floats) -> tuple[Floats, Floats]:

@@ -24,6 +24,7 @@ from scoring.mathematics.curve_fitting import (
     choose_knots,
     fit_curves,
     list_losses,
+    score_rows,
 )
 from scoring.mathematics.ranking_metrics import MIN_PROBABILITY_BETTER, probability_better
 from scoring.mathematics.signals import Floats, Integers, Signal
@@ -116,9 +117,9 @@ def fit_model(
 
     The curves are regularized towards those of `shipped`, or towards 0, and a stage's curves towards the common ones.
     Each of `PRIOR_DEVIATIONS` is fitted to the earlier lists; the one that predicts the later lists best is fitted to
-    all. The shipped curves stay if they predict best, and a stage gets offsets only if they are better with a
-    probability of `MIN_PROBABILITY_BETTER`. `lists` are in the order of time, with a column for each of `signals`.
-    `shapes` constrain the curves, at every stage.
+    all. The shipped curves stay if they rank the later lists better, and a stage gets offsets only if they are better
+    with a probability of `MIN_PROBABILITY_BETTER`. `lists` are in the order of time, with a column for each of
+    `signals`. `shapes` constrain the curves, at every stage.
     """
     return _fit(name, lists, signals, shapes, (), shipped)[0]
 
@@ -205,7 +206,8 @@ class _Fitting(NamedTuple):
     def fit_if_better(self, prior: _Heights, mask: NDArray[np.bool_], probability: float) -> _Heights | None:
         """Fit curves to the lists of a mask, with the prior's deviation that predicts the later ones of them best.
 
-        Returns None if that is not better than the prior itself with this probability (bootstrap over viewers).
+        Returns None if their NDCG@10 is not better than that of the prior itself with this probability (bootstrap over
+        viewers).
         """
         later = self.lists.select(mask & ~self.is_earlier)
         if not later.n:
@@ -213,10 +215,12 @@ class _Fitting(NamedTuple):
         fits = {
             deviation: self._fit(mask & self.is_earlier, prior.by_earlier, deviation) for deviation in PRIOR_DEVIATIONS
         }
-        losses = {deviation: list_losses(later, self.knots, heights) for deviation, heights in fits.items()}
-        best = min(losses, key=lambda deviation: float(losses[deviation].mean()))
-        prior_losses = list_losses(later, self.knots, prior.by_earlier)
-        if probability_better(prior_losses, losses[best], later.viewers, seed=0) < probability:
+        scored = {deviation: score_rows(later, self.knots, heights) for deviation, heights in fits.items()}
+        best = min(scored, key=lambda deviation: float(list_losses(later, scored[deviation]).mean()))
+        prior_score = score_rows(later, self.knots, prior.by_earlier)
+        equal = np.ones(later.relevant.size)
+        new, old = (unbiased_ndcg(later, score, equal, seed=0) for score in (scored[best], prior_score))
+        if probability_better(new, old, later.viewers, seed=0) < probability:
             return None
         return _Heights(fits[best], self._fit(mask, prior.by_all, best))
 

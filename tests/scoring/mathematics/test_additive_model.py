@@ -110,4 +110,4 @@ def test_unknown_viewers_get_the_curves_of_the_stage_new_that_need_no_profile() 
     assert unknown.contributions(np.array([[1.0, 1.0]])).tolist() == [[-400_000, 200_000]]
     answered = with_answers(Model("fitted", curves, offsets))
     assert answered.signals == (Signal.AGE, Signal.ACTORS_6H, Signal.ANSWER_MATCHES, Signal.VECTOR_SIMILARITY)
-    assert answered.contributions(np.array([[1.0, 1.0, 2.0, 0.5]])).tolist() == [[-400_000, 200_000, 450_000, 300_000]]
+    assert answered.contributions(np.array([[1.0, 1.0, 2.0, 0.5]])).tolist() == [[-400_000, 200_000, 450_000, 500_000]]
