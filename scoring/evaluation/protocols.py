@@ -33,6 +33,7 @@ from scoring.replay.measurements import (
     single_signal_scorers,
 )
 from scoring.replay.replayed_requests import (
+    MIN_EARLIER_PROJECTS,
     FeedRequests,
     Progress,
     Replay,
@@ -132,10 +133,11 @@ def _evaluate_replay(
     test_until_s = np.inf if options.last_window else windows.test_until_s
     testing = requests.select_period(np.nextafter(test_from_s, np.inf), test_until_s)
     if not testing.n or not (fitting.n or options.model):
+        history = "no" if diversified else MIN_EARLIER_PROJECTS
         raise InsufficientData(
-            f"{dataset.name} has {fitting.n} requests to fit on and {testing.n} to test on by the protocol {protocol}, "
-            "whose requests need a viewer who then engages with an existing project, and except in first-visits 5 "
-            "earlier projects; give other windows or more events"
+            f"{dataset.name} has {fitting.n} requests to fit on and {testing.n} to test on; a request needs a viewer "
+            f"with {history} earlier projects who then engages with an existing project; give other windows or more "
+            "events"
         )
     model = fitted_model(dataset, fitting, options, progress)
     source_recall, replay = SourceRecall(), Replay(dataset, options.floor, options.seed)
