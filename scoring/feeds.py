@@ -174,8 +174,6 @@ class Feeds:
         at = self._clock()
         columns = await view_columns(self._stores, viewer, at)
         profile = await load_profile(self._stores, viewer, at, self._deadlines, columns=columns)
-        if profile.is_empty:
-            return await popular.explain(self._stores.database, ids, at)
         return await for_you.explain(self._stores, profile, ids, await self.model(), at, self._deadlines)
 
     async def reasons(self, viewer: Viewer, scored_projects: Sequence[ScoredProject]) -> dict[int, tuple[Reason, ...]]:
@@ -207,9 +205,8 @@ class Feeds:
         columns = await view_columns(self._stores, viewer, at)
 
         async def first_page(exclusions: ProfileExclusions) -> frozenset[int]:
-            ranking = await self._rank_for_you(viewer, where, model, at, exclusions, columns, FIRST_PAGE_SIZE)
-            if ranking is None:
-                ranking = await popular.rank_diversified(self._stores.database, where, at)
+            personal = await self._rank_for_you(viewer, where, model, at, exclusions, columns, FIRST_PAGE_SIZE)
+            ranking = personal or await for_you.rank_for_unknown(self._stores, where, model, at, self._deadlines)
             return frozenset(ranking.ids[:FIRST_PAGE_SIZE].tolist())
 
         profile = await load_profile_without_vector(self._stores.database, viewer, columns=columns)
@@ -235,12 +232,11 @@ class Feeds:
         )
 
     async def _for_you(self, viewer: Viewer, where: ProjectFilter) -> RankingSnapshot:
-        request = PageRequest(FeedKind.FOR_YOU, viewer, where, digest(where), 0, None)
-        rank_popular = partial(popular.rank_diversified, self._stores.database, where, self._clock())
-        shared = partial(self._snapshot, request, popular.DIVERSIFIED, tunables.POPULAR_FRESH_S, rank_popular)
+        request, model = PageRequest(FeedKind.FOR_YOU, viewer, where, digest(where), 0, None), await self.model()
+        rank = partial(for_you.rank_for_unknown, self._stores, where, model, self._clock(), self._deadlines)
+        shared = partial(self._snapshot, request, model.name, tunables.PERSONAL_FRESH_S, rank)
         if viewer.actor_id is None:
             return await shared()
-        model = await self.model()
 
         async def make() -> Ranking | RankingSnapshot:
             return await self._rank_for_you(viewer, where, model, self._clock()) or await shared()

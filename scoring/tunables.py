@@ -51,6 +51,11 @@ PROFILE_VECTOR_PROJECTS = 30  # latest projects that form the profile's vector
 SAME_INTEREST = 0.5  # cosine from which two projects of the history belong to the same interest
 HISTORY_HALF_LIFE_DAYS = 60.0
 """Half-life of the viewer's own history (measured: 60 days; for interactions of neighbors: 3 days)."""
+DISCRIMINATION_PROJECTS = 200  # newest projects with which the similarity of the viewer's own projects is compared
+DISCRIMINATION_PRIOR = 0.1
+DISCRIMINATION_PRIOR_PROJECTS = 2.0
+"""Factor of the vector similarity for a history of one project, and the number of projects from which the history
+counts as much as this prior."""
 PROFILE_TEXT_SHARE = 0.5  # share of the stated interests in the profile's vector; the history's share is the rest
 
 # --- viewer stages: the specification's thresholds ------------------------------------------------------------------
@@ -196,15 +201,8 @@ QUALITY_HALF_LIFE_DAYS = 30.0  # half-life of the recency part
 # --- cold start -----------------------------------------------------------------------------------------------------
 ANSWER_MATCH_SCORES = (0.0, 0.3, 0.45, 0.55, 0.6)
 """Score of a project with 0, 1, 2, 3, 4 or more of the chosen tools and categories; each further match adds less."""
-ANSWER_SIMILARITY = 0.6  # weight of the similarity to the answers' text: a cosine of .5 equals one match
-ANSWER_POPULARITY = 0.05
-ANSWER_FRESHNESS = 0.05
-"""Weights that break ties between equal matches."""
-UNKNOWN_VIEWER_DIVERSITY = 0.15
-"""Score subtracted for each unit of similarity on the page of an unknown viewer, whose scores are logarithms of actors.
-The second project of a category is ranked as if it had 7 % fewer actors. On the demo data at most 4 of 30 projects
-share a category (6 without this penalty), the first ten have 10 categories (8 without), and 25 of the 30 most popular
-projects stay on the page."""
+ANSWER_SIMILARITY = 1.0  # weight of the similarity to the answers' text: a cosine of .3 equals one match
+
 
 # --- learned interests ----------------------------------------------------------------------------------------------
 MAX_LEARNED_CONFIDENCE = 0.5  # upper limit of a learned interest's confidence; a stated interest has 1

@@ -49,6 +49,11 @@ class ViewerState:
     impressions: Mapping[int, int]  # by project id
 
 
+_NO_IDS: Ids = np.empty(0, np.int64)
+NO_STATE = ViewerState((), _NO_IDS, _NO_IDS, _NO_IDS, (), (), frozenset(), frozenset(), frozenset(), {})
+"""The data of a viewer without an actor."""
+
+
 def _part(name: str, id_: Any, number: Any, at: Any, confidence: Any = None, texts: tuple[Any, ...] = ()) -> Any:
     """Return a part of the statement: rows of the same columns for each part."""
     text = [cast(column, Text) for column in (*texts, *(null(),) * (4 - len(texts)))]

@@ -114,6 +114,7 @@ _COUNTS = (
     .group_by(_BUCKET)
     .order_by(_BUCKET)
 )
+_ENGAGEMENTS = select(func.count()).select_from(Engagement).where(Engagement.kinds > 0)
 _LAST_ACTOR = select(func.max(Actor.id))
 
 
@@ -225,6 +226,11 @@ async def _read_by_actor(database: Database, statement: Select[int, int, datetim
             )
         )
     return EngagementRows(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+
+async def count_engagements(database: Database) -> int:
+    """Count the pairs of an actor and a project that the actor engaged with."""
+    return int((await database.fetch(_ENGAGEMENTS))[0][0])
 
 
 async def next_cluster_id(connection: AsyncConnection) -> int:

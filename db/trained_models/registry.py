@@ -40,6 +40,7 @@ class StoredConstants:
 _MODELS = select(*(getattr(RankingModel, field.name) for field in fields(StoredModel))).order_by(
     RankingModel.created_at.desc(), RankingModel.id.desc()
 )
+_REPORTS = select(RankingModel.report)
 _ACTIVE_MODEL = _MODELS.where(RankingModel.is_active)
 _PREVIOUS_MODEL = (
     select(RankingModel.name)
@@ -69,6 +70,11 @@ _ACTIVATE_CONSTANTS = (
 async def all_models(database: Database) -> list[StoredModel]:
     """Read all ranking models, latest first."""
     return [StoredModel(*row) for row in await database.fetch(_MODELS)]
+
+
+async def is_any_model_trained(database: Database) -> bool:
+    """Return whether a ranking model was ever trained, active or not. Presets are not trained."""
+    return any(not row.report.get("preset") for row in await database.fetch(_REPORTS))
 
 
 async def active_model(database: Database) -> StoredModel | None:

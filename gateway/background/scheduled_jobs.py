@@ -16,6 +16,7 @@ from db.partitions import create_upcoming_partitions
 from db.privacy.projection_erasure import finish_erasures
 from db.stores import Stores
 from db.synchronization.reindex import Reindex
+from gateway.background.first_training import FirstTraining
 from gateway.background.scheduler import PeriodicJob
 from scoring.errors import InsufficientData
 from scoring.models.active_model import refresh_trends
@@ -23,6 +24,7 @@ from scoring.profiles.interest_learning import learn_interests
 from scoring.tunables import COLLABORATIVE_TRAINING_AT
 
 COLLABORATIVE = "collaborative models"
+FIRST_TRAINING = "first training"
 TRAINING = "ranking model"
 ONBOARDING = "onboarding questions"
 INTERESTS = "interests"
@@ -40,10 +42,15 @@ log = structlog.get_logger(__name__)
 
 def scheduled_jobs(stores: Stores, event_retention: timedelta = EVENT_RETENTION) -> list[PeriodicJob]:
     """List all periodic jobs."""
+    first_training = FirstTraining(
+        stores,
+        [lambda: _train_collaborative(stores), lambda: _train_trends(stores), lambda: _train_model(stores)],
+    )
     return [
         PeriodicJob(
             COLLABORATIVE, DAY, lambda _: _train_collaborative(stores), COLLABORATIVE_TRAINING_AT, catches_up=True
         ),
+        PeriodicJob(FIRST_TRAINING, 5 * MINUTE, lambda _: first_training.check(), catches_up=True),
         PeriodicJob(TRAINING, DAY, lambda _: _train_model(stores), 2 * HOUR),
         PeriodicJob("fit trend constants", DAY, lambda _: _train_trends(stores), 2 * HOUR),
         PeriodicJob(ONBOARDING, DAY, lambda _: _refresh_questions(stores), 2 * HOUR + 30 * MINUTE, catches_up=True),

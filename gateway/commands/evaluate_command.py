@@ -45,6 +45,7 @@ class Protocol(StrEnum):
     TRENDING = "trending"
     SEARCH = "search"
     COLD_START = "cold-start"
+    FIRST_VISITS = "first-visits"
 
 
 class Format(StrEnum):
@@ -163,6 +164,7 @@ def _evaluate(
     dataset = asyncio.run(log.with_vectors(WordLlamaEmbedder()))
     evaluators: dict[Protocol, Callable[[Dataset, protocols.Options, Progress], EvaluationResults]] = {
         Protocol.FEED_REQUESTS: protocols.evaluate_feed_requests,
+        Protocol.FIRST_VISITS: protocols.evaluate_first_visits,
         Protocol.LEAVE_LAST: protocols.evaluate_leave_last,
         Protocol.RANDOM: partial(protocols.evaluate_random, rounds=rounds),
         Protocol.COLD_START: evaluate_cold_start,

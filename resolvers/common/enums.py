@@ -49,7 +49,7 @@ register_enum(
     {
         "PERSONALIZED": "By the viewer's interests and interactions.",
         "ONBOARDING": "By the viewer's onboarding answers; there are no interactions yet.",
-        "POPULAR": "By visitors of the last weeks and likes, the same for everybody.",
+        "POPULAR": "By recent visitors, age and likes, the same for everybody.",
         "VELOCITY": "By the rate of visitors.",
         "NEWEST": "By creation time.",
         "HYBRID": "By meaning and keywords, weighted by `alpha`.",

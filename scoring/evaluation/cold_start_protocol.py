@@ -37,9 +37,8 @@ POPULAR = "popular"
 def evaluate_cold_start(dataset: Dataset, options: Options, progress: Progress) -> EvaluationResults:
     """Rank one request of each well-known viewer with a history of the viewer's last 0, 1, 3, 5 and 10 interactions.
 
-    For an empty history the popular feed is measured, because For You serves it then. The histories of a fifth of the
-    viewers are truncated at a time, also in the counters that all rankings read. The metrics are for all lengths
-    together; the fact ``"by interactions"`` has the metrics of each length.
+    The histories of a fifth of the viewers are truncated at a time, also in the counters that all rankings read. The
+    metrics are for all lengths together; the fact ``"by interactions"`` has the metrics of each length.
     """
     windows = evaluation_windows(dataset, options, "cold-start")
     fitting = feed_requests(dataset, min_earlier=0).select_period(windows.fit_from_s, windows.fit_until_s)
@@ -58,7 +57,7 @@ def evaluate_cold_start(dataset: Dataset, options: Options, progress: Progress) 
     popular = _popular_scorer(dataset)
     measured: dict[int, dict[str, RankingMetrics]] = {}
     for length in HISTORY_LENGTHS:
-        scorers = {FITTED: model_scorer(model) if length else popular, POPULAR: popular}
+        scorers = {FITTED: model_scorer(model), POPULAR: popular}
         requests = _truncated_requests(dataset, parts, length, options, progress)
         measured[length] = measure(requests, scorers, lambda request: request.evidence.actors[:, -1])
     viewers = np.concatenate([part.actors for part in parts])

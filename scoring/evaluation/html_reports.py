@@ -12,7 +12,7 @@ from scoring.errors import InvalidModel
 from scoring.evaluation.results import Breakdown, EvaluationResults
 from scoring.evaluation.tables import plain_facts, result_tables
 from scoring.mathematics.additive_model import Curve, Model
-from scoring.mathematics.signals import Signal
+from scoring.mathematics.signals import Floats, Signal
 from scoring.mathematics.viewer_stages import ViewerStage
 from scoring.models.model_presets import from_data
 
@@ -29,6 +29,9 @@ COLORS: Mapping[str, str] = {
     ViewerStage.LIGHT: "#e0963c",
     ViewerStage.HEAVY: "#5a9a5a",
 }
+BAND = 1.645
+"""Standard errors from a curve to the bounds of its 90 % confidence band."""
+NO_ERRORS: Mapping[str, Sequence[float]] = {}
 
 
 def evaluation_html(results: EvaluationResults, seed: int) -> str:
@@ -60,7 +63,7 @@ def _model(model: StoredModel) -> str:
         "fault of the active model": report.get("fault"),
     }
     try:
-        plots = curve_plots(from_data(model.name, model.curves))
+        plots = curve_plots(from_data(model.name, model.curves), report.get("curve errors", {}))
     except InvalidModel as error:
         plots = f"<p>{escape(str(error))}</p>"
     measured: Mapping[str, float] = report.get("ndcg@10", {})
@@ -134,31 +137,43 @@ def _legend(colors: Mapping[str, str]) -> str:
     return " ".join(f'<span style="color:{color}">&#9632; {escape(name)}</span>' for name, color in colors.items())
 
 
-def curve_plots(model: Model) -> str:
-    """Return an SVG figure for each signal, with a line for all viewers and a line for each stage with offsets."""
+def curve_plots(model: Model, errors: Mapping[str, Sequence[float]] = NO_ERRORS) -> str:
+    """Return an SVG figure for each signal, with a line for all viewers and a line for each stage with offsets.
+
+    `errors` are standard errors at the knots of the curves for all viewers. They are drawn as 90 % confidence bands.
+    """
     models = {stage: model.for_stage(stage) for stage in ViewerStage if stage in model.offsets}
     legend = _legend({name: COLORS[name] for name in ("everybody", *models)})
     figures = "".join(
-        _figure(signal, {"everybody": curve} | {stage.value: m.curves[signal] for stage, m in models.items()})
+        _figure(
+            signal,
+            {"everybody": curve} | {stage.value: m.curves[signal] for stage, m in models.items()},
+            Curve(curve.xs, tuple(errors.get(signal, (0.0,) * len(curve.xs)))),
+        )
         for signal, curve in model.curves.items()
     )
     return f"<p>{legend}</p>{figures}"
 
 
-def _figure(signal: Signal, lines: Mapping[str, Curve]) -> str:
+def _figure(signal: Signal, lines: Mapping[str, Curve], errors: Curve) -> str:
     xs = np.unique(np.concatenate([curve.xs for curve in lines.values()]))
     heights = {name: curve(xs) for name, curve in lines.items()}
-    low = min(0.0, *(float(ys.min()) for ys in heights.values()))
-    high = max(0.0, *(float(ys.max()) for ys in heights.values()))
+    bounds = [heights["everybody"] + sign * BAND * errors(xs) for sign in (1.0, -1.0)]
+    low = min(0.0, *(float(ys.min()) for ys in (*heights.values(), *bounds)))
+    high = max(0.0, *(float(ys.max()) for ys in (*heights.values(), *bounds)))
     x_pixels = 10 + 200 * (xs - xs[0]) / (float(xs[-1] - xs[0]) or 1.0)
     scale = 100 / ((high - low) or 1.0)
 
-    def line(name: str) -> str:
-        y_pixels = 110 - scale * (heights[name] - low)
-        points = " ".join(f"{x:.1f},{y:.1f}" for x, y in zip(x_pixels.tolist(), y_pixels.tolist(), strict=True))
-        return f'<polyline points="{points}" fill="none" stroke="{COLORS[name]}" stroke-width="2"/>'
+    def points(x_pixels: Floats, ys: Floats) -> str:
+        y_pixels = 110 - scale * (ys - low)
+        return " ".join(f"{x:.1f},{y:.1f}" for x, y in zip(x_pixels.tolist(), y_pixels.tolist(), strict=True))
 
-    polylines = "".join(line(name) for name in reversed(heights))
+    outline = points(np.concatenate([x_pixels, x_pixels[::-1]]), np.concatenate([bounds[0], bounds[1][::-1]]))
+    band = f'<polygon points="{outline}" fill="{COLORS["everybody"]}" opacity=".2"/>' if any(errors.ys) else ""
+    polylines = band + "".join(
+        f'<polyline points="{points(x_pixels, heights[name])}" fill="none" stroke="{COLORS[name]}" stroke-width="2"/>'
+        for name in reversed(heights)
+    )
     return (
         f'<figure><svg width="220" height="120" role="img" aria-label="{escape(signal)}">'
         f'<path d="M10 {110 + scale * low:.1f}H210" stroke="#bbb"/>{polylines}</svg>'

@@ -37,6 +37,7 @@ from scoring.replay.measurements import (
     single_signal_scorers,
 )
 from scoring.replay.replayed_requests import (
+    MIN_EARLIER_PROJECTS,
     FeedRequests,
     Progress,
     Replay,
@@ -87,6 +88,12 @@ def evaluate_feed_requests(dataset: Dataset, options: Options, progress: Progres
     return _evaluate_replay("feed-requests", dataset, feed_requests(dataset), options, progress)
 
 
+def evaluate_first_visits(dataset: Dataset, options: Options, progress: Progress) -> EvaluationResults:
+    """Replay each viewer's first feed request. Nothing is known of the viewer, and nothing is explored."""
+    requests = feed_requests(dataset, min_earlier=0, max_earlier=0)
+    return _evaluate_replay("first-visits", dataset, requests, options, progress, min_earlier=0, exploration=0.0)
+
+
 def evaluate_leave_last(dataset: Dataset, options: Options, progress: Progress) -> EvaluationResults:
     """Replay each viewer's last interaction after the fitted window, ranked by the events before it."""
     windows = replace(evaluation_windows(dataset, options, "leave-last"), test_until_s=np.inf)
@@ -114,24 +121,34 @@ def fitted_models(
     replayed = replay_requests(Replay(dataset, options.floor), requests, progress, "fitting")
     lists = training_lists(replayed, options.seed, SERVED_SIGNALS)
     progress("curves", 0.0)
-    models = _fit_models(lists, SERVED_SIGNALS, options)
+    models = _fit_models(lists, SERVED_SIGNALS, options, DEFAULT)
     progress("curves", 1.0)
     return models
 
 
-def _fit_models(lists: CandidateLists, signals: tuple[Signal, ...], options: Options) -> Mapping[str, Model]:
+def _fit_models(
+    lists: CandidateLists, signals: tuple[Signal, ...], options: Options, shipped: Model | None = None
+) -> Mapping[str, Model]:
     """Fit a model to all signals, and one without each group of `Options.without`."""
-    models = {FITTED: fit_model(FITTED, lists, signals)}
+    models = {FITTED: fit_model(FITTED, lists, signals, shipped=shipped)}
     for left_out in options.without:
         name = f"without {', '.join(sorted(left_out))}"
         kept = [column for column, signal in enumerate(signals) if signal not in left_out]
-        models[name] = fit_model(name, lists.select_columns(kept), tuple(signals[column] for column in kept))
+        named = tuple(signals[column] for column in kept)
+        models[name] = fit_model(name, lists.select_columns(kept), named, shipped=shipped)
     return models
 
 
 def _evaluate_replay(
-    protocol: str, dataset: Dataset, requests: FeedRequests, options: Options, progress: Progress
+    protocol: str,
+    dataset: Dataset,
+    requests: FeedRequests,
+    options: Options,
+    progress: Progress,
+    min_earlier: int = MIN_EARLIER_PROJECTS,
+    exploration: float = tunables.EXPLORATION_SHARE,
 ) -> EvaluationResults:
+    """Fit a model and measure it on later requests of viewers with `min_earlier` projects, with baselines."""
     windows = evaluation_windows(dataset, options, protocol)
     fitting = feed_requests(dataset, min_earlier=0).select_period(windows.fit_from_s, windows.fit_until_s)
     test_from_s = windows.test_until_s if options.last_window else windows.fit_until_s
@@ -140,14 +157,15 @@ def _evaluate_replay(
     if not testing.n or not (fitting.n or options.model):
         raise InsufficientData(
             f"{dataset.name} has {fitting.n} requests to fit on and {testing.n} to test on; a request needs a viewer "
-            "with 5 earlier projects who then engages with an existing project; give other windows or more events"
+            f"with {min_earlier or 'no'} earlier projects who then engages with an existing project; "
+            "give other windows or more events"
         )
     models = fitted_models(dataset, fitting, options, progress)
     model = models[FITTED]
     source_recall, replay = SourceRecall(), Replay(dataset, options.floor)
     scorers = {name: model_scorer(fitted) for name, fitted in models.items()}
     scorers |= {
-        AS_SERVED: served_scorer(scorers[FITTED], dataset),
+        AS_SERVED: served_scorer(scorers[FITTED], dataset, exploration),
         **_replay_baselines(dataset),
         **known_baselines(dataset.log, options.seed),
     }

@@ -14,6 +14,7 @@ class SignalDescription(NamedTuple):
 
 
 _COSINE = "cosine similarity, 0 to 1"
+_WEIGHTED_COSINE = "cosine similarity, times how well it tells your projects from others, 0 to 1"
 _SHARE = "share of the score, 0 to 1"
 _TRUSTED = "people, weighted by trust"
 _TASTE = "similarity of taste, −1 to 1"
@@ -23,7 +24,7 @@ _RECENT_SUM = "sum of similarities, halved every 12 hours"
 SIGNALS: dict[Signal, SignalDescription] = {
     signal: SignalDescription(*described)
     for signal, described in {
-        Signal.VECTOR_SIMILARITY: ("Similar to your profile", "content", _COSINE),
+        Signal.VECTOR_SIMILARITY: ("Similar to your profile", "content", _WEIGHTED_COSINE),
         Signal.EXPLICIT_PREFERENCES: ("Matches your interests", "stated", "share of a full match, 0 to 1"),
         Signal.ANSWER_MATCHES: ("Matches your answers", "stated", "matching interests"),
         Signal.BEHAVIORAL_SIGNALS: ("Your recent activity", "behavior", "−0.5 to 1"),

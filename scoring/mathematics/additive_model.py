@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scoring.errors import InvalidModel
-from scoring.mathematics.signals import MILLIONTHS, Floats, Integers, Signal
+from scoring.mathematics.signals import MILLIONTHS, PROFILE_FREE_SIGNALS, Floats, Integers, Signal
 from scoring.mathematics.viewer_stages import ViewerStage
 
 
@@ -66,6 +66,12 @@ class Model:
             return self if not self.offsets else replace(self, offsets={})
         curves = {k: curve + offset[k] if k in offset else curve for k, curve in self.curves.items()}
         return replace(self, curves=curves, offsets={})
+
+    def for_unknown_viewers(self) -> Self:
+        """Return the model for viewers without data: the curves of the stage NEW that need no data about the viewer."""
+        curves = self.for_stage(ViewerStage.NEW).curves
+        needed = {signal: curve for signal, curve in curves.items() if signal in PROFILE_FREE_SIGNALS}
+        return replace(self, curves=needed, offsets={})
 
     @property
     def signals(self) -> tuple[Signal, ...]:

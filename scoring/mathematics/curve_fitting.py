@@ -112,19 +112,16 @@ class FitOptions:
 
     knots: int = 20  # approximate number of knots of a curve
     curvature_penalty: float = 1e-2  # penalty on the squared second differences of a curve
-    ridge_penalty: float = 1e-4  # penalty on the squared heights
+    # Standard deviation of each height around the prior's height, in log odds: a Gaussian prior, which weighs as much
+    # as the lists say little.
+    prior_deviation: float = 1.5
     rounds: int = 150  # maximum number of L-BFGS iterations
-    # Weight of the common curves, in lists, when the curves of a stage are fitted. A stage with that many lists gets
-    # curves half way between the common curves and the curves of its own lists.
-    prior_lists: float = 1_000.0
+    tolerance: float = 1e-5  # relative change of the loss at which they end: half of the time, the same NDCG@10
 
 
 PENALTY_LISTS = 5_000
-"""Number of lists at which the penalties of `FitOptions` are not scaled. Like a prior, they weigh more with fewer
-lists. For 80 lists of a synthetic log this scaling adds .08 to NDCG@10."""
-PULL = 1e-4
-"""Penalty on a stage's squared distance from the common curves. It is multiplied by `FitOptions.prior_lists` / number
-of the stage's lists."""
+"""Number of lists at which the penalty on curvature is not scaled. Like a prior, it weighs more with fewer lists. For
+80 lists of a synthetic log this scaling adds .08 to NDCG@10."""
 
 
 def choose_knots(values: Matrix32, relevant: NDArray[np.bool_], count: int) -> Floats:
@@ -183,32 +180,25 @@ def fit_curves(
 ) -> list[Floats]:
     """Return for each signal the fitted heights at its knots.
 
-    The fit starts from the heights `prior_heights` and is regularized towards them with the weight of
-    `options.prior_lists` lists. Without `prior_heights` it starts from 0 and is regularized towards 0. Without `shapes`
-    all curves are free.
+    The fit starts from the heights `prior_heights` and is regularized towards them, or towards 0 without them. Without
+    `shapes` all curves are free.
     """
     design = hat_basis(lists.values, knots)
     transposed = design.T.tocsr() if design.shape[0] < 200_000 else design.T
-    target = _target(lists)
-    log_weight = np.log(lists.weight.astype(np.float64))
-    sizes, n = np.diff(lists.starts), lists.n
+    target, n = _target(lists), lists.n
     knot_counts = [xs.size for xs in knots]
     basis, non_negative = monotone_basis(knot_counts, shapes or [Shape.FREE] * len(knots))
     center = np.zeros(design.shape[1]) if prior_heights is None else np.concatenate(list(prior_heights))
-    penalty = _penalty(knot_counts, options, n, 0.0 if prior_heights is None else PULL * options.prior_lists / n)
+    penalty = heights_penalty(knot_counts, options, n)
 
     def loss(steps: Floats) -> tuple[float, Floats]:
         heights = basis @ steps
-        score = (design @ heights.astype(np.float32)).astype(np.float64) + log_weight
-        top = np.maximum.reduceat(score, lists.starts[:-1])
-        exponentials = np.exp(score - np.repeat(top, sizes))
-        total = np.add.reduceat(exponentials, lists.starts[:-1])
-        relevant_score = float((target * (score - log_weight)).sum())
-        value = float((np.log(total) + top).sum() - relevant_score) / n
-        slope = transposed @ ((exponentials / np.repeat(total, sizes) - target) / n).astype(np.float32)
+        losses, probabilities = softmax_losses(lists, target, (design @ heights.astype(np.float32)).astype(np.float64))
+        slope = transposed @ ((probabilities - target) / n).astype(np.float32)
         distance = heights - center
         pull = penalty @ distance
-        return value + 0.5 * float(distance @ pull), basis.T @ (slope.astype(np.float64) + pull)
+        value = float(losses.mean()) + 0.5 * float(distance @ pull)
+        return value, basis.T @ (slope.astype(np.float64) + pull)
 
     start = spsolve_triangular(basis, center)
     start[non_negative] = np.maximum(start[non_negative], 0.0)
@@ -218,9 +208,31 @@ def fit_curves(
         jac=True,
         method="L-BFGS-B",
         bounds=[(0.0 if is_step else None, None) for is_step in non_negative],
-        options={"maxiter": options.rounds, "maxcor": 20},
+        options={"maxiter": options.rounds, "maxcor": 20, "ftol": options.tolerance},
     )
     return np.split(basis @ result.x, np.cumsum(knot_counts)[:-1])
+
+
+def score_rows(lists: CandidateLists, knots: Sequence[Floats], heights: Sequence[Floats]) -> Floats:
+    """Return the (rows,) scores of curves, in log odds."""
+    score = hat_basis(lists.values, knots) @ np.concatenate(list(heights)).astype(np.float32)
+    return np.asarray(score, np.float64)
+
+
+def list_losses(lists: CandidateLists, score: Floats) -> Floats:
+    """Return the (lists,) softmax losses of (rows,) scores: the negative log likelihood of the relevant rows."""
+    return softmax_losses(lists, _target(lists), score)[0]
+
+
+def softmax_losses(lists: CandidateLists, target: Floats, score: Floats) -> tuple[Floats, Floats]:
+    """Return the (lists,) losses and the (rows,) probabilities of choice."""
+    first_rows, sizes = lists.starts[:-1], np.diff(lists.starts)
+    weighted = score + np.log(lists.weight.astype(np.float64))
+    top = np.maximum.reduceat(weighted, first_rows)
+    exponentials = np.exp(weighted - np.repeat(top, sizes))
+    total = np.add.reduceat(exponentials, first_rows)
+    losses = np.log(total) + top - np.add.reduceat(target * score, first_rows)
+    return losses, exponentials / np.repeat(total, sizes)
 
 
 def _target(lists: CandidateLists) -> Floats:
@@ -229,14 +241,11 @@ def _target(lists: CandidateLists) -> Floats:
     return np.where(lists.relevant, 1.0 / np.maximum(np.repeat(counts, np.diff(lists.starts)), 1.0), 0.0)
 
 
-def _penalty(sizes: Sequence[int], options: FitOptions, n: int, pull: float) -> sparse.csr_array:
+def heights_penalty(sizes: Sequence[int], options: FitOptions, n: int) -> sparse.csr_array:
+    """Return the (knots, knots) matrix of the penalty on the distance from the prior's heights, for n lists."""
     blocks = []
-    curvature_penalty, ridge_penalty = (
-        strength * PENALTY_LISTS / n for strength in (options.curvature_penalty, options.ridge_penalty)
-    )
+    curvature_penalty, prior_penalty = options.curvature_penalty * PENALTY_LISTS / n, options.prior_deviation**-2 / n
     for size in sizes:
         second_differences = np.diff(np.eye(size), n=2, axis=0) if size > 2 else np.zeros((1, size))
-        blocks.append(
-            curvature_penalty * second_differences.T @ second_differences + (ridge_penalty + pull) * np.eye(size)
-        )
+        blocks.append(curvature_penalty * second_differences.T @ second_differences + prior_penalty * np.eye(size))
     return sparse.csr_array(sparse.block_diag(blocks))

@@ -1,13 +1,18 @@
 """Fitting of a model to candidate lists: a curve for each signal, and offsets for each viewer stage.
 
+The curves are shrunk towards the shipped curves, and the curves of a stage towards the common ones. Later lists choose
+how much: with few lists, or lists that say nothing, the result is the shipped model.
+
 For served lists, the position bias is fitted too: the probability that a viewer looks at a rank. The resulting model
 does not contain the position bias.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scoring.errors import InsufficientData
 from scoring.mathematics.additive_model import Curve, Model, scores
@@ -19,7 +24,10 @@ from scoring.mathematics.curve_fitting import (
     Shape,
     choose_knots,
     fit_curves,
+    list_losses,
+    score_rows,
 )
+from scoring.mathematics.ranking_metrics import MIN_PROBABILITY_BETTER, probability_better
 from scoring.mathematics.signals import Floats, Integers, Signal
 from scoring.mathematics.viewer_stages import ViewerStage
 
@@ -84,8 +92,17 @@ def unbiased_ndcg(lists: CandidateLists, score: Floats, propensities: Floats, se
 SCALE = 0.1
 """Factor from log odds, the unit of a fitted score, to the magnitude of the baseline's scores."""
 
-MIN_STAGE_LISTS = 50
-"""A stage with fewer lists gets no offsets, because they would be mostly noise."""
+SHIPPED_SCALE = 0.05
+"""The same factor for the shipped weights: they are half as large, so that texts and stated interests decide."""
+
+MIN_STAGE_LISTS = 25
+"""A stage with fewer earlier or later lists gets no offsets, because they would be mostly noise."""
+
+EARLIER_SHARE = 2 / 3
+"""Share of the lists, in the order of time, to which the candidates for a fit are fitted; the later lists choose."""
+
+PRIOR_DEVIATIONS = (0.3, 1.5)
+"""Standard deviations of the prior, in log odds, from which the later lists choose."""
 
 OPTIONS = FitOptions()
 
@@ -95,26 +112,30 @@ def fit_model(
     lists: CandidateLists,
     signals: tuple[Signal, ...],
     shapes: Mapping[Signal, Shape] = SHAPES,
+    shipped: Model | None = None,
 ) -> Model:
     """Fit a curve for each signal that varies, and for each viewer stage the offsets from these curves.
 
-    A stage's curves are fitted to its own lists and regularized towards the common curves with the weight of
-    `FitOptions.prior_lists` lists (empirical Bayes). `lists` have a column for each of `signals`. `shapes` constrain
-    the curves, at every stage. Raises `InsufficientData` if no signal varies.
+    The curves are regularized towards those of `shipped`, or towards 0, and a stage's curves towards the common ones.
+    Each of `PRIOR_DEVIATIONS` is fitted to the earlier lists; the one that predicts the later lists best is fitted to
+    all. The shipped curves stay if they rank the later lists better, and a stage gets offsets only if they are better
+    with a probability of `MIN_PROBABILITY_BETTER`. `lists` are in the order of time, with a column for each of
+    `signals`. `shapes` constrain the curves, at every stage. Raises `InsufficientData` if no signal
+    varies.
     """
-    return _fit(name, lists, signals, shapes, ())[0]
+    return _fit(name, lists, signals, shapes, (), shipped)[0]
 
 
 def fit_model_with_positions(
-    name: str, lists: CandidateLists, signals: tuple[Signal, ...]
+    name: str, lists: CandidateLists, signals: tuple[Signal, ...], shipped: Model | None = None
 ) -> tuple[Model, PositionBias]:
-    """Fit a model to served lists.
+    """Fit a model to served lists as `fit_model`.
 
     The position bias is fitted as an additional curve of the rank and returned separately.
     """
     columns, knots = position_columns(lists.ranks), position_knots(lists.ranks)
     with_ranks = replace(lists, values=np.column_stack([lists.values, columns]))
-    model, (by_rank, not_shown) = _fit(name, with_ranks, signals, SHAPES, knots)
+    model, (by_rank, not_shown) = _fit(name, with_ranks, signals, SHAPES, knots, shipped)
     bias = float(not_shown[1] - not_shown[0])
     return model, PositionBias(Curve(tuple(knots[0].tolist()), tuple(by_rank.tolist())), bias)
 
@@ -138,6 +159,7 @@ def _fit(
     signals: tuple[Signal, ...],
     shapes: Mapping[Signal, Shape],
     rank_knots: Sequence[Floats],
+    shipped: Model | None,
 ) -> tuple[Model, list[Floats]]:
     """Return the fitted model, and the heights of the curves of the position columns at `rank_knots`."""
     varying = [k for k in range(len(signals)) if np.ptp(lists.values[:, k]) > 0]
@@ -150,15 +172,67 @@ def _fit(
     signal_knots = [choose_knots(lists.values[:, k], lists.relevant, OPTIONS.knots) for k in range(len(varying))]
     knots = [*signal_knots, *rank_knots]
     constraints = [*(shapes.get(signal, Shape.FREE) for signal in varying_signals), *POSITION_SHAPES[: len(rank_knots)]]
-    common = fit_curves(lists, knots, OPTIONS, constraints)
+    shipped_curves = {} if shipped is None else shipped.curves
+    flat = Curve((0.0,), (0.0,))
+    prior = [
+        shipped_curves.get(k, flat)(xs) / SHIPPED_SCALE for k, xs in zip(varying_signals, signal_knots, strict=True)
+    ]
+    prior += [np.zeros(xs.size) for xs in rank_knots]
+    is_earlier = np.arange(lists.n) < EARLIER_SHARE * lists.n
+    fitting = _Fitting(lists, is_earlier, knots, constraints)
+    common = fitting.fit_if_better(_Heights(prior, prior), np.ones(lists.n, dtype=bool), 0.5) or _Heights(prior, prior)
     offsets = {}
     for index, stage in enumerate(ViewerStage):
         in_stage = lists.stages == index
-        if MIN_STAGE_LISTS <= in_stage.sum() < lists.n:
-            stage_heights = fit_curves(lists.select(in_stage), knots, OPTIONS, constraints, prior_heights=common)
-            differences = [ys - common_ys for ys, common_ys in zip(stage_heights, common, strict=True)]
+        if min((in_stage & is_earlier).sum(), (in_stage & ~is_earlier).sum()) < MIN_STAGE_LISTS or in_stage.all():
+            continue
+        staged = fitting.fit_if_better(common, in_stage, MIN_PROBABILITY_BETTER)
+        if staged is not None:
+            differences = [ys - common_ys for ys, common_ys in zip(staged.by_all, common.by_all, strict=True)]
             offsets[stage] = _curves(varying_signals, signal_knots, differences)
-    return Model(name, _curves(varying_signals, signal_knots, common), offsets), common[len(varying_signals) :]
+    model = Model(name, _curves(varying_signals, signal_knots, common.by_all), offsets)
+    return model, common.by_all[len(varying_signals) :]
+
+
+class _Heights(NamedTuple):
+    """Heights of all curves, fitted to the earlier lists, which the later lists judge, and to all lists."""
+
+    by_earlier: list[Floats]
+    by_all: list[Floats]
+
+
+class _Fitting(NamedTuple):
+    """Lists in the order of time, the mask of the earlier ones, and the knots and shapes of the curves."""
+
+    lists: CandidateLists
+    is_earlier: NDArray[np.bool_]
+    knots: Sequence[Floats]
+    shapes: Sequence[Shape]
+
+    def fit_if_better(self, prior: _Heights, mask: NDArray[np.bool_], probability: float) -> _Heights | None:
+        """Fit curves to the lists of a mask, with the prior's deviation that predicts the later ones of them best.
+
+        Returns None if their NDCG@10 is not better than that of the prior itself with this probability (bootstrap over
+        viewers).
+        """
+        later = self.lists.select(mask & ~self.is_earlier)
+        if not later.n:
+            return None
+        fits = {
+            deviation: self._fit(mask & self.is_earlier, prior.by_earlier, deviation) for deviation in PRIOR_DEVIATIONS
+        }
+        scored = {deviation: score_rows(later, self.knots, heights) for deviation, heights in fits.items()}
+        best = min(scored, key=lambda deviation: float(list_losses(later, scored[deviation]).mean()))
+        prior_score = score_rows(later, self.knots, prior.by_earlier)
+        equal = np.ones(later.relevant.size)
+        new, old = (unbiased_ndcg(later, score, equal, seed=0) for score in (scored[best], prior_score))
+        if probability_better(new, old, later.viewers, seed=0) < probability:
+            return None
+        return _Heights(fits[best], self._fit(mask, prior.by_all, best))
+
+    def _fit(self, mask: NDArray[np.bool_], prior: list[Floats], deviation: float) -> list[Floats]:
+        options = replace(OPTIONS, prior_deviation=deviation)
+        return fit_curves(self.lists.select(mask), self.knots, options, self.shapes, prior)
 
 
 def _curves(signals: Sequence[Signal], knots: Sequence[Floats], heights: Sequence[Floats]) -> dict[Signal, Curve]:

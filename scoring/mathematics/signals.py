@@ -80,6 +80,25 @@ TASTE_SIGNALS = (
 )
 """Signals of actors with similar latent factors."""
 
+PROFILE_FREE_SIGNALS = frozenset(
+    {
+        Signal.AGE,
+        Signal.ACTORS_15M,
+        Signal.ACTORS_1H,
+        Signal.ACTORS_6H,
+        Signal.ACTORS_1D,
+        Signal.ACTORS_3D,
+        Signal.ACTORS_14D,
+        Signal.RECENT_ACTORS,
+        Signal.ACTOR_RATE,
+        Signal.EVENTS_SINCE_CREATION,
+        Signal.POPULARITY,
+        Signal.LIKES,
+        Signal.FRESHNESS,
+    }
+)
+"""Signals that need no data about the viewer. They rank For You for viewers of whom nothing is known."""
+
 
 def look_up(ids: Integers, sorted_ids: Integers, values: Floats) -> Floats:
     """Return the value of each id; 0 for an id that is not among the ascending `sorted_ids`."""
@@ -126,6 +145,22 @@ def union(incidences: Iterable[Incidence]) -> Incidence:
 def vector_similarity(cosines: Cosines) -> Floats:
     """Similarity of the profile's and the project's vectors: 1 − min(cosine distance, 1). Range 0 to 1; NaN is 0."""
     return np.clip(np.nan_to_num(cosines.astype(np.float64), nan=0.0), 0.0, 1.0)
+
+
+def discrimination(own: Floats, others: Cosines) -> float:
+    """Return how well the vector similarity tells the viewer's projects from other projects, 0 to 1.
+
+    `own` are (h,) similarities of each project of the history to the rest of the history, and `others` the (n,) cosines
+    of other projects and the profile, NaN if unknown. The value is Somers' D: twice the probability that an own project
+    is more similar than another one, minus 1. It is shrunk towards `tunables.DISCRIMINATION_PRIOR`, and never negative.
+    """
+    known = np.sort(others[~np.isnan(others)])
+    if not known.size:
+        return tunables.DISCRIMINATION_PRIOR
+    ranks = np.searchsorted(known, own, side="left") + np.searchsorted(known, own, side="right")
+    advantage = float((ranks / known.size - 1.0).sum())
+    prior_weight = tunables.DISCRIMINATION_PRIOR_PROJECTS
+    return max((advantage + prior_weight * tunables.DISCRIMINATION_PRIOR) / (own.size + prior_weight), 0.0)
 
 
 def explicit_preferences(project_terms: Incidence, interests: Integers, interest_weights: Floats) -> Floats:

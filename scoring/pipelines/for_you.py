@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 
+from db.actors.users import ANONYMOUS_VIEWER
 from db.catalog.project_cards import HiddenReads, ProjectFilter, read_features, term_ids
 from db.errors import Store
 from db.models import FeedKind, TermKind
@@ -22,7 +23,7 @@ from scoring.mathematics.behavior_evidence import BehaviorEvidence, EvidencePart
 from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS, required_parts
 from scoring.mathematics.exploration import diversify_and_explore, draw, exploration_seed, under_exposed
 from scoring.mathematics.signals import Floats, Signal
-from scoring.models.model_presets import ONBOARDING
+from scoring.models.model_presets import with_answers
 from scoring.pipelines.candidate_sources import Candidates, gather_candidates, likes_by_neighbors
 from scoring.pipelines.feed_filters import TermGroups, removing_filter
 from scoring.pipelines.text_similarity import load_text_similarity
@@ -30,6 +31,7 @@ from scoring.profiles import negative_feedback
 from scoring.profiles.model_preferences import apply_preferences, learnable_kinds, switched_off
 from scoring.profiles.negative_feedback import NegativeFeedback, load_negative_feedback
 from scoring.profiles.read_projects import hidden_ids, hidden_reads, read_penalty, record_demotions
+from scoring.profiles.viewer_columns import view_columns
 from scoring.profiles.viewer_profile import Profile
 from scoring.ranking import Ranking, ScoredProject, Strategy, adjustments_of, distinct_stores
 
@@ -47,8 +49,8 @@ async def rank(
 ) -> Ranking:
     """Rank the candidates for a viewer. The number of store calls does not depend on the number of candidates.
 
-    A viewer with onboarding answers and no history is ranked by `ONBOARDING` instead of `model`. A share `exploration`
-    of the ranks goes to under-exposed projects. Only the first `ranks` ranks are diversified; fewer cost less.
+    A share `exploration` of the ranks goes to under-exposed projects. Only the first `ranks` ranks are diversified;
+    fewer cost less.
 
     Projects that the viewer read in the last `read_hidden_days` days are left out, unless no other is left. Other read
     projects are demoted. 0 days and the viewer's preference `show_read` turn both off.
@@ -76,6 +78,13 @@ async def rank(
     return replace(scored.take(best[order]), adjustments=adjustments, hidden=hidden)
 
 
+async def rank_for_unknown(
+    stores: Stores, where: ProjectFilter, model: Model, at: datetime, deadlines: Deadlines = SERVING
+) -> Ranking:
+    """Rank for all viewers without data. They share the ranking, so nothing is explored."""
+    return await rank(stores, await _unknown_viewer(stores, at), where, model, at, deadlines, exploration=0.0)
+
+
 async def explain(
     stores: Stores,
     profile: Profile,
@@ -85,9 +94,14 @@ async def explain(
     deadlines: Deadlines = SERVING,
 ) -> dict[int, ScoredProject]:
     """Score projects outside of a feed as the feed would score them."""
+    profile = await _unknown_viewer(stores, at) if profile.is_empty else profile
     table = await _table(stores, profile, ids, at)
     likes = await likes_by_neighbors(stores, profile)
     return (await _score(stores, profile, table, model, at, deadlines, likes)).scored_projects()
+
+
+async def _unknown_viewer(stores: Stores, at: datetime) -> Profile:
+    return Profile(ANONYMOUS_VIEWER, columns=await view_columns(stores, ANONYMOUS_VIEWER, at))
 
 
 async def _score(
@@ -101,8 +115,7 @@ async def _score(
     degraded: tuple[Store, ...] = (),
 ) -> Ranking:
     """Return the scores of projects in the order of `table`."""
-    model = ONBOARDING if profile.has_only_answers else model
-    viewer_model = apply_preferences(model.for_stage(profile.stage), profile.preferences)
+    viewer_model = apply_preferences(stage_model(model, profile), profile.preferences)
     texts = await load_text_similarity(
         stores,
         profile,
@@ -119,16 +132,29 @@ async def _score(
     matrix = signal_matrix(viewer_model, profile, table, texts.to_profile, neighbor_likes, at, evidence, feedback)
     return Ranking(
         kind=FeedKind.FOR_YOU,
-        strategy=Strategy.ONBOARDING if profile.has_only_answers else Strategy.PERSONALIZED,
-        model=model.name,
+        strategy=_strategy(profile),
+        model=viewer_model.name,
         signals=viewer_model.signals,
         ids=table.ids,
         values=matrix.astype(np.float32),
         contributions=viewer_model.contributions(matrix),
         generated_at=at,
         degraded=distinct_stores([*profile.degraded, *degraded, *texts.degraded, *_lagging(profile, at)]),
-        switched_off=switched_off(model, profile.preferences),
+        switched_off=switched_off(viewer_model, profile.preferences),
     )
+
+
+def stage_model(model: Model, profile: Profile) -> Model:
+    """Return the curves of a model for a viewer; an empty profile gets only those that need no profile."""
+    if profile.is_empty:
+        return model.for_unknown_viewers()
+    return with_answers(model) if profile.has_only_answers else model.for_stage(profile.stage)
+
+
+def _strategy(profile: Profile) -> Strategy:
+    if profile.is_empty:
+        return Strategy.POPULAR
+    return Strategy.ONBOARDING if profile.has_only_answers else Strategy.PERSONALIZED
 
 
 def signal_matrix(
@@ -148,7 +174,7 @@ def signal_matrix(
     ids = table.ids.tolist()
     week_ago = at.timestamp() - tunables.RECENT_VIEWS_DAYS * DAY_S
     computed = {
-        Signal.VECTOR_SIMILARITY: lambda: signals.vector_similarity(cosines),
+        Signal.VECTOR_SIMILARITY: lambda: profile.vector_weight * signals.vector_similarity(cosines),
         Signal.EXPLICIT_PREFERENCES: lambda: signals.explicit_preferences(
             table.all_terms, profile.interest_terms, profile.interest_values
         ),

@@ -23,7 +23,7 @@ from scoring import tunables
 from scoring.mathematics.additive_model import Model
 from scoring.mathematics.signals import Signal
 from scoring.mathematics.viewer_stages import BASELINE_THRESHOLDS, Thresholds, ViewerStage, stage
-from scoring.models.model_presets import ONBOARDING
+from scoring.models.model_presets import with_answers
 from scoring.profiles.model_preferences import HISTORY, REQUIRED_SWITCHES, switched_off
 from scoring.ranking import Strategy
 
@@ -113,7 +113,7 @@ def status_of(
     times = [time for time in (counts.last_engaged_at, counts.last_stated_at) if time is not None]
     age_s = max((current_time - max(times)).total_seconds(), 0.0) if times else None
     strategy = _strategy(counts, preferences)
-    used_model = ONBOARDING if strategy is Strategy.ONBOARDING else model
+    used_model = with_answers(model) if strategy is Strategy.ONBOARDING else model
     return Status(
         counts=counts,
         thresholds=thresholds,

@@ -8,7 +8,7 @@ import numpy as np
 from db.actors.actor_preferences import preferences_in
 from db.actors.profiles import EngagedProject
 from db.actors.users import Viewer
-from db.actors.viewer_state import ViewerState, read_viewer_state
+from db.actors.viewer_state import NO_STATE, ViewerState, read_viewer_state
 from db.catalog.project_cards import ProjectFilter
 from db.columns.column_store import Columns
 from db.columns.project_columns import KINDS, contained
@@ -147,10 +147,12 @@ class ViewerColumns:
 
 
 async def view_columns(stores: Stores, viewer: Viewer, at: datetime) -> ViewerColumns | None:
-    """Read the viewer's own data and return it with the columns; None without columns or without personal data."""
+    """Read the viewer's own data and return it with the columns; None without columns or without personalization."""
     columns = stores.columns.current if stores.columns is not None else None
-    if columns is None or viewer.actor_id is None or not preferences_in(viewer.settings).personalized:
+    if columns is None or not preferences_in(viewer.settings).personalized:
         return None
+    if viewer.actor_id is None:
+        return ViewerColumns(stores.database, columns, viewer, NO_STATE)
     since = at - timedelta(days=tunables.IMPRESSION_FATIGUE_DAYS)
     return ViewerColumns(
         stores.database,

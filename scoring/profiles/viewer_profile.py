@@ -18,6 +18,7 @@ from db.actors.profiles import (
     recent_engagements,
 )
 from db.actors.users import Viewer
+from db.catalog.candidate_queries import newest_ids
 from db.custom_types import NO_CUSTOM_TYPES, CustomTypes
 from db.database.engine import Database
 from db.errors import Store, StoreUnavailable
@@ -31,7 +32,7 @@ from scoring import tunables
 from scoring.deadlines import SERVING, Deadlines, within
 from scoring.features import all_terms, incidences
 from scoring.mathematics.behavior_evidence import history_weights
-from scoring.mathematics.signals import Floats, Integers
+from scoring.mathematics.signals import Floats, Integers, discrimination
 from scoring.mathematics.viewer_stages import ViewerStage, stage
 from scoring.profiles.model_preferences import learnable_kinds
 from scoring.profiles.viewer_columns import ViewerColumns
@@ -52,6 +53,7 @@ class Profile:
     interests: tuple[StoredInterest, ...] = ()  # stated and learned interests, by descending confidence
     engagements: tuple[EngagedProject, ...] = ()  # history, the latest first, at most `tunables.PROFILE_ENGAGEMENTS`
     vector: Vector | None = None  # unit vector of interests and history
+    vector_weight: float = 1.0  # factor of the similarity to `vector`, 0 to 1 (`signals.discrimination`)
     degraded: tuple[Store, ...] = ()  # unavailable stores
     exclusions: ProfileExclusions = NO_EXCLUSIONS  # interests and history left out, for counterfactuals
     columns: ViewerColumns | None = None  # None: rankings for the profile read the database
@@ -125,13 +127,14 @@ async def load_profile(
     exclusions: ProfileExclusions = NO_EXCLUSIONS,
     columns: ViewerColumns | None = None,
 ) -> Profile:
-    """Load a viewer's profile, in two statements (with columns: none) and two calls to the vector store."""
+    """Load a viewer's profile, in three statements (with columns: none) and three calls to the vector store."""
     profile = await load_profile_without_vector(stores.database, viewer, exclusions, columns)
     if viewer.actor_id is None or profile.is_empty:
         return profile
+    reference = await _reference_ids(stores, profile) if profile.engagements else np.empty(0, np.int64)
     try:
-        vector = await within(deadlines.vectors_s, Store.VECTORS, _profile_vector(stores, profile, viewer.actor_id, at))
-        return replace(profile, vector=vector)
+        reading = _with_vector(stores, profile, viewer.actor_id, at, reference)
+        return await within(deadlines.vectors_s, Store.VECTORS, reading)
     except StoreUnavailable:
         return replace(profile, degraded=(Store.VECTORS,))
 
@@ -145,7 +148,7 @@ async def load_profile_without_vector(
     """Load a profile without its vector, as far as the preferences allow, by two statements or from columns."""
     preferences = preferences_in(viewer.settings)
     if viewer.actor_id is None or not preferences.personalized:
-        return Profile(viewer)
+        return Profile(viewer, columns=columns)
     limit = tunables.PROFILE_ENGAGEMENTS + len(exclusions.projects)
     all_interests: Sequence[StoredInterest]
     if columns is None:
@@ -171,18 +174,40 @@ def _learnable(engagements: Sequence[EngagedProject], kinds: EngagementKind) -> 
             yield replace(engagement, kinds=learnable)
 
 
-async def _profile_vector(stores: Stores, profile: Profile, actor_id: int, at: datetime) -> Vector | None:
+async def _with_vector(stores: Stores, profile: Profile, actor_id: int, at: datetime, reference: Integers) -> Profile:
     latest = profile.engagements[: tunables.PROFILE_VECTOR_PROJECTS]
     ids = np.array([engagement.project_id for engagement in latest], dtype=np.int64)
     interest_vector, (known_ids, rows) = await asyncio.gather(
         _interest_vector(stores, profile, actor_id), stores.vectors.project_vectors(ids)
     )
+    if not known_ids.size:
+        return replace(profile, vector=blend_vectors(interest_vector, None))
     custom_types = stores.platform.custom_types
     weight_of = {engagement.project_id: engagement_weight(engagement, at, custom_types) for engagement in latest}
-    history_vector = (
-        np.array([weight_of[int(id_)] for id_ in known_ids], dtype=np.float32) @ rows if known_ids.size else None
-    )
-    return blend_vectors(interest_vector, history_vector)
+    weighted = np.array([weight_of[int(id_)] for id_ in known_ids], dtype=np.float32)[:, None] * rows
+    vector = blend_vectors(interest_vector, weighted.sum(axis=0))
+    if vector is None:
+        return profile
+    others = await stores.vectors.similarities(vector, np.setdiff1d(reference, known_ids))
+    return replace(profile, vector=vector, vector_weight=discrimination(similarities_to_rest(rows, weighted), others))
+
+
+async def _reference_ids(stores: Stores, profile: Profile) -> Integers:
+    """Return the newest public projects, to which the similarity of the viewer's own projects is compared."""
+    if profile.columns is not None:
+        projects = profile.columns.columns.projects
+        return projects.ids[projects.public_rows[: tunables.DISCRIMINATION_PROJECTS]]
+    return np.array(await newest_ids(stores.database, tunables.DISCRIMINATION_PROJECTS), np.int64)
+
+
+def similarities_to_rest(rows: Vector, weighted: Vector) -> Floats:
+    """Return the cosine of each of (h, d) unit vectors to the sum of the other `weighted` vectors; empty for one."""
+    if len(rows) < 2:
+        return np.empty(0)
+    rest = weighted.sum(axis=0) - weighted
+    norms = np.linalg.norm(rest, axis=1).astype(np.float64)
+    cosines: Floats = np.divide((rows * rest).sum(axis=1), norms, out=np.zeros(len(rows)), where=norms > 0)
+    return cosines
 
 
 async def _interest_vector(stores: Stores, profile: Profile, actor_id: int) -> Vector | None:

@@ -17,6 +17,7 @@ from db.synchronization.embedding_texts import project_text
 from scoring import tunables
 from scoring.errors import InsufficientData
 from scoring.mathematics.behavior_evidence import EventLog
+from scoring.mathematics.diversity import DiversityAttributes
 from scoring.mathematics.history_texts import CatalogContents, Interests
 from scoring.mathematics.signals import Floats, Incidence, Integers
 from scoring.profiles.viewer_profile import MATCH_VALUES
@@ -38,6 +39,7 @@ class Dataset:
     refused_lines: int = 0  # lines of the files that are no valid records; the first of them is `first_refusal`
     first_refusal: str = ""
     visits: EventLog | None = None  # all interactions with a known time; None: the first ones in `log`
+    diversity: DiversityAttributes | None = None  # of all projects; only evaluations need it
     contents: CatalogContents | None = None  # None if texts and terms are unknown
     texts: tuple[str, ...] = ()  # of the projects, not embedded yet
 
@@ -97,6 +99,7 @@ def load_dataset(
         )
     pairs = np.array([(user_index[e.user], project_index[e.project]) for e in events], dtype=np.int64).reshape(-1, 2)
     times = np.array([e.at.timestamp() if e.at else 0.0 for e in events])
+    owners = np.array([user_index.get(record.owner or "", -1) for record in projects], dtype=np.int64)
     is_like = np.array([event.type == InteractionType.LIKE for event in events], dtype=bool)
 
     def log(chosen: NDArray[np.bool_], *, first_only: bool = True) -> EventLog:
@@ -106,7 +109,7 @@ def load_dataset(
     return Dataset(
         name=directory.name,
         created_s=_created_s(projects, pairs, times),
-        owners=np.array([user_index.get(record.owner or "", -1) for record in projects], dtype=np.int64),
+        owners=owners,
         log=log(np.ones(times.size, dtype=bool)),
         likes=log(is_like),
         visits=log(times > 0, first_only=False),
@@ -115,6 +118,7 @@ def load_dataset(
         ),
         refused_lines=len(refused),
         first_refusal=refused[0] if refused else "",
+        diversity=_diversity_attributes(projects, owners),
         contents=_contents(projects, users),
         texts=tuple(
             project_text(
@@ -153,6 +157,16 @@ def _contents(projects: list[ProjectRecord], users: list[UserRecord]) -> Catalog
         terms=Incidence(len(projects), rows, terms),
         interests=Interests(actors.astype(np.int64), interests.astype(np.int64), values, np.full(actors.size, -np.inf)),
     )
+
+
+def _diversity_attributes(projects: list[Any], owners: Integers) -> DiversityAttributes:
+    def incidence(terms: list[tuple[str, ...]]) -> Incidence:
+        numbers = {term: number for number, term in enumerate({term for part in terms for term in part})}
+        pairs = [(row, numbers[term]) for row, part in enumerate(terms) for term in set(part)]
+        return Incidence(len(terms), *np.array(pairs, dtype=np.int64).reshape(-1, 2).T)
+
+    categories, tools = ([getattr(project, name) for project in projects] for name in ("categories", "tools"))
+    return DiversityAttributes(owners, incidence(categories), incidence(tools))
 
 
 def _created_s(projects: list[Any], pairs: Integers, times: Floats) -> Floats:

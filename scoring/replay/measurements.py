@@ -76,14 +76,20 @@ def served_scorer(score: Score, dataset: Dataset, exploration: float = tunables.
         eligible = under_exposed(ages_s[best] / DAY_S, likes, unread, unread > 0)
         day = datetime.fromtimestamp(request.at_s, UTC).date()
         drawn = draw(eligible, projects, exploration_seed(request.actor, day), exploration)
-        no_terms = Incidence(best.size, np.empty(0, np.int64), np.empty(0, np.int64))
-        attributes = DiversityAttributes(dataset.owners[projects], no_terms, no_terms)
+        attributes = _diversity_attributes(dataset, projects)
         order, _ = diversify_and_explore(np.rint(values[best]).astype(np.int64), attributes, drawn)
         page = -(1e9 + ages_s)
         page[best[order]] = np.arange(best.size, 0, -1)
         return page
 
     return score_page
+
+
+def _diversity_attributes(dataset: Dataset, projects: Integers) -> DiversityAttributes:
+    if dataset.diversity is not None:
+        return dataset.diversity.take(projects)
+    no_terms = Incidence(projects.size, np.empty(0, np.int64), np.empty(0, np.int64))
+    return DiversityAttributes(dataset.owners[projects], no_terms, no_terms)
 
 
 METRICS = ("ndcg@10", "recall@10", "recall@20")

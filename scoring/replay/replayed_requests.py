@@ -56,18 +56,20 @@ class FeedRequests:
         return FeedRequests(self.actors[indexes], self.at_s[indexes], tuple(self.relevant[index] for index in indexes))
 
 
-def feed_requests(dataset: Dataset, min_earlier: int = MIN_EARLIER_PROJECTS) -> FeedRequests:
+def feed_requests(
+    dataset: Dataset, min_earlier: int = MIN_EARLIER_PROJECTS, max_earlier: float = np.inf
+) -> FeedRequests:
     """Return a request at the time of each user's first new project of a UTC day, when the user probably read a feed.
 
-    A request needs `min_earlier` projects that the user engaged with before, and at least one relevant project (see
-    `FeedRequests`).
+    A request needs `min_earlier` to `max_earlier` projects that the user engaged with before, and at least one relevant
+    project (see `FeedRequests`).
     """
 
     def by_day(events: Integers) -> Iterable[Integers]:
         days = np.floor(dataset.log.at_s[events] / DAY_S)
         return np.split(events, np.flatnonzero(np.diff(days)) + 1)
 
-    return _requests(dataset, min_earlier, by_day)
+    return _requests(dataset, min_earlier, by_day, max_earlier)
 
 
 def last_interactions(dataset: Dataset, min_earlier: int = MIN_EARLIER_PROJECTS) -> FeedRequests:
@@ -75,7 +77,12 @@ def last_interactions(dataset: Dataset, min_earlier: int = MIN_EARLIER_PROJECTS)
     return _requests(dataset, min_earlier, lambda events: [events[-1:]])
 
 
-def _requests(dataset: Dataset, min_earlier: int, split: Callable[[Integers], Iterable[Integers]]) -> FeedRequests:
+def _requests(
+    dataset: Dataset,
+    min_earlier: int,
+    split: Callable[[Integers], Iterable[Integers]],
+    max_earlier: float = np.inf,
+) -> FeedRequests:
     """Make one request from each group of events into which `split` divides the events of an actor."""
     log, by_actor = dataset.log, GroupedEvents.from_groups(dataset.log.actors, dataset.log.n_actors)
     requests: list[tuple[float, int, Integers]] = []
@@ -85,7 +92,7 @@ def _requests(dataset: Dataset, min_earlier: int, split: Callable[[Integers], It
             at_s = float(log.at_s[events[0]])
             relevant = log.projects[events]
             relevant = relevant[(dataset.created_s[relevant] < at_s) & (dataset.owners[relevant] != actor)]
-            if relevant.size and int((log.at_s[actor_events] < at_s).sum()) >= min_earlier:
+            if relevant.size and min_earlier <= int((log.at_s[actor_events] < at_s).sum()) <= max_earlier:
                 requests.append((at_s, actor, relevant))
     requests.sort(key=lambda request: request[:2])
     return FeedRequests(

@@ -22,9 +22,10 @@ from db.vectors.base import VectorStore
 from scoring import tunables
 from scoring.errors import InsufficientData, InvalidModel
 from scoring.mathematics.additive_model import Model
+from scoring.mathematics.curve_errors import curve_errors
 from scoring.mathematics.model_fitting import fit_model, fit_model_with_positions, score_lists, unbiased_ndcg
 from scoring.mathematics.ranking_metrics import MIN_PROBABILITY_BETTER, clustered_standard_error, probability_better
-from scoring.mathematics.signals import Floats, Integers
+from scoring.mathematics.signals import Floats, Integers, Signal
 from scoring.models.model_presets import DEFAULT, PRESETS, UNTRAINED_SIGNALS, as_data, from_data, with_untrained_signals
 from scoring.replay.dataset import Dataset
 from scoring.replay.measurements import SERVED_SIGNALS, all_time_actors, measure, model_scorer, single_signal_scorers
@@ -67,13 +68,14 @@ class ModelVerdict:
     report: Mapping[str, Any]  # the figures, stored with the model
 
 
-class _Trial(NamedTuple):
+class Trial(NamedTuple):
     """A new model, and its comparison with other rankings on the l lists of the later window."""
 
     model: Model
     values: Mapping[str, Floats]  # (l,) NDCG@10 by the name of the ranking
     viewers: Integers  # (l,)
     learned_from: str
+    errors: Mapping[Signal, Floats]  # standard errors of the curves at their knots
     fit_times_s: Floats  # Unix seconds of the requests that the model was fitted to
     comparison_times_s: Floats  # (l,) Unix seconds
 
@@ -100,7 +102,7 @@ def fit_and_judge_model(
         trial = _fit_served_lists(dataset, served, name, active, floor, seed, progress)
     else:
         trial = _fit_replay(dataset, len(served), name, active, floor, seed, progress)
-    return _decide(trial, active.name, active_age_days, seed)
+    return decide(trial, active.name, active_age_days, seed)
 
 
 def _fit_served_lists(
@@ -111,26 +113,28 @@ def _fit_served_lists(
     floor: int,
     seed: int,
     progress: Progress,
-) -> _Trial:
+) -> Trial:
     signals = tuple(dict.fromkeys((*SERVED_SIGNALS, *UNTRAINED_SIGNALS)))
     in_order = sorted(served, key=lambda ranking: ranking.at_s)
     n_fitting = int(FITTED_SHARE * len(served))
     windows = in_order[:n_fitting], in_order[n_fitting:]
     fitting, comparing = (served_candidate_lists(dataset, window, signals, floor, progress) for window in windows)
-    fitted, bias = fit_model_with_positions(name, fitting, signals)
+    fitted, bias = fit_model_with_positions(name, fitting, signals, DEFAULT)
     model = with_untrained_signals(fitted)
     propensities = bias.propensities(comparing.ranks)
     fit_times_s, comparison_times_s = (np.array([ranking.at_s for ranking in window]) for window in windows)
     scores: dict[str, NDArray[Any]] = {
         "new": score_lists(model, comparing, signals),
         "active": score_lists(active, comparing, signals),
+        "default": score_lists(DEFAULT, comparing, signals),
         **{f"signal {signal}": comparing.values[:, k] for k, signal in enumerate(signals) if signal in fitted.curves},
     }
-    return _Trial(
+    return Trial(
         model,
         {key: unbiased_ndcg(comparing, score.astype(np.float64), propensities, seed) for key, score in scores.items()},
         comparing.viewers,
         f"{len(served)} served rankings with impressions, corrected for position bias",
+        curve_errors(fitted, fitting, signals),
         fit_times_s,
         comparison_times_s,
     )
@@ -138,7 +142,7 @@ def _fit_served_lists(
 
 def _fit_replay(
     dataset: Dataset, n_served: int, name: str, active: Model, floor: int, seed: int, progress: Progress
-) -> _Trial:
+) -> Trial:
     fitting, comparing = _windows(dataset)
     if min(fitting.n, comparing.n) < MIN_REQUESTS:
         raise InsufficientData(
@@ -148,16 +152,19 @@ def _fit_replay(
     requests = replay_requests(Replay(dataset, floor), fitting, progress, "fitting")
     lists = training_lists(requests, seed, SERVED_SIGNALS)
     progress("curves", 0.0)
-    model = with_untrained_signals(fit_model(name, lists, SERVED_SIGNALS))
+    fitted = fit_model(name, lists, SERVED_SIGNALS, shipped=DEFAULT)
     progress("curves", 1.0)
-    scorers = {"new": model_scorer(model), "active": model_scorer(active), **single_signal_scorers(model)}
+    model = with_untrained_signals(fitted)
+    rankings = {"new": model, "active": active, "default": DEFAULT}
+    scorers = {key: model_scorer(ranking) for key, ranking in rankings.items()} | single_signal_scorers(model)
     requests = replay_requests(Replay(dataset, floor), comparing, progress, "comparing")
     metrics = measure(requests, scorers, lambda request: all_time_actors(dataset.log, request))
-    return _Trial(
+    return Trial(
         model,
         {key: ranking.values[:, 0] for key, ranking in metrics.items()},
         comparing.actors,
         f"a replay of interactions: {n_served} served rankings have impressions, {MIN_SERVED_LISTS} are needed",
+        curve_errors(fitted, lists, SERVED_SIGNALS),
         fitting.at_s,
         comparing.at_s,
     )
@@ -181,20 +188,19 @@ def _evenly_spaced(requests: FeedRequests) -> FeedRequests:
     return requests.select(np.linspace(0, requests.n - 1, min(requests.n, MAX_REQUESTS)).astype(np.int64))
 
 
-def _decide(trial: _Trial, active: str, active_age_days: float, seed: int) -> ModelVerdict:
-    """Accept a model that probably beats the best single signal, and either beats or nearly equals the active model.
+def decide(trial: Trial, active: str, active_age_days: float, seed: int) -> ModelVerdict:
+    """Accept a model that probably beats the best single signal and the shipped weights, and beats the active model.
 
-    Nearly equal is enough only if the active model is stale.
+    If the active model is stale, it is enough nearly to equal it.
     """
     values, viewers = trial.values, trial.viewers
     best = max((key for key in values if key.startswith("signal ")), key=lambda key: float(values[key].mean()))
     better_than_active = probability_better(values["new"], values["active"], viewers, seed)
     better_than_single = probability_better(values["new"], values[best], viewers, seed)
+    better_than_default = probability_better(values["new"], values["default"], viewers, seed)
     gain = float((values["new"] - values["active"]).mean())
-    better = better_than_active >= MIN_PROBABILITY_BETTER and better_than_single >= MIN_PROBABILITY_BETTER
-    accepted = better or (
-        active_age_days > STALE_DAYS and gain >= -MAX_LOSS and better_than_single >= MIN_PROBABILITY_BETTER
-    )
+    beats_active = better_than_active >= MIN_PROBABILITY_BETTER or (active_age_days > STALE_DAYS and gain >= -MAX_LOSS)
+    accepted = beats_active and min(better_than_single, better_than_default) >= MIN_PROBABILITY_BETTER
     because = (
         f"NDCG@10 {values['new'].mean():.4f} against {values['active'].mean():.4f} of {active} and "
         f"{values[best].mean():.4f} of {best}; "
@@ -210,8 +216,10 @@ def _decide(trial: _Trial, active: str, active_age_days: float, seed: int) -> Mo
         "error": {key: round(clustered_standard_error(ndcg, viewers), 5) for key, ndcg in values.items()},
         "probability better than the active model": better_than_active,
         "probability better than the best single signal": better_than_single,
+        "probability better than the default preset": better_than_default,
         "best single signal": best,
         "accepted": accepted,
+        "curve errors": {signal.value: np.round(errors, 5).tolist() for signal, errors in trial.errors.items()},
         "viewers": int(np.unique(viewers).size),
         "seed": seed,
     }

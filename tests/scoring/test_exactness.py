@@ -146,7 +146,7 @@ async def test_the_rank_is_the_score_and_the_adjustments_with_every_model(
     viewer = await world.viewer(viewer_key)
     first, entries = await walk(feeds, FEEDS["for you"], viewer)
     assert first.strategy is strategy
-    assert first.model == (model_name if strategy is Strategy.PERSONALIZED else "popular")
+    assert first.model == model_name
     assert_exact(entries)
     explained = await feeds.explain(viewer, [entry.project_id for entry in first.entries])
     for entry in first.entries:

@@ -29,7 +29,7 @@ from scoring.deadlines import PATIENT
 from scoring.errors import CursorMalformed, FirstOutOfRange, ForeignCursor, SnapshotExpired
 from scoring.feeds import Feeds
 from scoring.mathematics.additive_model import BASELINE
-from scoring.mathematics.signals import Signal
+from scoring.mathematics.signals import PROFILE_FREE_SIGNALS, Signal
 from scoring.ranking import Rule, Strategy
 from scoring.snapshots.feed_cursors import Cursor
 from tests.conftest import CountStatements
@@ -247,9 +247,9 @@ async def test_a_feed_costs_the_same_statements_however_long_or_large(
         with statements(empty.stores.database) as cold:
             page = await feeds.for_you(viewer, first, None, ANYTHING)
         assert len(page.entries) == first
-        # tags, touches, people alike, tag matches, shared sources, neighbor lists, behind the touches, features, page,
-        # contents
-        assert len(cold) == 10, cold
+        # tags, touches, newest projects, people alike, tag matches, shared sources, neighbor lists, behind the touches,
+        # features, page, contents
+        assert len(cold) == 11, cold
         await empty.feeds.for_you(viewer, first, None, ANYTHING)
         with statements(empty.stores.database) as warm:
             await empty.feeds.for_you(viewer, first, None, ANYTHING)
@@ -308,7 +308,8 @@ async def test_a_page_of_none_is_an_empty_page(world: World):
 async def test_somebody_unknown_gets_what_is_popular(world: World):
     nobody = await find_viewer(world.stores.database)
     breadth = await world.feeds.for_you(nobody, 60, None, ANYTHING)
-    assert (breadth.kind, breadth.strategy, breadth.model) == (FeedKind.FOR_YOU, Strategy.POPULAR, "popular")
+    assert (breadth.kind, breadth.strategy, breadth.model) == (FeedKind.FOR_YOU, Strategy.POPULAR, "baseline")
+    assert set(breadth.entries[0].scored.signals) <= PROFILE_FREE_SIGNALS
     page = await world.feeds.popular(nobody, 60, None, ANYTHING)
     assert set(keys_of(breadth)) == set(keys_of(page)), "spread out, and nothing dropped"
     likes = [page.projects[entry.project_id].like_count for entry in page.entries]

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
@@ -13,6 +14,8 @@ from db.database.engine import Database
 from db.jobs import JobLease
 from db.models import ActorInterest, InteractionType, InterestSource, Job, UserFactors
 from db.onboarding.questions import active_questions
+from db.trained_models.registry import store_model
+from gateway.background.first_training import FirstTraining
 from gateway.background.scheduled_jobs import (
     COLLABORATIVE,
     HOUR,
@@ -215,3 +218,38 @@ async def test_the_quiz_is_made_and_interests_are_learned_at_night_and_by_a_work
     assert len(await active_questions(database)) == 4
     (tag,) = await database.fetch(select(ActorInterest.source))
     assert tag.source == InterestSource.LEARNED
+
+
+async def test_the_first_training_runs_once_the_import_is_over_and_not_again_without_more_data(
+    database: Database, tmp_path: Path
+):
+    ran: list[str] = []
+
+    async def train() -> None:
+        ran.append("trained")
+
+    async with embedded_world(database, tmp_path) as world:
+        training = FirstTraining(world.stores, [train, train], min_engagements=4)
+        await world.add_users("ada", "bea")
+        await world.add_projects(9)
+        await world.act("ada", InteractionType.VIEW, *(f"p000{n}" for n in range(4)))
+        await training.check()
+        assert not ran, "the import may still be running"
+        await training.check()
+        assert ran == ["trained", "trained"]
+        await world.act("bea", InteractionType.VIEW, "p0000")
+        await training.check()
+        await training.check()
+        assert len(ran) == 2, "one engagement more is not worth another attempt"
+        await world.act("bea", InteractionType.VIEW, *(f"p000{n}" for n in range(1, 5)))
+        await training.check()
+        await training.check()
+        assert len(ran) == 4
+        await world.act("ada", InteractionType.VIEW, *(f"p000{n}" for n in range(4, 9)))
+        await world.act("bea", InteractionType.VIEW, *(f"p000{n}" for n in range(5, 9)))
+        async with database.write() as connection:
+            await store_model(connection, "baseline", {}, {"preset": True})
+            await store_model(connection, "fitted", {}, {})
+        await training.check()
+        await training.check()
+    assert len(ran) == 4, "once a model has been trained, the nightly job trains"

@@ -145,9 +145,7 @@ async def test_the_feed_of_the_answer_is_made_from_the_answers(quiz: Graph) -> N
     assert any("Matches your interest in" in reason["text"] for reason in first["explanation"]["reasons"])
     for edge in feed["edges"]:
         parts = edge["explanation"]["contributions"]
-        assert {part["signal"]["name"] for part in parts} == {
-            "answer_matches", "vector_similarity", "popularity", "freshness",
-        }  # fmt: skip
+        assert {part["signal"]["name"] for part in parts} == {"answer_matches", "vector_similarity", "popularity"}
         assert sum(part["contribution"] for part in parts) == pytest.approx(edge["score"], abs=1e-9)
 
 

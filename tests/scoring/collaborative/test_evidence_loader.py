@@ -142,7 +142,7 @@ async def test_a_feed_of_behaviour_ranks_by_what_it_shows(world: World):
     feeds = Feeds(world.stores, fixed_model(with_untrained_signals(DEFAULT)), clock=lambda: MOMENT, deadlines=PATIENT)
     page = await feeds.for_you(await world.viewer("u3"), 30, None, ANYTHING)
     assert page.model == "default"
-    assert any(entry.scored.contribution(Signal.USER_FACTORS_SUM) for entry in page.entries)
+    assert any(entry.scored.contribution(Signal.USER_FACTORS_RECENT) for entry in page.entries)
     for entry in page.entries:
         assert entry.scored.score == sum(entry.scored.contributions)
 

@@ -10,6 +10,7 @@ from scoring.errors import InvalidModel
 from scoring.mathematics.additive_model import BASELINE, Curve, Model, order_by_score, scores
 from scoring.mathematics.signals import Signal
 from scoring.mathematics.viewer_stages import ViewerStage
+from scoring.models.model_presets import with_answers
 
 
 def test_the_plan_is_five_straight_curves_that_give_its_own_score():
@@ -95,3 +96,18 @@ def test_a_stages_offset_moves_one_contribution_and_they_stay_the_score(
 def test_an_offset_of_a_signal_that_the_model_does_not_use_is_refused():
     with pytest.raises(InvalidModel, match="offsets of age"):
         Model("m", {Signal.POPULARITY: Curve.linear(1.0)}, {ViewerStage.NEW: {Signal.AGE: Curve.linear(1.0)}})
+
+
+def test_unknown_viewers_get_the_curves_of_the_stage_new_that_need_no_profile() -> None:
+    weights = {Signal.AGE: -0.1, Signal.ACTORS_6H: 0.2, Signal.ITEM_FACTORS: 1.0}
+    curves = {signal: Curve.linear(weight) for signal, weight in weights.items()}
+    offsets = {
+        ViewerStage.NEW: {Signal.AGE: Curve.linear(-0.3), Signal.ITEM_FACTORS: Curve.linear(1.0)},
+        ViewerStage.HEAVY: {Signal.AGE: Curve.linear(9.0)},
+    }
+    unknown = Model("fitted", curves, offsets).for_unknown_viewers()
+    assert (unknown.name, unknown.signals) == ("fitted", (Signal.AGE, Signal.ACTORS_6H))
+    assert unknown.contributions(np.array([[1.0, 1.0]])).tolist() == [[-400_000, 200_000]]
+    answered = with_answers(Model("fitted", curves, offsets))
+    assert answered.signals == (Signal.AGE, Signal.ACTORS_6H, Signal.ANSWER_MATCHES, Signal.VECTOR_SIMILARITY)
+    assert answered.contributions(np.array([[1.0, 1.0, 2.0, 0.5]])).tolist() == [[-400_000, 200_000, 450_000, 500_000]]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from scoring.errors import InsufficientData, InvalidModel
-from scoring.mathematics.additive_model import BASELINE, Curve
+from scoring.mathematics.additive_model import BASELINE, Curve, Model
 from scoring.mathematics.curve_fitting import (
     CandidateLists,
     FitOptions,
@@ -16,11 +16,11 @@ from scoring.mathematics.curve_fitting import (
     hat_basis,
     monotone_basis,
 )
-from scoring.mathematics.model_fitting import MIN_STAGE_LISTS, fit_model
+from scoring.mathematics.model_fitting import MIN_STAGE_LISTS, fit_model, score_lists
 from scoring.mathematics.signals import Signal
 from scoring.mathematics.viewer_stages import ViewerStage
 from scoring.models.model_presets import DEFAULT, as_data, from_data, with_untrained_signals
-from scoring.training.model_training import fit_and_judge_model
+from scoring.training.model_training import Trial, decide, fit_and_judge_model
 from tests.scoring.evaluation.test_replay import a_dataset, quiet
 
 
@@ -118,29 +118,63 @@ def staged_lists(per_stage: int, light: int) -> CandidateLists:
     """Viewers of the last stage choose the highest value; `light` more lists, of the stage LIGHT, choose the lowest."""
     both, size = lists(n=per_stage + light), 12
     values = both.values[:, 0].reshape(-1, size)
-    is_light = np.arange(per_stage + light) >= per_stage
+    is_light = np.zeros(per_stage + light, dtype=bool)
+    is_light[np.linspace(0, is_light.size - 1, light).astype(int)] = True
     best = np.where(is_light, values.argmin(axis=1), values.argmax(axis=1)) + np.arange(is_light.size) * size
     relevant = np.zeros(both.relevant.size, dtype=bool)
     relevant[best] = True
     return replace(both, relevant=relevant, stages=np.where(is_light, 2, 3).astype(np.int64))
 
 
-def test_a_stage_that_differs_gets_its_own_curves_in_proportion_to_its_lists():
+def test_a_stage_that_differs_gets_its_own_curves_if_it_has_enough_lists():
     ends = np.array([0.05, 0.95])
-    rise = {}
-    for light in (MIN_STAGE_LISTS - 1, MIN_STAGE_LISTS, 2_000):
+    for light in (2 * MIN_STAGE_LISTS, 600):
         model = fit_model("staged", staged_lists(600, light), (Signal.POPULARITY, Signal.COLLABORATIVE))
-        assert set(model.offsets) == (
-            {ViewerStage.LIGHT, ViewerStage.HEAVY} if light >= MIN_STAGE_LISTS else {ViewerStage.HEAVY}
-        )
-        curves = [
-            model.for_stage(stage).curves[Signal.POPULARITY](ends) for stage in (ViewerStage.LIGHT, ViewerStage.HEAVY)
-        ]
-        rise[light] = [float(curve[1] - curve[0]) for curve in curves]
-    assert rise[2_000][0] < 0 < rise[2_000][1]
-    assert rise[MIN_STAGE_LISTS][0] > rise[2_000][0]
+        assert (ViewerStage.LIGHT in model.offsets) is (light == 600)
+    curves = [
+        model.for_stage(stage).curves[Signal.POPULARITY](ends) for stage in (ViewerStage.LIGHT, ViewerStage.HEAVY)
+    ]
+    rises = [float(curve[1] - curve[0]) for curve in curves]
+    assert rises[0] < 0 < rises[1]
     for model_stage in ViewerStage:
         assert model.for_stage(model_stage).contributions(np.zeros((1, 2))).tolist() == [[0, 0]]
+
+
+def test_a_stage_that_chooses_as_all_others_gets_no_curves():
+    accepted = []
+    for seed in range(5):
+        alike = replace(lists(n=300, seed=seed), stages=np.arange(300) % 2 + 2)
+        accepted += fit_model("alike", alike, (Signal.POPULARITY, Signal.COLLABORATIVE)).offsets
+    assert len(accepted) <= 2, "one in ten may be accepted by chance"
+
+
+def test_lists_that_say_nothing_leave_the_shipped_curves():
+    shipped = Model("shipped", {Signal.POPULARITY: Curve.linear(0.05), Signal.COLLABORATIVE: Curve.linear(0.02)})
+    like_shipped, size = lists(n=200), 12
+    odds = score_lists(shipped, like_shipped, shipped.signals).reshape(-1, size) / 1e5
+    draws = np.random.default_rng(1).gumbel(size=odds.shape)
+    relevant = np.zeros(like_shipped.relevant.size, dtype=bool)
+    relevant[(odds + draws).argmax(axis=1) + np.arange(200) * size] = True
+    model = fit_model("fitted", replace(like_shipped, relevant=relevant), shipped.signals, shipped=shipped)
+    at = np.linspace(0.05, 0.95, 10)
+    for signal, curve in shipped.curves.items():
+        assert model.curves[signal](at) == pytest.approx(curve(at), abs=0.05)
+
+
+def test_a_model_that_loses_to_the_shipped_weights_is_not_accepted():
+    values = np.random.default_rng(0).random(400)
+    better, worse = values + 0.1, values
+    trial = Trial(
+        BASELINE,
+        {"new": better, "active": worse, "default": better + 0.1, "signal age": worse},
+        np.arange(400),
+        "made up",
+        {},
+        np.zeros(2),
+        np.zeros(2),
+    )
+    assert not decide(trial, "baseline", 0.0, 0).accepted
+    assert decide(trial._replace(values={**trial.values, "default": worse}), "baseline", 0.0, 0).accepted
 
 
 def test_a_constrained_curve_is_monotone_at_every_stage():

@@ -5,10 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scoring import tunables
 from scoring.mathematics.signals import (
     Incidence,
     behavioral_signals,
     collaborative,
+    discrimination,
     explicit_preferences,
     freshness,
     popularity,
@@ -74,3 +76,17 @@ def test_taking_candidates_reorders_their_terms_with_them():
 def test_uniting_incidences_keeps_each_pair():
     both = union([carried((1,), ()), carried((5,), (6,))])
     assert sorted(zip(both.rows.tolist(), both.terms.tolist(), strict=True)) == [(0, 1), (0, 5), (1, 6)]
+
+
+def test_similarity_weighs_as_much_as_it_tells_the_own_projects_from_others():
+    others = np.array([0.1, 0.2, 0.3, 0.4, np.nan], dtype=np.float32)
+    prior, weight = tunables.DISCRIMINATION_PRIOR, tunables.DISCRIMINATION_PRIOR_PROJECTS
+    assert discrimination(np.empty(0), others) == prior
+    # One own project is above all others, one above half of them: D is 1 and 0.
+    assert discrimination(np.array([0.9, 0.25]), others) == pytest.approx((1.0 + weight * prior) / (2 + weight))
+    assert discrimination(np.full(30, 0.25), others) == pytest.approx(weight * prior / (30 + weight))
+    assert discrimination(np.full(30, 0.0), others) == 0.0
+    assert discrimination(np.full(6, 0.25), np.full(4, 0.25, np.float32)) == pytest.approx(
+        weight * prior / (6 + weight)
+    )
+    assert discrimination(np.array([0.9, 0.8]), np.full(2, np.nan, np.float32)) == prior

@@ -69,7 +69,7 @@ def test_a_signal_without_a_switch_is_one_on_purpose() -> None:
 def test_each_switch_takes_out_what_rests_on_it() -> None:
     both = Model("both", DEFAULT.curves | BASELINE.curves)
     assert switched_off(both, Preferences(use_interests=False)) == {Signal.EXPLICIT_PREFERENCES}
-    tastes = {Signal.USER_FACTORS_SUM, Signal.ITEM_FACTORS}
+    tastes = {Signal.USER_FACTORS_RECENT, Signal.ITEM_FACTORS}
     assert switched_off(both, Preferences(learn_from_views=False)) == tastes | {Signal.IMPRESSION_FATIGUE}
     assert switched_off(both, Preferences(learn_from_likes=False)) == tastes
     acts = tastes | {
@@ -79,7 +79,8 @@ def test_each_switch_takes_out_what_rests_on_it() -> None:
         Signal.SIMILAR_TO_DISMISSED,
     }
     assert switched_off(both, Preferences(learn_from_views=False, learn_from_likes=False)) == acts
-    people = {Signal.COLLABORATIVE, Signal.POPULARITY, Signal.ACTORS_6H, Signal.ACTORS_3D, Signal.ITEM_NEIGHBORS_MEAN}
+    visitors = {Signal.ACTORS_1H, Signal.ACTORS_6H, Signal.ACTORS_14D, Signal.LIKES, Signal.POPULARITY}
+    people = visitors | {Signal.COLLABORATIVE, Signal.ITEM_NEIGHBORS_MEAN}
     assert switched_off(both, Preferences(social_signals=False)) == people | tastes
 
 

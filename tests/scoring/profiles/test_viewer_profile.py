@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from scoring.profiles.viewer_profile import blend_vectors
+from scoring.profiles.viewer_profile import blend_vectors, similarities_to_rest
 
 
 def test_two_vectors_of_any_length_count_half_each():
@@ -22,3 +22,11 @@ def test_nothing_said_and_nothing_done_is_no_vector():
     assert blend_vectors(None, np.zeros(2, np.float32)) is None
     opposite = np.array([1.0, 0.0], np.float32)
     assert blend_vectors(opposite, -opposite) is None
+
+
+def test_each_project_of_the_history_is_compared_with_the_rest_of_it():
+    rows = np.array([[1.0, 0.0], [0.6, 0.8], [0.0, 1.0]], np.float32)
+    weighted = rows * np.array([[2.0], [1.0], [0.0]], np.float32)
+    assert similarities_to_rest(rows, weighted) == pytest.approx([0.6, 0.6, 0.8 / np.sqrt(2.6**2 + 0.8**2)])
+    assert similarities_to_rest(rows[:1], weighted[:1]).size == 0
+    assert similarities_to_rest(rows[:2], rows[:2] * 0).tolist() == [0.0, 0.0]
