@@ -62,7 +62,7 @@ VECTOR_BATCH = 5_000
 
 
 async def read_training_data(database: Database, vectors: VectorStore | None = None) -> TrainingData:
-    """Read projects, first interactions, likes and interests; and vectors of projects, if there is a vector store.
+    """Read projects with terms, first interactions, likes and interests; with a vector store, also vectors.
 
     Raises `InsufficientData` if there is no interaction.
     """
@@ -104,6 +104,7 @@ async def _contents(database: Database, vectors: VectorStore | None, project_ids
     """Read the terms of all projects, and the vectors of those in the index."""
     rows = await database.fetch(_TERMS)
     pairs = np.array([tuple(row) for row in rows], dtype=np.int64).reshape(-1, 2)
+    pairs = pairs[np.isin(pairs[:, 0], project_ids)]  # not of projects that were added meanwhile
     terms = Incidence(project_ids.size, np.searchsorted(project_ids, pairs[:, 0]), pairs[:, 1])
     contents = replace(CatalogContents.unknown(project_ids.size), terms=terms)
     if vectors is None:
