@@ -96,10 +96,13 @@ async def test_newest_is_in_order_of_time_and_spread_by_owner(graph: Graph) -> N
 
 
 async def test_somebody_unknown_gets_what_is_popular(graph: Graph) -> None:
+    pages = []
     for caller in (ANONYMOUS_VIEWER, SESSION, user("stranger")):
         data = await graph.data("{ forYou(first: 3) { strategy edges { node { key } } } }", caller)
         assert data["forYou"]["strategy"] == "POPULAR"
-        assert set(keys(data["forYou"])) == {"p0000", "p0006", "p0012"}
+        pages.append(keys(data["forYou"]))
+    assert pages[0][0] == "p0000"
+    assert pages[0] == pages[1] == pages[2]
 
 
 async def test_a_filter_narrows_a_feed(graph: Graph) -> None:
@@ -303,9 +306,9 @@ async def test_a_page_costs_the_same_statements_however_long_it_is_and_however_m
             await graph.data(whole, user("ada"), first=first)
         assert len(page["edges"]) == first
         assert len(stored) == 2, stored  # the page, velocities
-        # And for a new ranking: the page of the outdated viewer; tags and touches; the five statements of the sources;
-        # features; new contents; the versions of the projects that the reasons name.
-        assert len(new) == 18, new
+        # And for a new ranking: the page of the outdated viewer; tags and touches; the newest projects; the five
+        # statements of the sources; features; new contents. The texts tell nothing, so no reason names a project.
+        assert len(new) == 17, new
 
 
 CARD = """key title createdAt likeCount viewerHasLiked viewerHasSaved owner { username } tools { key } topics { key }
