@@ -17,6 +17,8 @@ from db.models import NetworkCount
 from db.time_units import DAY_S
 
 HALF_LIFE_S = DAY_S
+SHARED_NETWORK = "shared"
+"""The network of all addresses that are not global."""
 FULL_WEIGHT_ACTORS = 3.0
 """Number of actors of one network with full weight, enough for a household or small office."""
 

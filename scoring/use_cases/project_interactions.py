@@ -13,6 +13,7 @@ from db.actors.users import ensure_actor
 from db.catalog.project_cards import ProjectCard, cards_by_key
 from db.interactions.client_interactions import record_client_interactions
 from db.interactions.interactions import NewInteraction, remove_state, set_state
+from db.interactions.network_cap import SHARED_NETWORK
 from db.interactions.served_pages import ShownProject, were_served
 from db.models import FeedKind, InteractionType, now
 from scoring.mathematics.velocity import trust
@@ -99,7 +100,7 @@ async def _add_state(work: UnitOfWork, key: str, type_: InteractionType) -> bool
 
     async def change(connection: AsyncConnection, actor_id: int, project_id: int) -> bool:
         (weight,) = await _trending_weights(work, connection, actor_id, [ShownProject(project_id, None)])
-        network = work.caller.network
+        network = _network(work)
         event = NewInteraction(actor_id, project_id, type_, now(), weight=weight, network=network)
         return await set_state(connection, event)
 
@@ -138,7 +139,7 @@ async def record_interactions(
                 snapshot_id=interaction.snapshot_id,
                 session_key=work.caller.session_key,
                 weight=weight,
-                network=work.caller.network,
+                network=_network(work),
             )
             for interaction, weight in zip(valid, weights, strict=True)
         ]
@@ -150,6 +151,12 @@ def _status(error: InputError | None, were_new: Iterator[bool]) -> InteractionSt
     if error is not None:
         return InteractionStatus.REFUSED
     return InteractionStatus.RECORDED if next(were_new) else InteractionStatus.DUPLICATE
+
+
+def _network(work: UnitOfWork) -> str | None:
+    """Return the network that caps the caller's weight. Users on one local network are not capped, sessions are."""
+    caller = work.caller
+    return None if caller.user_key is not None and caller.network == SHARED_NETWORK else caller.network
 
 
 async def _trending_weights(
