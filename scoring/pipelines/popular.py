@@ -15,6 +15,7 @@ from db.database.engine import Database
 from db.interactions.decayed_counters import Floats, decayed_counts
 from db.interactions.velocity_queries import recently_popular
 from db.models import FeedKind
+from db.time_units import MIN_COUNTED_ACTORS
 from scoring import tunables
 from scoring.features import feature_table
 from scoring.mathematics import signals
@@ -35,7 +36,7 @@ without times, only likes and freshness count."""
 async def rank(database: Database, where: ProjectFilter, at: datetime) -> Ranking:
     """Rank the public projects, in one statement."""
     features, actors = await recently_popular(
-        database, tunables.ALL_TIME_LIKES_WEIGHT, at, tunables.SNAPSHOT_RANKS, where
+        database, tunables.ALL_TIME_LIKES_WEIGHT, tunables.ANONYMITY_FLOOR, at, tunables.SNAPSHOT_RANKS, where
     )
     ranking = _scored(features, actors, at)
     keys = np.array([feature.key for feature in features], dtype=np.str_)
@@ -61,13 +62,15 @@ async def explain(database: Database, ids: Sequence[int], at: datetime) -> dict[
     """Score projects outside of the feed as the feed would score them."""
     features = await read_features(database, ids, None)
     actors = (await decayed_counts(database, [feature.id for feature in features], at))[:, -1]
-    return _scored(features, actors, at).scored_projects()
+    return _scored(features, np.where(actors >= MIN_COUNTED_ACTORS, actors, 0.0), at).scored_projects()
 
 
 def _scored(features: Sequence[ProjectFeatures], actors: Floats, at: datetime) -> Ranking:
     """Return the scores of projects in the order of `features`."""
     table = feature_table(features, at)
-    values = np.column_stack([actors, table.likes.astype(np.float64), signals.freshness(table.age_days)])
+    values = np.column_stack(
+        [actors, signals.counted_likes(table.likes).astype(np.float64), signals.freshness(table.age_days)]
+    )
     weights = np.array([1.0, tunables.ALL_TIME_LIKES_WEIGHT, tunables.FRESHNESS_TIEBREAK])
     parts = weights * np.column_stack([np.log1p(values[:, :2]), values[:, 2]])
     return Ranking(

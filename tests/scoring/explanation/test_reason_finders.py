@@ -244,7 +244,7 @@ def test_every_signal_has_a_description():
 def test_every_signal_that_can_raise_a_score_has_a_reason_or_a_summary():
     explained = {signal for finder in REASON_FINDERS for signal in finder.signals}
     negative = {Signal.IMPRESSION_FATIGUE, Signal.SIMILAR_TO_DISMISSED}  # these never speak for a project
-    silent = set(Signal) - explained - negative - EVALUATION_ONLY - {Signal.CREATED_AT, Signal.OWNER_FACTORS}
+    silent = set(Signal) - explained - negative - EVALUATION_ONLY - {Signal.CREATED_AT}
     for signal in silent:
         said = summary(ScoredProject(1, (signal,), (1.0,), (5,)), [])
         assert said != "Picked to complete your page.", signal
