@@ -76,14 +76,12 @@ class FactorColumns:
     items: Vectors
     clusters: Vectors
 
-    def similarities_of_actors(self, actors: Ids, vector: Vector) -> tuple[Floats, Floats]:
-        """Return the dot product of a vector with the factors and with the taste cluster of each of (m,) actors."""
-        distinct, index = np.unique(actors, return_inverse=True)
-        known, rows = self.actors.find(distinct)
-        clusters = np.zeros(distinct.size, np.int64)
+    def similarities_of_clusters(self, actors: Ids, vector: Vector) -> Floats:
+        """Return the dot product of a vector with the taste cluster of each of (m,) actors."""
+        clusters = np.zeros(actors.size, np.int64)
+        known, rows = self.actors.find(actors)
         clusters[known] = self.clusters_of_actors[rows]
-        by_actor, by_cluster = self.actors.similarities(distinct, vector), self.clusters.similarities(clusters, vector)
-        return by_actor[index], by_cluster[index]
+        return self.clusters.similarities(clusters, vector)
 
 
 async def read_factors(database: Database) -> FactorColumns:

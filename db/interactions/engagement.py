@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from math import prod
 from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, delete, select, update
@@ -11,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from db.database.batches import batch, columns_of, insert_batch
 from db.database.column_types import UNKNOWN_TIME, greatest, least
 from db.interactions.decayed_counters import FirstEngagement, add_first_engagements
-from db.interactions.network_cap import NetworkActor, count_network_actors
-from db.models import ENGAGEMENT_BIT, Engagement, EngagementKind, FeedKind, InteractionType
+from db.interactions.network_cap import BURST, GroupActor, count_group_actors
+from db.models import ENGAGEMENT_BIT, Engagement, EngagementKind, FeedKind, InteractionType, now
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class NewInteraction:
     snapshot_id: str | None = None
     session_key: str | None = None
     weight: float = 1.0  # weight in the decayed counters if this is the first engagement; 0 to 1
-    network: str | None = None  # daily keyed hash of the network; None if unknown or shared by many users
+    groups: tuple[str, ...] = ()  # groups that cap the weight (`db.interactions.network_cap`)
 
 
 Pair = tuple[int, int]
@@ -36,13 +37,13 @@ Pair = tuple[int, int]
 
 
 class _NewEngagement(NamedTuple):
-    """The aggregate of the new events of one pair, with the `weight` and `network` of the first event."""
+    """The aggregate of the new events of one pair, with the `weight` and `groups` of the first event."""
 
     first_at: datetime
     last_at: datetime
     kinds: int
     weight: float
-    network: str | None
+    groups: tuple[str, ...]
 
 
 _insert = insert_batch(Engagement, "actor_id", "project_id", "first_at", "last_at", "kinds", "weight")
@@ -89,24 +90,27 @@ def _merged(events: Iterable[NewInteraction]) -> dict[Pair, _NewEngagement]:
         if bit is None:
             continue
         pair = event.actor_id, event.project_id
-        engagement = new_engagements.get(pair) or _NewEngagement(event.at, event.at, 0, event.weight, event.network)
-        weight, network = (event.weight, event.network) if event.at < engagement.first_at else engagement[3:]
+        engagement = new_engagements.get(pair) or _NewEngagement(event.at, event.at, 0, event.weight, event.groups)
+        weight, groups = (event.weight, event.groups) if event.at < engagement.first_at else engagement[3:]
         first_at, last_at = min(engagement.first_at, event.at), max(engagement.last_at, event.at)
-        new_engagements[pair] = _NewEngagement(first_at, last_at, engagement.kinds | int(bit), weight, network)
+        new_engagements[pair] = _NewEngagement(first_at, last_at, engagement.kinds | int(bit), weight, groups)
     return new_engagements
 
 
 async def _weights(connection: AsyncConnection, new: Mapping[Pair, _NewEngagement]) -> dict[Pair, float]:
-    """Return the weight of each new pair, reduced by the network cap (`db.interactions.network_cap`)."""
+    """Return the weight of each new pair, reduced by the caps of its groups (`db.interactions.network_cap`).
+
+    A burst is counted at the present time, because clients choose the times of their events.
+    """
+    at = now()
     actors = [
-        NetworkActor(pair[1], engagement.network, engagement.first_at)
+        GroupActor(pair[1], group, at if group == BURST else engagement.first_at)
         for pair, engagement in new.items()
-        if engagement.network is not None
+        for group in engagement.groups
     ]
-    factors = iter(await count_network_actors(connection, actors))
+    factors = iter(await count_group_actors(connection, actors))
     return {
-        pair: engagement.weight * (1.0 if engagement.network is None else next(factors))
-        for pair, engagement in new.items()
+        pair: engagement.weight * prod(next(factors) for _ in engagement.groups) for pair, engagement in new.items()
     }
 
 

@@ -10,7 +10,7 @@ from db.columns.project_columns import positions
 from db.time_units import DAY_S, MICROSECONDS
 from scoring import tunables
 from scoring.features import FeatureTable
-from scoring.mathematics.batched_release import first_needed_s, release_times
+from scoring.mathematics.batched_release import BY_CLUSTER, first_needed_s
 from scoring.mathematics.behavior_evidence import (
     BehaviorEvidence,
     History,
@@ -35,7 +35,9 @@ async def column_evidence(view: ViewerColumns, profile: Profile, table: FeatureT
     lists = await view.neighbor_lists(history) if history else {}
     recent = _interactions(view, table.ids, at)
     released = recent.released(actor_id, at.timestamp())
-    by_actor, by_cluster = factors.similarities_of_actors(released.actors, viewer_factors)
+    of_clusters = recent.released(actor_id, at.timestamp(), BY_CLUSTER)
+    by_actor = factors.actors.similarities(released.actors, viewer_factors)
+    by_cluster = factors.similarities_of_clusters(of_clusters.actors, viewer_factors)
     history_owners = projects.owners[projects.rows_of(np.array(history, np.int64))]
     last_s = [engagement.last_at.timestamp() for engagement in profile.engagements if engagement.kinds]
     return BehaviorEvidence(
@@ -46,7 +48,7 @@ async def column_evidence(view: ViewerColumns, profile: Profile, table: FeatureT
         links={NeighborKind.COSINE: neighbor_links(table.ids, history, lists)},
         interactions=recent.live(actor_id, at.timestamp()),
         similar_actors=released._replace(similarity=by_actor),
-        clusters=released._replace(similarity=by_cluster),
+        clusters=of_clusters._replace(similarity=by_cluster),
         session_neighbors=with_shared(released, *_session_neighbors(view, history, actor_id, at)),
         platform_activity=_activity(columns.engagement, at),
         item_similarity=factors.items.similarities(table.ids, viewer_factors),
@@ -60,7 +62,7 @@ def _interactions(view: ViewerColumns, ids: Integers, at: datetime) -> RecentInt
     rows = positions(recent.projects, ids)
     chosen = np.flatnonzero((rows >= 0) & recent.by_users)[-tunables.MAX_RECENT_INTERACTIONS :]
     rows, actors, at_s = rows[chosen], recent.actors[chosen], recent.at_us[chosen] / MICROSECONDS
-    return RecentInteractions(rows, actors, at_s, release_times(rows, actors, at_s))
+    return RecentInteractions(rows, actors, at_s)
 
 
 def _session_neighbors(

@@ -18,7 +18,7 @@ from db.trained_models import collaborative_data as stored
 from scoring import tunables
 from scoring.collaborative.column_evidence import column_evidence
 from scoring.features import FeatureTable
-from scoring.mathematics.batched_release import first_needed_s, release_times
+from scoring.mathematics.batched_release import BY_CLUSTER, first_needed_s
 from scoring.mathematics.behavior_evidence import (
     NO_ACTIVITY,
     NO_INTERACTIONS,
@@ -136,13 +136,14 @@ async def _recent_interactions(request: _Request) -> tuple[FirstInteractions, ..
     at_s, viewer = request.at.timestamp(), request.profile.viewer.actor_id or 0
     recent = await _interactions(request, request.table.ids)
     released = recent.released(viewer, at_s)
-    by_actor, by_cluster = await _similarities_to(request, released.actors)
+    of_clusters = recent.released(viewer, at_s, BY_CLUSTER)
     neighbors = NO_INTERACTIONS
     if EvidencePart.SESSION_NEIGHBORS in request.parts:
         latest = np.array(request.profile.engaged[: tunables.SESSION_PROJECTS], dtype=np.int64)
         shared = (await _interactions(request, latest)).session_neighbors(viewer, at_s)
         neighbors = with_shared(released, *shared)
-    similar = (released._replace(similarity=similarity) for similarity in (by_actor, by_cluster))
+    by_actor, by_cluster = await _similarities_to(request, released.actors, of_clusters.actors)
+    similar = released._replace(similarity=by_actor), of_clusters._replace(similarity=by_cluster)
     return recent.live(viewer, at_s), *similar, neighbors
 
 
@@ -152,22 +153,20 @@ async def _interactions(request: _Request, ids: Integers) -> RecentInteractions:
     recent = await stored.recent_interactions(request.database, ids.tolist(), since, tunables.MAX_RECENT_INTERACTIONS)
     order = np.argsort(ids)
     rows = order[np.searchsorted(ids[order], recent.projects)]
-    released_s = release_times(rows, recent.actors, recent.at_s)
-    return RecentInteractions(rows, recent.actors, recent.at_s, released_s)
+    return RecentInteractions(rows, recent.actors, recent.at_s)
 
 
-async def _similarities_to(request: _Request, actors: Integers) -> tuple[Floats, Floats]:
-    """Return the viewer's similarity to the factors of (m,) actors and of their taste clusters; 0 if unknown."""
-    unknown = np.zeros(actors.size)
+async def _similarities_to(request: _Request, actors: Integers, members: Integers) -> tuple[Floats, Floats]:
+    """Return the viewer's similarity to the factors of actors, and to the taste clusters of members; 0 if unknown."""
     if not request.parts & (EvidencePart.USER_FACTORS | EvidencePart.CLUSTERS) or not request.factors.size:
-        return unknown, unknown
-    others = await stored.user_factors(request.database, np.unique(actors).tolist())
+        return np.zeros(actors.size), np.zeros(members.size)
+    others = await stored.user_factors(request.database, np.union1d(actors, members).tolist())
     by_actor = look_up(actors, others.actors, _similarities(others.vectors, request.factors))
     if EvidencePart.CLUSTERS not in request.parts:
-        return by_actor, unknown
+        return by_actor, np.zeros(members.size)
     clusters = await stored.taste_clusters(request.database, np.unique(others.clusters[others.clusters > 0]).tolist())
     to_cluster = look_up(others.clusters, *_sorted_similarities(clusters, request.factors))
-    return by_actor, look_up(actors, others.actors, to_cluster)
+    return by_actor, look_up(members, others.actors, to_cluster)
 
 
 async def _item_similarity(request: _Request) -> Floats:

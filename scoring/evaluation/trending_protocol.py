@@ -21,6 +21,7 @@ from scoring.training.trend_fitting import (
     FITTED_SHARE,
     WARM_UP_S,
     TrendMoment,
+    burst_weights,
     fit_clock,
     fit_trend_constants,
     moments_between,
@@ -29,6 +30,7 @@ from scoring.training.trend_fitting import (
 
 FITTED = "velocity, fitted on the time before"
 SHIPPED = "velocity, with the shipped constants"
+CAPPED = "the same, with the cap of bursts"
 
 
 def evaluate_trending(dataset: Dataset, progress: Progress) -> EvaluationResults:
@@ -47,11 +49,13 @@ def evaluate_trending(dataset: Dataset, progress: Progress) -> EvaluationResults
         )
     times_s = np.array([moment.at_s for moment in tested])
     by_wall_clock = trend_moments(log, created_s, UNIFORM_CLOCK, times_s, DAY_S)
+    capped = trend_moments(log, created_s, UNIFORM_CLOCK, times_s, DAY_S, burst_weights(log))
     history = LogEvidence(log, created_s, dataset.owners)
     measured: dict[str, RankingMetrics] = {}
-    for index, (moment, wall_moment) in enumerate(zip(tested, by_wall_clock, strict=True)):
+    for index, (moment, wall_moment, capped_moment) in enumerate(zip(tested, by_wall_clock, capped, strict=True)):
         rankings = {
             FITTED: velocity.velocity_score(moment.actors, moment.age_h, constants),
+            CAPPED: velocity.velocity_score(capped_moment.actors, capped_moment.age_h),
             **_baselines(dataset, history, wall_moment),
         }
         for name, scores in rankings.items():

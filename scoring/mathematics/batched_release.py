@@ -1,11 +1,13 @@
 """Batched release of first interactions to the signals of actors who are similar to the viewer.
 
 A difference between two values of such a signal must not reveal one person's interaction. The first interactions of
-users with a project are therefore divided, in the order of time, into blocks of five. Values change only by whole
-blocks, and only at the beginning of a batch. All interactions of a block count as of that time, so that the time of a
-single one stays unknown. The blocks of a week are independent of earlier weeks, so that a request can compute them from
-the interactions of three weeks.
+users with a project are therefore divided, in the order of time, into blocks. Values change only by whole blocks, and
+only at the beginning of a batch. All interactions of a block count as of that time, so that the time of a single one
+stays unknown. The blocks of a week are independent of earlier weeks, so that a request can compute them from the
+interactions of three weeks.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,19 +16,29 @@ from db.time_units import DAY_S, HOUR_S, WEEK_S
 from scoring import tunables
 from scoring.mathematics.signals import Floats, Integers
 
-BATCH_S = HOUR_S
-"""Time between two batches. Cost: docs/decisions/0024-batched-release.md."""
+
+class ReleaseRule(NamedTuple):
+    """Number of users of a block, and seconds between two batches."""
+
+    block: int
+    batch_s: float
 
 
-def release_times(
-    projects: Integers, actors: Integers, at_s: Floats, block: int = tunables.ANONYMITY_FLOOR, batch_s: float = BATCH_S
-) -> Floats:
+BY_ACTOR = ReleaseRule(tunables.ANONYMITY_FLOOR, HOUR_S)
+"""For similarities to single users."""
+BY_CLUSTER = ReleaseRule(2, 300.0)
+"""For similarities to the mean factors of taste clusters, which hide each user among at least ten."""
+LIVE = ReleaseRule(1, 0.0)
+"""Without protection, to measure its cost (docs/decisions/0024-batched-release.md)."""
+
+
+def release_times(projects: Integers, actors: Integers, at_s: Floats, rule: ReleaseRule) -> Floats:
     """Return the (m,) Unix seconds from which first interactions count; infinite in an incomplete block.
 
-    The arguments are (m,) columns in any order, complete from the beginning of a week on. A `block` of one releases
-    each interaction at its own time.
+    The arguments are (m,) columns in any order, complete from the beginning of a week on.
     """
-    if block <= 1:
+    block, batch_s = rule
+    if block == 1:
         return at_s
     weeks = np.floor(at_s / WEEK_S)
     order = np.lexsort((actors, at_s, weeks, projects))
@@ -46,7 +58,7 @@ def release_times(
 
 def batch_start_s(at_s: float) -> float:
     """Return the Unix second at which the batch of a moment began."""
-    return float(np.floor(at_s / BATCH_S) * BATCH_S)
+    return float(np.floor(at_s / BY_ACTOR.batch_s) * BY_ACTOR.batch_s)
 
 
 def first_needed_s(at_s: float) -> float:

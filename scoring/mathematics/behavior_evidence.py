@@ -15,7 +15,15 @@ from numpy.typing import NDArray
 
 from db.time_units import ACTOR_HALF_LIVES_H, DAY_S, HOUR_S
 from scoring import tunables
-from scoring.mathematics.batched_release import first_needed_s, is_released, release_times
+from scoring.mathematics.batched_release import (
+    BY_ACTOR,
+    BY_CLUSTER,
+    LIVE,
+    ReleaseRule,
+    first_needed_s,
+    is_released,
+    release_times,
+)
 from scoring.mathematics.signals import Floats, Integers, look_up, ranges
 
 
@@ -212,7 +220,9 @@ class LogEvidence:
         self._by_actor = GroupedEvents.from_groups(log.actors, log.n_actors)
         self._by_project = GroupedEvents.from_groups(log.projects, log.n_projects)
         self._row = np.full(log.n_projects, -1, dtype=np.int64)
-        self._released_s = release_times(log.projects, log.actors, log.at_s, floor)
+        columns = log.projects, log.actors, log.at_s
+        self._released_s = release_times(*columns, BY_ACTOR if floor > 1 else LIVE)
+        self._cluster_released_s = release_times(*columns, BY_CLUSTER if floor > 1 else LIVE)
         self.model = CollaborativeModel({}, Factors.unknown(log.n_actors, log.n_projects))  # of the last training
 
     def engagements(self, actor: int, at_s: float) -> History:
@@ -242,8 +252,9 @@ class LogEvidence:
         self._row[candidates] = np.arange(candidates.size)
         engagements = self.engagements(actor, at_s)
         recent = np.arange(self.log.count_before(at_s - tunables.RECENT_INTERACTION_DAYS * DAY_S), n_past)
-        released = np.arange(self.log.count_before(first_needed_s(at_s)), n_past)
-        released = released[is_released(self._released_s[released], at_s)]
+        needed = np.arange(self.log.count_before(first_needed_s(at_s)), n_past)
+        released = needed[is_released(self._released_s[needed], at_s)]
+        of_clusters = needed[is_released(self._cluster_released_s[needed], at_s)]
         shared = self.count_shared_projects(actor, engagements, at_s, only_released=True)
         factors = self.model.factors
         viewer_factors = factors.actors[actor]
@@ -259,7 +270,12 @@ class LogEvidence:
             user_neighbor_similarity=neighbor_similarity,
             interactions=self._interactions(recent, self.log.at_s),
             similar_actors=self._released(released, actor, factors.actors @ viewer_factors),
-            clusters=self._released(released, actor, (factors.clusters @ viewer_factors)[factors.cluster_of]),
+            clusters=self._released(
+                of_clusters,
+                actor,
+                (factors.clusters @ viewer_factors)[factors.cluster_of],
+                self._cluster_released_s,
+            ),
             session_neighbors=self._released(released[shared[self.log.actors[released]] > 0], actor, shared),
             platform_activity=PlatformActivity(self.log.at_s[recent], np.ones(recent.size)),
             item_similarity=(factors.projects[candidates] @ viewer_factors).astype(np.float64),
@@ -288,9 +304,12 @@ class LogEvidence:
         events, rows = events[rows >= 0], rows[rows >= 0]
         return FirstInteractions(rows, self.log.actors[events], np.ones(rows.size), times_s[events])
 
-    def _released(self, events: Integers, viewer: int, similarity: Floats) -> FirstInteractions:
+    def _released(
+        self, events: Integers, viewer: int, similarity: Floats, released_s: Floats | None = None
+    ) -> FirstInteractions:
         """Return released events of other actors with candidates. `similarity` is by actor."""
-        interactions = self._interactions(events[self.log.actors[events] != viewer], self._released_s)
+        times_s = self._released_s if released_s is None else released_s
+        interactions = self._interactions(events[self.log.actors[events] != viewer], times_s)
         return interactions._replace(similarity=similarity[interactions.actors].astype(np.float64))
 
     def _user_neighbors(self, actor: int, n_past: int) -> tuple[FirstInteractions, float]:
@@ -314,30 +333,31 @@ class LogEvidence:
 
 
 class RecentInteractions(NamedTuple):
-    """First interactions of users, the viewer's included: candidate rows, actor ids, Unix seconds, times of release."""
+    """First interactions of users, the viewer's included: (m,) candidate rows, actor ids and Unix seconds."""
 
     rows: Integers
     actors: Integers
     at_s: Floats
-    released_s: Floats
 
     def live(self, viewer: int, at_s: float) -> FirstInteractions:
         """Return the recent interactions of others, each with the similarity 1."""
         kept = (self.actors != viewer) & (self.at_s >= at_s - tunables.RECENT_INTERACTION_DAYS * DAY_S)
         return FirstInteractions(self.rows[kept], self.actors[kept], np.ones(int(kept.sum())), self.at_s[kept])
 
-    def released(self, viewer: int, at_s: float) -> FirstInteractions:
-        """Return the released interactions of others, each with the similarity 1."""
-        kept = (self.actors != viewer) & is_released(self.released_s, at_s)
-        return FirstInteractions(self.rows[kept], self.actors[kept], np.ones(int(kept.sum())), self.released_s[kept])
+    def released(self, viewer: int, at_s: float, rule: ReleaseRule = BY_ACTOR) -> FirstInteractions:
+        """Return the interactions of others that a rule has released, each with the similarity 1."""
+        released_s = release_times(self.rows, self.actors, self.at_s, rule)
+        kept = (self.actors != viewer) & is_released(released_s, at_s)
+        return FirstInteractions(self.rows[kept], self.actors[kept], np.ones(int(kept.sum())), released_s[kept])
 
     def session_neighbors(self, viewer: int, at_s: float) -> tuple[Integers, Integers]:
         """Count the projects with which each other actor's interaction was released in the last days, by ascending id.
 
         The rows are of the latest projects of the viewer's history.
         """
-        kept = (self.actors != viewer) & is_released(self.released_s, at_s, tunables.SESSION_NEIGHBOR_DAYS)
-        return np.unique(self.actors[kept], return_counts=True)
+        released = self.released(viewer, at_s)
+        kept = released.at_s >= at_s - tunables.SESSION_NEIGHBOR_DAYS * DAY_S
+        return np.unique(released.actors[kept], return_counts=True)
 
 
 def with_shared(interactions: FirstInteractions, neighbors: Integers, shared: Integers) -> FirstInteractions:

@@ -6,8 +6,8 @@ who are similar to the viewer count released interactions (`scoring.mathematics.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial, reduce
-from operator import attrgetter, or_
+from functools import reduce
+from operator import or_
 
 import numpy as np
 
@@ -93,37 +93,50 @@ def _of_enough_actors(evidence: BehaviorEvidence, values: Floats) -> Floats:
     return np.where(evidence.actors[:, -1] >= minimum, values, 0.0)
 
 
-def _mean_similarity(
-    interactions: Callable[[BehaviorEvidence], FirstInteractions], evidence: BehaviorEvidence
-) -> Floats:
+def _mean_similarity(evidence: BehaviorEvidence, interactions: FirstInteractions) -> Floats:
     """Mean similarity to the actors, shrunk towards 0. Range −1 to 1."""
-    total, count = _sum_similarity(evidence, interactions(evidence))
-    return _released(evidence, interactions(evidence), total / count, tunables.MEAN_SIMILARITY_STEP)
+    total, count = _sum_similarity(evidence, interactions)
+    return total / count
 
 
-def _similarity_sum(
-    interactions: Callable[[BehaviorEvidence], FirstInteractions], evidence: BehaviorEvidence
-) -> Floats:
+def _similarity_sum(evidence: BehaviorEvidence, interactions: FirstInteractions) -> Floats:
     """Sum of similarities to the actors, divided by the square root of their number. Range about −30 to 30."""
-    total, count = _sum_similarity(evidence, interactions(evidence))
-    return _released(evidence, interactions(evidence), total / np.sqrt(count), tunables.SIMILARITY_SUM_STEP)
+    total, count = _sum_similarity(evidence, interactions)
+    return total / np.sqrt(count)
 
 
-def _recent_similarity(
-    interactions: Callable[[BehaviorEvidence], FirstInteractions], evidence: BehaviorEvidence
-) -> Floats:
+def _recent_similarity(evidence: BehaviorEvidence, interactions: FirstInteractions) -> Floats:
     """Decayed sum of similarities to the actors. Range about −100 to 100."""
-    summed = _decayed_similarity(evidence, interactions(evidence), tunables.RECENT_FACTORS_HALF_LIFE_H)
-    return _released(evidence, interactions(evidence), summed, tunables.SIMILARITY_SUM_STEP)
+    return _decayed_similarity(evidence, interactions, tunables.RECENT_FACTORS_HALF_LIFE_H)
 
 
-_SIMILAR_ACTORS, _CLUSTERS = attrgetter("similar_actors"), attrgetter("clusters")
-user_factors_mean = partial(_mean_similarity, _SIMILAR_ACTORS)
-user_factors_sum = partial(_similarity_sum, _SIMILAR_ACTORS)
-user_factors_recent = partial(_recent_similarity, _SIMILAR_ACTORS)
-taste_cluster_mean = partial(_mean_similarity, _CLUSTERS)
-taste_cluster_sum = partial(_similarity_sum, _CLUSTERS)
-taste_cluster_recent = partial(_recent_similarity, _CLUSTERS)
+_Summary = Callable[[BehaviorEvidence, FirstInteractions], Floats]
+
+
+def _of_actors(summarize: _Summary, step: float) -> Callable[[BehaviorEvidence], Floats]:
+    """Return the signal of the similarities to single actors: rounded to `step`, 0 below the floor."""
+
+    def signal(evidence: BehaviorEvidence) -> Floats:
+        actors = evidence.similar_actors
+        return _rounded(evidence, _zero_below_floor(evidence, actors, summarize(evidence, actors)), step)
+
+    return signal
+
+
+def _of_clusters(summarize: _Summary, step: float) -> Callable[[BehaviorEvidence], Floats]:
+    """Return the signal of the similarities to the taste clusters of actors, rounded to `step`.
+
+    No floor applies: each cluster has at least `tunables.MIN_CLUSTER_SIZE` members.
+    """
+    return lambda evidence: _rounded(evidence, summarize(evidence, evidence.clusters), step)
+
+
+user_factors_mean = _of_actors(_mean_similarity, tunables.MEAN_SIMILARITY_STEP)
+user_factors_sum = _of_actors(_similarity_sum, tunables.SIMILARITY_SUM_STEP)
+user_factors_recent = _of_actors(_recent_similarity, tunables.SIMILARITY_SUM_STEP)
+taste_cluster_mean = _of_clusters(_mean_similarity, tunables.MEAN_SIMILARITY_STEP)
+taste_cluster_sum = _of_clusters(_similarity_sum, tunables.SIMILARITY_SUM_STEP)
+taste_cluster_recent = _of_clusters(_recent_similarity, tunables.SIMILARITY_SUM_STEP)
 
 
 def item_factors(evidence: BehaviorEvidence) -> Floats:
@@ -134,8 +147,8 @@ def item_factors(evidence: BehaviorEvidence) -> Floats:
 def session_neighbors(evidence: BehaviorEvidence) -> Floats:
     """Session-kNN: log2(1 + decayed shared projects of session neighbors who engaged). Range 0 to about 15."""
     summed = _decayed_similarity(evidence, evidence.session_neighbors, tunables.SESSION_NEIGHBORS_HALF_LIFE_H)
-    values = np.log2(1.0 + np.maximum(summed, 0.0))
-    return _released(evidence, evidence.session_neighbors, values, tunables.SIMILARITY_SUM_STEP)
+    values = np.log2(1.0 + _zero_below_floor(evidence, evidence.session_neighbors, summed))
+    return _rounded(evidence, values, tunables.SIMILARITY_SUM_STEP)
 
 
 def item_neighbor_score(evidence: BehaviorEvidence) -> Floats:
@@ -200,11 +213,6 @@ def _sum_similarity(evidence: BehaviorEvidence, interactions: FirstInteractions)
 def _zero_below_floor(evidence: BehaviorEvidence, interactions: FirstInteractions, values: Floats) -> Floats:
     """Return the (n,) values, 0 where fewer actors than the floor contributed."""
     return np.where(_count_actors(evidence, interactions) >= evidence.floor, values, 0.0)
-
-
-def _released(evidence: BehaviorEvidence, interactions: FirstInteractions, values: Floats, step: float) -> Floats:
-    """Return the (n,) values of released interactions, rounded, and 0 below the floor."""
-    return _rounded(evidence, _zero_below_floor(evidence, interactions, values), step)
 
 
 def _rounded(evidence: BehaviorEvidence, values: Floats, step: float) -> Floats:

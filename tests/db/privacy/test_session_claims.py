@@ -259,7 +259,7 @@ async def test_a_claim_costs_the_same_statements_however_much_there_is(
     await do(
         database,
         NewInteraction(SESSION, 1, InteractionType.LIKE, NOON),
-        NewInteraction(ACCOUNT, 1, InteractionType.LIKE, NOON),
+        NewInteraction(ACCOUNT, 1, InteractionType.VIEW, NOON),
     )
     with statements(database) as few:
         await claimed(database)
