@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, bindparam, func, literal, select, union_all
+from sqlalchemy import ColumnElement, Select, bindparam, func, literal, select, true, union_all
 
 from db.catalog.project_cards import ProjectFilter, conditions
 from db.catalog.visibility import PUBLIC, by_user
@@ -148,11 +148,11 @@ async def projects_with_terms(database: Database, terms: Sequence[int], limit: i
 _BATCH = bindparam("batch", type_=UtcDateTime())
 
 
-def _liked_by_neighbors(actor_id: Any, shared_id: Any, time: Any) -> Select[int, int]:
-    """Return a query of the likes per project by the users with the most of the bound ids. Ignores what is new."""
+def _liked_by_neighbors(actor_id: Any, shared_id: Any, is_counted: ColumnElement[bool]) -> Select[int, int]:
+    """Return a query of the likes per project before a time, by the users with the most of the bound ids."""
     neighbors = (
         select(actor_id)
-        .where(in_list(shared_id, IDS), actor_id != ACTOR_ID, by_user(actor_id), time < _BATCH)
+        .where(in_list(shared_id, IDS), actor_id != ACTOR_ID, by_user(actor_id), is_counted)
         .group_by(actor_id)
         .having(func.count() >= bindparam("min_shared"))
         .order_by(func.count().desc(), actor_id)
@@ -168,8 +168,10 @@ def _liked_by_neighbors(actor_id: Any, shared_id: Any, time: Any) -> Select[int,
     )
 
 
-_LIKED_BY_TAG_NEIGHBORS = _liked_by_neighbors(ActorInterest.actor_id, ActorInterest.term_id, ActorInterest.created_at)
-_LIKED_BY_PROJECT_NEIGHBORS = _liked_by_neighbors(Engagement.actor_id, Engagement.project_id, Engagement.first_at)
+_LIKED_BY_TAG_NEIGHBORS = _liked_by_neighbors(ActorInterest.actor_id, ActorInterest.term_id, true())
+_LIKED_BY_PROJECT_NEIGHBORS = _liked_by_neighbors(
+    Engagement.actor_id, Engagement.project_id, Engagement.first_at < _BATCH
+)
 
 
 async def liked_by_neighbors(
@@ -185,8 +187,8 @@ async def liked_by_neighbors(
 ) -> dict[int, int]:
     """Count the likes by the actor's neighbors per project, most likes first, in multiples of `min_actors`.
 
-    Only data before the time `batch` counts. Neighbors are up to `neighbors` users that engaged with at least
-    `min_shared` of the `engaged` projects or, if `engaged` is None, have at least `min_shared` of the `terms` as
+    Only likes and engagement before the time `batch` count. Neighbors are up to `neighbors` users that engaged with at
+    least `min_shared` of the `engaged` projects or, if `engaged` is None, have at least `min_shared` of the `terms` as
     interests. Projects with fewer than `min_actors` likes are left out.
     """
     bounds = {"neighbors": neighbors, "min_shared": min_shared, "min_actors": min_actors, "batch": batch}
