@@ -1,4 +1,4 @@
-"""Durations in seconds, Unix microseconds, and half-lives of decayed counters, which every layer can import."""
+"""Durations in seconds, Unix microseconds, and numbers of decayed counters, which every layer can import."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -12,6 +12,11 @@ ACTOR_HALF_LIVES_H = (1.0, 6.0, 72.0, 336.0)
 """Half-lives of the decayed counters in wall-clock hours: 1 h, 6 h, 3 days, 14 days."""
 ACTIVE_HALF_LIVES_H = (1.0, 6.0, 36.0, 168.0)
 """Half-lives of the decayed counters in active hours (`db.interactions.activity_time`)."""
+MIN_COUNTED_ACTORS = 4.5
+"""Minimum count at the longest half-life for a project's counters to contribute to a ranking.
+
+Each user counts at most 1, and all unclaimed sessions of a project together less than .5, so that four people never
+reach it. The counts of five users decay below it after two days without another user."""
 
 FIRST_ENGAGEMENT_BUCKET_S = 300.0
 """Interval in which the platform's first engagements are counted: 4,032 intervals in two weeks."""

@@ -27,7 +27,7 @@ from scoring.feed_changes import FeedChangeWatcher
 from scoring.feeds import Feeds
 from scoring.mathematics.viewer_stages import Thresholds
 from scoring.models.active_model import ActiveModel, ActiveTrendConstants
-from scoring.tunables import RECENT_INTERACTION_DAYS
+from scoring.tunables import RELEASE_WINDOW_DAYS
 from scoring.use_cases.unit_of_work import MAX_REMEMBERED_VIEWERS
 
 FLUSH_EVERY_S = 1.0
@@ -110,7 +110,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
 
 
 def _open_columns(settings: Settings, stores: Stores) -> ColumnStore:
-    window = timedelta(days=RECENT_INTERACTION_DAYS)
+    window = timedelta(days=RELEASE_WINDOW_DAYS)
     return ColumnStore(stores.database, window, settings.columns_max_mb, on_read=record_columns_read)
 
 

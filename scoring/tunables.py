@@ -37,6 +37,8 @@ LIKE_NEIGHBOR_COUNT = 30  # user neighbors whose likes count
 MIN_SHARED_INTERESTS = 2  # minimum number of interests or projects that two user neighbors share
 LIKES_FOR_FULL_COLLABORATION = 10  # likes by user neighbors at which the signal is full
 ANONYMITY_FLOOR = 5  # a count of fewer actors becomes 0, so that it reveals no single actor
+MEAN_SIMILARITY_STEP, SIMILARITY_SUM_STEP, ITEM_SIMILARITY_STEP = 0.05, 0.25, 0.02
+"""Steps to which values of actors with similar taste are rounded."""
 
 # --- popularity -----------------------------------------------------------------------------------------------------
 LIKES_FOR_FULL_POPULARITY = 100  # likes at which the signal is full
@@ -157,6 +159,9 @@ DECAY_CUTOFF = 20.0  # half-lives after which an event is ignored: a millionth o
 RECENT_INTERACTION_DAYS = 14.0
 """Age up to which others' interactions count. At a half-life of 3 days, an older interaction would count less than 4
 %."""
+RELEASE_WINDOW_DAYS = RECENT_INTERACTION_DAYS + 7.0
+"""Age of the first interactions from which those released in the last `RECENT_INTERACTION_DAYS` are known: their blocks
+begin with a week (`scoring.mathematics.batched_release`)."""
 USER_NEIGHBOR_COUNT = 100  # length of the user-kNN lists of the evaluation
 ACTIVITY_FRESH_S = 60.0  # lifetime of the cached platform activity, which all viewers share
 BURST_MIN_AGE_DAYS = 3.0  # age above which the burst of a project counts

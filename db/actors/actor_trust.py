@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.database.column_types import ACTOR_ID, SINCE
+from db.database.column_types import ACTOR_ID, SINCE, UtcDateTime
+from db.database.engine import Database
 from db.models import Actor, Engagement
 from db.time_units import DAY_S
 
@@ -49,3 +50,23 @@ async def read_trust_inputs(connection: AsyncConnection, actor_id: int, at: date
     row = (await connection.execute(_INPUTS, {"actor": actor_id, "since": at - RECENT})).one()
     known_since = row.created_at if row.earliest is None else min(row.created_at, row.earliest + MAX_INTERACTION_AGE)
     return TrustInputs(bool(row.signed_in), (at - known_since).total_seconds() / DAY_S, row.recent_projects)
+
+
+SHARE_SAMPLE = 10_000
+"""Number of first engagements of which the share of sessions is read."""
+_LATEST = (
+    select(Engagement.actor_id)
+    .where(Engagement.first_at < bindparam("before", type_=UtcDateTime()))
+    .order_by(Engagement.first_at.desc())
+    .limit(SHARE_SAMPLE)
+    .subquery("latest")
+)
+_SESSIONS = select(func.count().label("actors"), func.count(Actor.session_key).label("sessions")).select_from(
+    _LATEST.join(Actor, Actor.id == _LATEST.c.actor_id)
+)
+
+
+async def session_share(database: Database, before: datetime, min_actors: int) -> float:
+    """Return the share of sessions among the latest first engagements before a time; 0 if there are too few."""
+    (row,) = await database.fetch(_SESSIONS, {"before": before})
+    return row.sessions / row.actors if row.actors >= min_actors else 0.0

@@ -33,7 +33,7 @@ async def replace_learned_interests(
         changed_pairs = changed_confidences(confidences, stored_confidences, MIN_CONFIDENCE_CHANGE) | dropped_pairs
         if not changed_pairs:
             return 0
-        locked_actor_ids = await lock_actors(connection, {actor for actor, _ in changed_pairs})
+        locked_actor_ids = set(await lock_actors(connection, {actor for actor, _ in changed_pairs}))
         locked_confidences = {
             pair: confidence for pair, confidence in confidences.items() if pair[0] in locked_actor_ids
         }

@@ -144,7 +144,9 @@ _ACTORS = (
     .order_by(Actor.id)
     .with_for_update(key_share=True, of=Actor)
 )
-_LOCK_ACTORS = select(Actor.id).where(in_list(Actor.id, IDS)).order_by(Actor.id).with_for_update(key_share=True)
+_LOCK_ACTORS = (
+    select(Actor.id, Actor.user_id).where(in_list(Actor.id, IDS)).order_by(Actor.id).with_for_update(key_share=True)
+)
 _LOCK_SETTINGS = select(Actor.settings).where(Actor.id == ACTOR_ID).with_for_update(key_share=True)
 _STORE_SETTINGS = (
     update(Actor)
@@ -243,9 +245,13 @@ def _card(row: Any) -> UserCard:
     return UserCard(row.id, row.key, row.username, row.bio, row.tier, row.points, Role(row.role))
 
 
-async def lock_actors(connection: AsyncConnection, actor_ids: Iterable[int]) -> set[int]:
-    """Lock actors in the order of their ids until the transaction ends; return the ids of existing actors."""
-    return set(await connection.scalars(_LOCK_ACTORS, {"ids": sorted(set(actor_ids))}))
+async def lock_actors(connection: AsyncConnection, actor_ids: Iterable[int]) -> dict[int, bool]:
+    """Lock actors in the order of their ids until the transaction ends.
+
+    Returns the existing actors, and whether each is a user.
+    """
+    rows = await connection.execute(_LOCK_ACTORS, {"ids": sorted(set(actor_ids))})
+    return {row.id: row.user_id is not None for row in rows}
 
 
 async def lock_settings(connection: AsyncConnection, actor_id: int) -> dict[str, Any]:

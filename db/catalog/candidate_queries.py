@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Select, bindparam, func, literal, select, union_all
+from sqlalchemy import ColumnElement, Select, bindparam, func, literal, select, true, union_all
 
 from db.catalog.project_cards import ProjectFilter, conditions
-from db.catalog.visibility import PUBLIC
+from db.catalog.visibility import PUBLIC, by_user
 from db.database.column_types import ACTOR_ID, IDS, SINCE, BigIntId, IntegerList, UtcDateTime, in_list, micros
 from db.database.engine import Database
 from db.models import ActorInterest, Engagement, Like, Project, ProjectTerm
@@ -95,6 +95,7 @@ _co_engaged_actors = (
     .where(
         in_list(Engagement.project_id, bindparam("latest_engaged", type_=IntegerList())),
         Engagement.actor_id != ACTOR_ID,
+        by_user(Engagement.actor_id),
     )
     .where(Engagement.last_at >= SINCE, Engagement.first_at >= SINCE, Engagement.kinds > 0)
     .group_by(Engagement.actor_id)
@@ -167,11 +168,14 @@ async def projects_with_terms(database: Database, terms: Sequence[int], limit: i
     return [row.project_id for row in await database.fetch(statement, {"terms": terms})]
 
 
-def _liked_by_neighbors(actor_id: Any, shared_id: Any) -> Select[int, int]:
-    """Return a query of the likes per project by the actors with the most of the bound ids."""
+_BATCH = bindparam("batch", type_=UtcDateTime())
+
+
+def _liked_by_neighbors(actor_id: Any, shared_id: Any, is_counted: ColumnElement[bool]) -> Select[int, int]:
+    """Return a query of the likes per project before a time, by the users with the most of the bound ids."""
     neighbors = (
         select(actor_id)
-        .where(in_list(shared_id, IDS), actor_id != ACTOR_ID)
+        .where(in_list(shared_id, IDS), actor_id != ACTOR_ID, by_user(actor_id), is_counted)
         .group_by(actor_id)
         .having(func.count() >= bindparam("min_shared"))
         .order_by(func.count().desc(), actor_id)
@@ -180,15 +184,17 @@ def _liked_by_neighbors(actor_id: Any, shared_id: Any) -> Select[int, int]:
     )
     return (
         select(Like.project_id, _ACTOR_COUNT)
-        .where(Like.actor_id.in_(select(neighbors.c.actor_id)))
+        .where(Like.actor_id.in_(select(neighbors.c.actor_id)), Like.created_at < _BATCH)
         .group_by(Like.project_id)
         .having(func.count() >= bindparam("min_actors"))
         .order_by(_ACTOR_COUNT.desc(), Like.project_id)
     )
 
 
-_LIKED_BY_TAG_NEIGHBORS = _liked_by_neighbors(ActorInterest.actor_id, ActorInterest.term_id)
-_LIKED_BY_PROJECT_NEIGHBORS = _liked_by_neighbors(Engagement.actor_id, Engagement.project_id)
+_LIKED_BY_TAG_NEIGHBORS = _liked_by_neighbors(ActorInterest.actor_id, ActorInterest.term_id, true())
+_LIKED_BY_PROJECT_NEIGHBORS = _liked_by_neighbors(
+    Engagement.actor_id, Engagement.project_id, Engagement.first_at < _BATCH
+)
 
 
 async def liked_by_neighbors(
@@ -200,13 +206,15 @@ async def liked_by_neighbors(
     neighbors: int,
     min_shared: int,
     min_actors: int,
+    batch: datetime,
 ) -> dict[int, int]:
-    """Count the likes by the actor's neighbors per project, most likes first.
+    """Count the likes by the actor's neighbors per project, most likes first, in multiples of `min_actors`.
 
-    Neighbors are up to `neighbors` actors that engaged with at least `min_shared` of the `engaged` projects or, if
-    `engaged` is None, have at least `min_shared` of the `terms` as interests. Projects with fewer than `min_actors`
-    likes are left out.
+    Only likes and engagement before the time `batch` count. Neighbors are up to `neighbors` users that engaged with at
+    least `min_shared` of the `engaged` projects or, if `engaged` is None, have at least `min_shared` of the `terms` as
+    interests. Projects with fewer than `min_actors` likes are left out.
     """
-    parameters = {"actor": actor_id, "neighbors": neighbors, "min_shared": min_shared, "min_actors": min_actors}
+    bounds = {"neighbors": neighbors, "min_shared": min_shared, "min_actors": min_actors, "batch": batch}
     statement, ids = (_LIKED_BY_TAG_NEIGHBORS, terms) if engaged is None else (_LIKED_BY_PROJECT_NEIGHBORS, engaged)
-    return {row.project_id: row.actors for row in await database.fetch(statement, parameters | {"ids": ids})}
+    rows = await database.fetch(statement, bounds | {"actor": actor_id, "ids": ids})
+    return {row.project_id: row.actors // min_actors * min_actors for row in rows}

@@ -5,10 +5,13 @@ to everybody if it is listed (`Term.listed`) or a public project has it. A user 
 a public project. Everything else is answered like an unknown key. The platform's service is not restricted.
 """
 
+from typing import Any
+
 from sqlalchemy import and_, bindparam, or_, select
+from sqlalchemy.sql import ColumnElement
 
 from db.database.column_types import ACTOR_ID, BigIntId
-from db.models import ActorInterest, Mute, Project, ProjectTerm, Term, User
+from db.models import Actor, ActorInterest, Mute, Project, ProjectTerm, Term, User
 
 PUBLIC = and_(~Project.private, ~Project.archived)
 """A condition on `Project`: neither private nor archived."""
@@ -55,3 +58,8 @@ MUTED = or_(
 """A condition on `Project`: the actor bound to ``muter`` has muted its owner or one of its terms. None: not muted.
 
 The query starts from the project's terms, so that its cost does not depend on the number of mutes."""
+
+
+def by_user(actor_id: Any) -> ColumnElement[bool]:
+    """Return the condition that a column holds the id of a user's actor. What sessions do says nothing about tastes."""
+    return select(Actor.id).where(Actor.id == actor_id, Actor.user_id.is_not(None)).exists()

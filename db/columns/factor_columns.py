@@ -4,7 +4,6 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,18 +12,17 @@ from sqlalchemy import func, select
 from db.columns.project_columns import Floats, Ids
 from db.database.column_types import ID_RANGE
 from db.database.engine import Database
-from db.models import Actor, ItemFactors, TasteCluster, UserFactors
+from db.models import ItemFactors, TasteCluster, UserFactors
 from db.trained_models.collaborative_data import NO_FACTORS, Vector
 
 Half = NDArray[np.float16]
 
-_Actor = tuple[int, bytes, int, int | None]  # id, vector, cluster or 0, id of the user
+_Actor = tuple[int, bytes, int]  # id, vector, cluster or 0
 _Row = tuple[int, bytes]
 
 _SLICE = 20_000
 _ACTORS = (
-    select(UserFactors.actor_id, UserFactors.vector, func.coalesce(UserFactors.cluster, 0), Actor.user_id)
-    .join(Actor, Actor.id == UserFactors.actor_id)
+    select(UserFactors.actor_id, UserFactors.vector, func.coalesce(UserFactors.cluster, 0))
     .where(UserFactors.actor_id.between(*ID_RANGE))
     .order_by(UserFactors.actor_id)
 )
@@ -71,28 +69,19 @@ class Vectors:
 
 @dataclass(frozen=True, eq=False)
 class FactorColumns:
-    """Factors of actors, projects and taste clusters, and the cluster (0: none) and user (−1: none) of each actor."""
+    """Factors of actors, projects and taste clusters, and the cluster (0: none) of each actor."""
 
     actors: Vectors
     clusters_of_actors: Ids
-    users_of_actors: Ids
     items: Vectors
     clusters: Vectors
 
-    def similarities_of_actors(self, actors: Ids, vector: Vector) -> tuple[Floats, Floats]:
-        """Return the dot product of a vector with the factors and with the taste cluster of each of (m,) actors."""
-        distinct, index = np.unique(actors, return_inverse=True)
-        known, rows = self.actors.find(distinct)
-        clusters = np.zeros(distinct.size, np.int64)
+    def similarities_of_clusters(self, actors: Ids, vector: Vector) -> Floats:
+        """Return the dot product of a vector with the taste cluster of each of (m,) actors."""
+        clusters = np.zeros(actors.size, np.int64)
+        known, rows = self.actors.find(actors)
         clusters[known] = self.clusters_of_actors[rows]
-        by_actor, by_cluster = self.actors.similarities(distinct, vector), self.clusters.similarities(clusters, vector)
-        return by_actor[index], by_cluster[index]
-
-    @cached_property
-    def by_user(self) -> Vectors:
-        """The factors of actors by the id of their user."""
-        order = np.argsort(self.users_of_actors, kind="stable")
-        return Vectors(self.users_of_actors[order], self.actors.rows[order])
+        return self.clusters.similarities(clusters, vector)
 
 
 async def read_factors(database: Database) -> FactorColumns:
@@ -112,15 +101,12 @@ def _columns(actors: list[_Actor], items: list[_Row], clusters: list[_Row]) -> F
     length = Counter(len(row[1]) for row in actors).most_common(1)[0][0] if actors else 0
     # Vectors of another length are of an earlier training.
     actors = [row for row in actors if len(row[1]) == length]
-    columns = FactorColumns(
+    return FactorColumns(
         _vectors(actors, length),
         np.array([row[2] for row in actors], np.int64),
-        np.array([-1 if row[3] is None else row[3] for row in actors], np.int64),
         _vectors([row for row in items if len(row[1]) == length], length),
         _vectors([row for row in clusters if len(row[1]) == length], length),
     )
-    _ = columns.by_user  # computed here, and not during a request
-    return columns
 
 
 def _vectors(rows: Sequence[tuple[int, bytes, *tuple[object, ...]]], length: int) -> Vectors:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from math import prod
 from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, delete, select, update
@@ -11,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from db.database.batches import batch, columns_of, insert_batch
 from db.database.column_types import UNKNOWN_TIME, greatest, least
 from db.interactions.decayed_counters import FirstEngagement, add_first_engagements
-from db.interactions.network_cap import NetworkActor, count_network_actors
-from db.models import ENGAGEMENT_BIT, Engagement, EngagementKind, FeedKind
+from db.interactions.network_cap import BURST, GroupActor, count_group_actors
+from db.models import ENGAGEMENT_BIT, Engagement, EngagementKind, FeedKind, now
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +33,10 @@ class NewInteraction:
     snapshot_id: str | None = None
     session_key: str | None = None
     weight: float = 1.0  # weight in the decayed counters if this is the first engagement; 0 to 1
-    network: str | None = None  # daily keyed hash of the network; None if unknown or shared by many users
     value: float | None = None
     custom_kind: int = 0
     strength: float = 1.0  # factor of `weight` by the type of interaction, 0 to 1
+    groups: tuple[str, ...] = ()  # groups that cap the weight (`db.interactions.network_cap`)
 
 
 Pair = tuple[int, int]
@@ -45,7 +46,7 @@ Pair = tuple[int, int]
 class _NewEngagement(NamedTuple):
     """The aggregate of the new events of one pair.
 
-    It has the `weight` and `network` of the first event, and the highest `strength`.
+    It has the `weight` and `groups` of the first event, and the highest `strength`.
     """
 
     first_at: datetime
@@ -53,7 +54,7 @@ class _NewEngagement(NamedTuple):
     kinds: int
     strength: float
     weight: float
-    network: str | None
+    groups: tuple[str, ...]
 
 
 _insert = insert_batch(Engagement, "actor_id", "project_id", "first_at", "last_at", "kinds", "strength", "weight")
@@ -105,30 +106,34 @@ def _merged(events: Iterable[NewInteraction]) -> dict[Pair, _NewEngagement]:
         if not kind:
             continue
         pair = event.actor_id, event.project_id
-        first = event.at, event.at, 0, 0.0, event.weight, event.network
+        first = event.at, event.at, 0, 0.0, event.weight, event.groups
         engagement = new_engagements.get(pair) or _NewEngagement(*first)
-        weight, network = (event.weight, event.network) if event.at < engagement.first_at else engagement[4:]
+        weight, groups = (event.weight, event.groups) if event.at < engagement.first_at else engagement[4:]
         new_engagements[pair] = _NewEngagement(
             min(engagement.first_at, event.at),
             max(engagement.last_at, event.at),
             engagement.kinds | kind,
             max(engagement.strength, event.strength),
             weight,
-            network,
+            groups,
         )
     return new_engagements
 
 
 async def _weights(connection: AsyncConnection, new: Mapping[Pair, _NewEngagement]) -> dict[Pair, float]:
-    """Return the weight of each new pair, reduced by the network cap (`db.interactions.network_cap`)."""
+    """Return the weight of each new pair, reduced by the caps of its groups (`db.interactions.network_cap`).
+
+    A burst is counted at the present time, because clients choose the times of their events.
+    """
+    at = now()
     actors = [
-        NetworkActor(pair[1], engagement.network, engagement.first_at)
+        GroupActor(pair[1], group, at if group == BURST else engagement.first_at)
         for pair, engagement in new.items()
-        if engagement.network is not None
+        for group in engagement.groups
     ]
-    factors = iter(await count_network_actors(connection, actors))
+    factors = iter(await count_group_actors(connection, actors))
     return {
-        pair: engagement.strength * engagement.weight * (1.0 if engagement.network is None else next(factors))
+        pair: engagement.strength * engagement.weight * prod(next(factors) for _ in engagement.groups)
         for pair, engagement in new.items()
     }
 

@@ -6,7 +6,7 @@ concurrent batches do not deadlock.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import datetime
 from typing import Any
 
@@ -82,11 +82,11 @@ async def record_interactions(connection: AsyncConnection, events: Sequence[NewI
     Raises `InvalidRecord` if a position is negative or above 2**31 - 1.
     """
     validate_positions(events)
-    existing_events = await _lock(connection, events)
+    existing_events, users = await _lock(connection, events)
     if not existing_events:
         return []
     new_events = await _insert(connection, existing_events)
-    await _apply(connection, new_events)
+    await _apply(connection, new_events, users)
     return new_events
 
 
@@ -95,12 +95,12 @@ async def set_state(connection: AsyncConnection, event: NewInteraction) -> bool:
 
     A removed state can be set again with the same timestamp.
     """
-    existing_events = await _lock(connection, [event])
+    existing_events, users = await _lock(connection, [event])
     pair = {"actor": event.actor_id, "project": event.project_id}
     if not existing_events or (await connection.execute(_FIND_STATE[event.type], pair)).first() is not None:
         return False
     await _insert(connection, existing_events)
-    await _apply(connection, existing_events)
+    await _apply(connection, existing_events, users)
     return True
 
 
@@ -108,12 +108,12 @@ async def remove_state(connection: AsyncConnection, actor_id: int, project_id: i
     """Remove a like, save or dismissal; return whether it existed. The event is kept."""
     if not _are_valid_ids(actor_id, project_id):
         return False
-    await lock_actors(connection, [actor_id])
+    actors = await lock_actors(connection, [actor_id])
     await lock_projects(connection, [project_id])
     deleted = await connection.execute(_DELETE_STATE[type_], {"actor": actor_id, "project": project_id})
     if deleted.first() is None:
         return False
-    if type_ is InteractionType.LIKE:
+    if type_ is InteractionType.LIKE and actors[actor_id]:
         await add_counts(connection, {project_id: ProjectCounts(likes=-1)})
     if kind := ENGAGEMENT_BIT.get(type_):
         await remove_engagement_kind(connection, actor_id, project_id, kind)
@@ -148,15 +148,19 @@ def interaction_identity(event: NewInteraction) -> tuple[int, int, str, datetime
     return event.actor_id, event.project_id, str(event.type), event.at
 
 
-async def _lock(connection: AsyncConnection, events: Sequence[NewInteraction]) -> list[NewInteraction]:
-    """Lock actors and projects; return the events whose actor and project exist, without repeated identities."""
+async def _lock(connection: AsyncConnection, events: Sequence[NewInteraction]) -> tuple[list[NewInteraction], set[int]]:
+    """Lock actors and projects.
+
+    Returns the events whose actor and project exist, without repeated identities, and the actors that are users.
+    """
     valid_events = [event for event in events if _are_valid_ids(event.actor_id, event.project_id)]
     if not valid_events:
-        return []
+        return [], set()
     actors = await lock_actors(connection, {event.actor_id for event in valid_events})
     projects = await lock_projects(connection, {event.project_id for event in valid_events})
     event_by_identity = {interaction_identity(event): event for event in reversed(valid_events)}
-    return [event_by_identity[key] for key in sorted(event_by_identity) if key[0] in actors and key[1] in projects]
+    keys = [key for key in sorted(event_by_identity) if key[0] in actors and key[1] in projects]
+    return [event_by_identity[key] for key in keys], {id_ for id_, is_user in actors.items() if is_user}
 
 
 def _are_valid_ids(*ids: int) -> bool:
@@ -173,13 +177,13 @@ async def _insert(connection: AsyncConnection, events: Sequence[NewInteraction])
     return [event for event in events if interaction_identity(event) in inserted_identities]
 
 
-async def _apply(connection: AsyncConnection, events: Sequence[NewInteraction]) -> None:
-    """Update engagement, states, counters and actor versions with new events."""
+async def _apply(connection: AsyncConnection, events: Sequence[NewInteraction], users: Set[int]) -> None:
+    """Update engagement, states, counters and actor versions with new events. Only likes of `users` are counted."""
     await apply_engagement(connection, events)
     likes = await _new_likes(connection, events)
     for type_ in _STATES:
         await _insert_states(connection, type_, [event for event in events if event.type == type_])
-    like_counts = Counter(project_id for _, project_id in likes)
+    like_counts = Counter(project_id for actor_id, project_id in likes if actor_id in users)
     view_counts = Counter(event.project_id for event in events if event.type == InteractionType.VIEW)
     changes = {
         id_: ProjectCounts(like_counts[id_], view_counts[id_]) for id_ in like_counts.keys() | view_counts.keys()

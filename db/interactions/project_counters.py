@@ -1,4 +1,8 @@
-"""Like and view counters of projects. View counters include views that retention has deleted."""
+"""Like and view counters of projects.
+
+Like counters count users: likes of a session count when a user claims it. View counters include views that retention
+has deleted.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -8,12 +12,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.database.batches import batch, columns_of
 from db.database.column_types import IDS, in_list
-from db.models import Interaction, InteractionType, Like, Project
+from db.models import Actor, Interaction, InteractionType, Like, Project
 
 _LOCK = select(Project.id, Project.key).where(in_list(Project.id, IDS)).order_by(Project.id)
 _LOCK = _LOCK.with_for_update(key_share=True)
 
-_LIKES = select(Like.project_id, func.count()).where(in_list(Like.actor_id, IDS)).group_by(Like.project_id)
+_LIKES = (
+    select(Like.project_id, func.count())
+    .join(Actor, Actor.id == Like.actor_id)
+    .where(in_list(Like.actor_id, IDS), Actor.user_id.is_not(None))
+    .group_by(Like.project_id)
+)
 _VIEWS = (
     select(Interaction.project_id, func.count())
     .where(in_list(Interaction.actor_id, IDS), Interaction.type == InteractionType.VIEW.value)
@@ -45,7 +54,7 @@ async def lock_projects(connection: AsyncConnection, ids: Iterable[int]) -> dict
 
 
 async def counts_by_actors(connection: AsyncConnection, actor_ids: Sequence[int]) -> dict[int, ProjectCounts]:
-    """Count the likes and views by these actors, by project id."""
+    """Count the counted likes and the views by these actors, by project id."""
     ids = {"ids": list(actor_ids)}
     likes: dict[int, int] = {row[0]: row[1] for row in await connection.execute(_LIKES, ids)}
     views: dict[int, int] = {row[0]: row[1] for row in await connection.execute(_VIEWS, ids)}

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import ColumnElement
 
 from db.catalog.project_cards import FEATURE_COLUMNS, TERMS, ProjectFeatures, ProjectFilter, conditions
-from db.catalog.visibility import PUBLIC
+from db.catalog.visibility import PUBLIC, by_user
 from db.database.column_types import ID_RANGE, IDS, SINCE, UtcDateTime, greatest, in_list, least
 from db.database.engine import Database
 from db.interactions.activity_time import WEEK_H, active_hours, active_hours_of, hour_of_week
@@ -28,7 +28,7 @@ from db.interactions.decayed_counters import (
     recount_slices,
 )
 from db.models import ActivityRate, DecayedCounters, Engagement, Interaction, InteractionType, Project
-from db.time_units import ACTIVE_HALF_LIVES_H, DAY_S
+from db.time_units import ACTIVE_HALF_LIVES_H, DAY_S, MIN_COUNTED_ACTORS
 from db.trend_constants import TrendConstants
 
 USUAL_WINDOWS = 7
@@ -87,7 +87,14 @@ _POPULARITY = sum(
     start=literal(0.0, _REAL),
 )
 _SCORE = _POPULARITY - _GRAVITY * func.ln(1.0 + _CAPPED_AGE_H / _OFFSET_H)
-_VELOCITY = _BACKGROUND * (func.exp(_POPULARITY) - 1.0) * func.power(1.0 + _CAPPED_AGE_H / _OFFSET_H, -_GRAVITY)
+_HAS_ENOUGH_ACTORS = _WALL_COUNTS[-1] >= MIN_COUNTED_ACTORS
+_VELOCITY = case(
+    (
+        _HAS_ENOUGH_ACTORS,
+        _BACKGROUND * (func.exp(_POPULARITY) - 1.0) * func.power(1.0 + _CAPPED_AGE_H / _OFFSET_H, -_GRAVITY),
+    ),
+    else_=0.0,
+)
 
 
 def _with_velocity(*columns: Any) -> Select[Any]:
@@ -122,11 +129,12 @@ async def trending_projects(
 ) -> tuple[list[TrendingProject], Floats]:
     """Find the public projects with the highest velocity, best first, in one statement.
 
-    Projects are left out if their decayed count at the half-life `HALF_LIVES_S[floor_half_life]` is less than `floor`.
+    Projects are left out if their decayed count at the half-life `HALF_LIVES_S[floor_half_life]` is less than `floor`,
+    or at the longest half-life less than `MIN_COUNTED_ACTORS`.
 
     Returns the projects, and their (n, 4) decayed counts: a column for each of `ACTIVE_HALF_LIVES_H`.
     """
-    has_min_count = _WALL_COUNTS[floor_half_life] >= bindparam("floor", type_=_REAL)
+    has_min_count = (_WALL_COUNTS[floor_half_life] >= bindparam("floor", type_=_REAL)) & _HAS_ENOUGH_ACTORS
     statement = (
         _TRENDING.where(PUBLIC, has_min_count, *conditions(where)).order_by(_SCORE.desc(), Project.key).limit(limit)
     )
@@ -145,17 +153,18 @@ async def velocities(
 
 
 async def recently_popular(
-    database: Database, likes_weight: float, at: datetime, limit: int, where: ProjectFilter
+    database: Database, likes_weight: float, min_likes: int, at: datetime, limit: int, where: ProjectFilter
 ) -> tuple[list[ProjectFeatures], Floats]:
     """Find the public projects with the highest popularity, best first, in one statement.
 
     Popularity is ln(1 + actors) + `likes_weight` · ln(1 + likes), where the number of actors decays with a half-life of
-    14 days and likes are of all time.
+    14 days and likes are of all time. Fewer actors than `MIN_COUNTED_ACTORS` and fewer likes than `min_likes` are 0.
 
     Returns the projects, and their (n,) decayed numbers of actors.
     """
-    actors = func.coalesce(_WALL_COUNTS[-1], 0.0)
-    score = func.ln(1.0 + actors) + bindparam("likes_weight", type_=_REAL) * func.ln(1.0 + Project.like_count)
+    actors = case((_HAS_ENOUGH_ACTORS, _WALL_COUNTS[-1]), else_=0.0)
+    likes = case((Project.like_count >= bindparam("min_likes"), Project.like_count), else_=0)
+    score = func.ln(1.0 + actors) + bindparam("likes_weight", type_=_REAL) * func.ln(1.0 + likes)
     most_popular = (
         select(Project.id, actors.label("actors"), score.label("score"))
         .outerjoin(DecayedCounters, DecayedCounters.project_id == Project.id)
@@ -170,7 +179,9 @@ async def recently_popular(
         .join(most_popular, most_popular.c.id == Project.id)
         .order_by(most_popular.c.score.desc(), Project.created_at.desc(), Project.id.desc())
     )
-    rows = await database.fetch(statement, {"at_s": at.timestamp(), "likes_weight": likes_weight})
+    rows = await database.fetch(
+        statement, {"at_s": at.timestamp(), "likes_weight": likes_weight, "min_likes": min_likes}
+    )
     return [ProjectFeatures(*row[:-1]) for row in rows], np.array([row.actors for row in rows], dtype=np.float64)
 
 
@@ -191,7 +202,7 @@ _IN_WINDOWS = (
     )
     # The condition on the last engagement, which is never before the first, uses the index.
     .where(in_list(Engagement.project_id, IDS), Engagement.last_at > _BEFORE, Engagement.first_at > _BEFORE)
-    .where(Engagement.kinds > 0)
+    .where(Engagement.kinds > 0, by_user(Engagement.actor_id))
     .group_by(Engagement.project_id)
 )
 
@@ -199,7 +210,7 @@ _IN_WINDOWS = (
 async def count_first_engagements(
     database: Database, ids: Sequence[int], window: timedelta, at: datetime
 ) -> dict[int, FirstEngagementCounts]:
-    """Count first engagements by project in the window that ends at `at` and in the `USUAL_WINDOWS` windows before."""
+    """Count first engagements of users by project in the window that ends at `at` and in `USUAL_WINDOWS` before it."""
     before = at - (1 + USUAL_WINDOWS) * window
     rows = await database.fetch(_IN_WINDOWS, {"ids": list(ids), "since": at - window, "before": before})
     return {row.project_id: FirstEngagementCounts(row.actors, row.earlier / USUAL_WINDOWS) for row in rows}

@@ -124,10 +124,11 @@ _UPSERT_ENGAGEMENT = upsert_batch(
     Engagement, "actor_id", "project_id", "first_at", "last_at", "kinds", "weight", "strength", "inactive_kinds",
     key=["actor_id", "project_id"],
 )  # fmt: skip
-_session_like = table_of(Like).alias("session_like")
-_BOTH_LIKED = select(Like.project_id).join(_session_like, _session_like.c.project_id == Like.project_id).where(
-    Like.actor_id == _ACCOUNT_ACTOR, _session_like.c.actor_id == _SESSION_ACTOR
-)  # fmt: skip
+_account_like = table_of(Like).alias("account_like")
+_account_likes_it = select(_account_like.c.actor_id).where(
+    _account_like.c.project_id == Like.project_id, _account_like.c.actor_id == _ACCOUNT_ACTOR
+)
+_LIKED_IN_SESSION_ONLY = select(Like.project_id).where(Like.actor_id == _SESSION_ACTOR, ~_account_likes_it.exists())
 _session_view = table_of(Interaction).alias("session_view")
 _BOTH_VIEWED = (
     select(Interaction.project_id, func.count().label("views"))
@@ -242,13 +243,14 @@ async def claim(
 
 
 async def _merge_common_engagement(connection: AsyncConnection, ids: Mapping[str, int]) -> None:
-    """Merge engagements that both actors have, and subtract the session's likes, views and actor from counters."""
+    """Merge engagements that both actors have, and count views, likes and the actor of both once."""
     both_engaged = (await connection.execute(_BOTH_ENGAGED, ids)).all()
-    both_liked = list(await connection.scalars(_BOTH_LIKED, ids))
+    newly_liked = set(await connection.scalars(_LIKED_IN_SESSION_ONLY, ids))
     both_viewed = {row.project_id: row.views for row in await connection.execute(_BOTH_VIEWED, ids)}
-    await lock_projects(connection, {row.project_id for row in both_engaged} | {*both_liked} | both_viewed.keys())
+    await lock_projects(connection, {row.project_id for row in both_engaged} | newly_liked | both_viewed.keys())
     changes = {
-        id_: ProjectCounts(-(id_ in both_liked), -both_viewed.get(id_, 0)) for id_ in {*both_liked} | both_viewed.keys()
+        id_: ProjectCounts(int(id_ in newly_liked), -both_viewed.get(id_, 0))
+        for id_ in newly_liked | both_viewed.keys()
     }
     await add_counts(connection, changes)
     rows, corrections = [], []

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Select, bindparam, cast, delete, func, insert, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.catalog.visibility import by_user
 from db.database.column_types import ACTOR_ID, ID_RANGE, IDS, SINCE, UNKNOWN_TIME, BigIntId, in_list
 from db.database.engine import Database
 from db.interactions.decayed_counters import epoch
@@ -66,11 +67,6 @@ class ActorFactors(NamedTuple):
 NO_FACTORS = np.empty(0, np.float32)
 
 _FACTORS = select(UserFactors.vector).where(UserFactors.actor_id == ACTOR_ID)
-_OWNERS = (
-    select(Actor.user_id, UserFactors.vector)
-    .join(UserFactors, UserFactors.actor_id == Actor.id)
-    .where(in_list(Actor.user_id, IDS))
-)
 _PROJECTS = select(ItemFactors.project_id, ItemFactors.vector).where(in_list(ItemFactors.project_id, IDS))
 _CLUSTERS = select(TasteCluster.id, TasteCluster.vector).where(in_list(TasteCluster.id, IDS))
 _LAST_CLUSTER = select(func.max(TasteCluster.id))
@@ -86,26 +82,18 @@ _FIRST = (Engagement.project_id, Engagement.actor_id, epoch(Engagement.first_at)
 _RECENT = (
     select(*_FIRST)
     .where(in_list(Engagement.project_id, IDS), Engagement.last_at >= SINCE, Engagement.first_at >= SINCE)
-    .where(Engagement.actor_id != ACTOR_ID, Engagement.kinds > 0)
+    .where(Engagement.kinds > 0, by_user(Engagement.actor_id))
     .order_by(Engagement.first_at.desc(), Engagement.project_id, Engagement.actor_id)
-    .limit(bindparam("limit"))
-)
-_SESSION_NEIGHBORS = (
-    select(Engagement.actor_id, func.count().label("shared"))
-    .where(in_list(Engagement.project_id, IDS), Engagement.last_at >= SINCE, Engagement.first_at >= SINCE)
-    .where(Engagement.actor_id != ACTOR_ID, Engagement.kinds > 0)
-    .group_by(Engagement.actor_id)
-    .order_by(func.count().desc(), Engagement.actor_id)
     .limit(bindparam("limit"))
 )
 _OWNERS_OF = select(Project.id, Project.owner_id).where(in_list(Project.id, IDS), Project.owner_id.is_not(None))
 _SLICE = select(Engagement.actor_id, Engagement.project_id, Engagement.first_at, Engagement.weight).where(
-    Engagement.actor_id.between(*ID_RANGE), Engagement.kinds > 0
+    Engagement.actor_id.between(*ID_RANGE), Engagement.kinds > 0, by_user(Engagement.actor_id)
 )
 _VISITS = (
     select(Interaction.actor_id, Interaction.project_id, Interaction.at, literal(1.0))
     .where(Interaction.actor_id.between(*ID_RANGE), Interaction.type.in_([type_.value for type_ in ENGAGEMENT_BIT]))
-    .where(Interaction.at > UNKNOWN_TIME)
+    .where(Interaction.at > UNKNOWN_TIME, by_user(Interaction.actor_id))
 )
 _BUCKET = cast(func.floor(epoch(Engagement.first_at) / FIRST_ENGAGEMENT_BUCKET_S), BigIntId).label("bucket")
 _COUNTS = (
@@ -124,11 +112,6 @@ async def factors_of(database: Database, actor_id: int) -> Vector:
     return unpack_factors(rows[0].vector) if rows else NO_FACTORS
 
 
-async def owner_factors(database: Database, user_ids: Sequence[int]) -> dict[int, bytes]:
-    """Read the packed factors of users, by user id."""
-    return {row.user_id: row.vector for row in await database.fetch(_OWNERS, {"ids": user_ids})}
-
-
 async def item_factors(database: Database, ids: Sequence[int]) -> dict[int, bytes]:
     """Read the packed factors of projects, by id. Projects with too few actors are left out."""
     return {row.project_id: row.vector for row in await database.fetch(_PROJECTS, {"ids": ids})}
@@ -143,11 +126,9 @@ async def project_neighbors(database: Database, ids: Sequence[int]) -> dict[int,
     }
 
 
-async def recent_interactions(
-    database: Database, ids: Sequence[int], actor_id: int, since: datetime, limit: int
-) -> FirstInteractions:
-    """Read up to `limit` first engagements of other actors with these projects since a time, latest first."""
-    rows = await database.fetch(_RECENT, {"ids": ids, "actor": actor_id, "since": since, "limit": limit})
+async def recent_interactions(database: Database, ids: Sequence[int], since: datetime, limit: int) -> FirstInteractions:
+    """Read up to `limit` first engagements of users with these projects since a time, latest first."""
+    rows = await database.fetch(_RECENT, {"ids": ids, "since": since, "limit": limit})
     projects, actors, at_s = zip(*rows, strict=True) if rows else ((), (), ())
     return FirstInteractions(
         np.array(projects, dtype=np.int64), np.array(actors, dtype=np.int64), np.array(at_s, dtype=np.float64)
@@ -164,14 +145,6 @@ async def user_factors(database: Database, actor_ids: Sequence[int]) -> ActorFac
 async def taste_clusters(database: Database, ids: Sequence[int]) -> dict[int, bytes]:
     """Read the packed mean factors of taste clusters, by cluster id."""
     return {row.id: row.vector for row in await database.fetch(_CLUSTERS, {"ids": ids})}
-
-
-async def session_neighbors_of(
-    database: Database, ids: Sequence[int], actor_id: int, since: datetime, limit: int
-) -> dict[int, int]:
-    """Return, for up to `limit` other actors, how many of these projects they first engaged with since a time."""
-    rows = await database.fetch(_SESSION_NEIGHBORS, {"ids": ids, "actor": actor_id, "since": since, "limit": limit})
-    return {row.actor_id: row.shared for row in rows}
 
 
 async def first_engagement_counts(database: Database, since: datetime) -> list[tuple[float, int]]:
@@ -203,12 +176,12 @@ class EngagementRows(NamedTuple):
 
 
 async def read_engagement(database: Database) -> EngagementRows:
-    """Read the first engagements of all actors."""
+    """Read the first engagements of users."""
     return await _read_by_actor(database, _SLICE)
 
 
 async def read_visits(database: Database) -> EngagementRows:
-    """Read all interactions that count as engagement and whose time is known."""
+    """Read all interactions of users that count as engagement and whose time is known."""
     return await _read_by_actor(database, _VISITS)
 
 

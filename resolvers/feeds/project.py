@@ -101,7 +101,11 @@ class Project(Node, View):
     url: Annotated[URL | None, "The address of the project."]
     image_url: Annotated[URL | None, "The address of an image."]
     created_at: Annotated[datetime, "When the project was created."]
-    like_count: Annotated[int, "The number of people who like the project."]
+    like_count: Annotated[
+        int,
+        "The number of users who like the project. Likes of an anonymous session count once a user claims the session; "
+        "`viewerHasLiked` changes at once.",
+    ]
     view_count: Annotated[int, "The number of views."]
 
     @staticmethod

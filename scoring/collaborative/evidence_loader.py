@@ -13,11 +13,12 @@ from db.database.engine import Database
 from db.errors import StoreUnavailable
 from db.interactions.decayed_counters import HALF_LIVES_S, decayed_counts
 from db.stores import Stores
-from db.time_units import DAY_S
+from db.time_units import DAY_S, MICROSECONDS, time_of
 from db.trained_models import collaborative_data as stored
 from scoring import tunables
 from scoring.collaborative.column_evidence import column_evidence
 from scoring.features import FeatureTable
+from scoring.mathematics.batched_release import BY_CLUSTER, first_needed_s
 from scoring.mathematics.behavior_evidence import (
     NO_ACTIVITY,
     NO_INTERACTIONS,
@@ -29,16 +30,16 @@ from scoring.mathematics.behavior_evidence import (
     NeighborKind,
     NeighborLinks,
     PlatformActivity,
+    RecentInteractions,
     count_same_owner,
     neighbor_links,
+    with_shared,
 )
 from scoring.mathematics.behavior_signals import required_parts
 from scoring.mathematics.signals import Floats, Integers, Signal, look_up
 from scoring.profiles.viewer_profile import Profile
 
-_NEEDS_FACTORS = (
-    EvidencePart.USER_FACTORS | EvidencePart.CLUSTERS | EvidencePart.ITEM_FACTORS | EvidencePart.OWNER_FACTORS
-)
+_NEEDS_FACTORS = EvidencePart.USER_FACTORS | EvidencePart.CLUSTERS | EvidencePart.ITEM_FACTORS
 _T = TypeVar("_T")
 _ACTIVITY_KEY = "platform_activity"
 
@@ -60,7 +61,7 @@ async def load_evidence(
     zeros = np.zeros(table.n)
     (
         (actors, links, activity),
-        ((interactions, clusters, neighbors), item_similarity, owner_similarity, same_owner),
+        ((interactions, similar_actors, clusters, neighbors), item_similarity, same_owner),
     ) = await asyncio.gather(
         asyncio.gather(
             decayed_counts(database, ids, at)
@@ -70,9 +71,8 @@ async def load_evidence(
             _platform_activity(stores, at) if EvidencePart.ACTIVITY in parts else _constant(NO_ACTIVITY),
         ),
         asyncio.gather(
-            _recent_interactions(request) if EvidencePart.INTERACTIONS in parts else _constant((NO_INTERACTIONS,) * 3),
+            _recent_interactions(request) if EvidencePart.INTERACTIONS in parts else _constant((NO_INTERACTIONS,) * 4),
             _item_similarity(request) if EvidencePart.ITEM_FACTORS in parts else _constant(zeros),
-            _owner_similarity(request) if EvidencePart.OWNER_FACTORS in parts else _constant(zeros),
             _same_owner_count(request) if EvidencePart.OWNERS in parts else _constant(zeros),
         ),
     )
@@ -84,11 +84,11 @@ async def load_evidence(
         engagements=History(np.array(profile.engaged, dtype=np.int64), np.array(last_s)),
         links={NeighborKind.COSINE: links},
         interactions=interactions,
+        similar_actors=similar_actors,
         clusters=clusters,
         session_neighbors=neighbors,
         platform_activity=activity,
         item_similarity=item_similarity,
-        owner_similarity=owner_similarity,
         same_owner_count=same_owner,
     )
 
@@ -131,58 +131,47 @@ async def _platform_activity(stores: Stores, at: datetime) -> PlatformActivity:
     return PlatformActivity(at_s, counts)
 
 
-async def _recent_interactions(request: _Request) -> tuple[FirstInteractions, FirstInteractions, FirstInteractions]:
-    """Load others' recent interactions, with each of three similarities (see `BehaviorEvidence`)."""
-    ids, parts = request.table.ids, request.parts
-    since, limit = request.at - timedelta(days=tunables.RECENT_INTERACTION_DAYS), tunables.MAX_RECENT_INTERACTIONS
-    actor_id = request.profile.viewer.actor_id or 0
-    recent = await stored.recent_interactions(request.database, ids.tolist(), actor_id, since, limit)
-    by_actor, by_cluster = await _similarities_to(request, recent.actors)
+async def _recent_interactions(request: _Request) -> tuple[FirstInteractions, ...]:
+    """Load the live interactions of users, and the released ones with each of three similarities."""
+    at_s, viewer = request.at.timestamp(), request.profile.viewer.actor_id or 0
+    recent = await _interactions(request, request.table.ids)
+    released = recent.released(viewer, at_s)
+    of_clusters = recent.released(viewer, at_s, BY_CLUSTER)
+    neighbors = NO_INTERACTIONS
+    if EvidencePart.SESSION_NEIGHBORS in request.parts:
+        latest = np.array(request.profile.engaged[: tunables.SESSION_PROJECTS], dtype=np.int64)
+        shared = (await _interactions(request, latest)).session_neighbors(viewer, at_s)
+        neighbors = with_shared(released, *shared)
+    by_actor, by_cluster = await _similarities_to(request, released.actors, of_clusters.actors)
+    similar = released._replace(similarity=by_actor), of_clusters._replace(similarity=by_cluster)
+    return recent.live(viewer, at_s), *similar, neighbors
+
+
+async def _interactions(request: _Request, ids: Integers) -> RecentInteractions:
+    """Load the interactions of users with these projects from which released ones are known."""
+    since = time_of(int(first_needed_s(request.at.timestamp()) * MICROSECONDS))
+    recent = await stored.recent_interactions(request.database, ids.tolist(), since, tunables.MAX_RECENT_INTERACTIONS)
     order = np.argsort(ids)
     rows = order[np.searchsorted(ids[order], recent.projects)]
-    interactions = FirstInteractions(rows, recent.actors, by_actor, recent.at_s)
-    neighbors = (
-        await _session_neighbors(request, interactions) if EvidencePart.SESSION_NEIGHBORS in parts else NO_INTERACTIONS
-    )
-    return interactions, interactions._replace(similarity=by_cluster), neighbors
+    return RecentInteractions(rows, recent.actors, recent.at_s)
 
 
-async def _similarities_to(request: _Request, actors: Integers) -> tuple[Floats, Floats]:
-    """Return the viewer's similarity to the factors of (m,) actors and of their taste clusters; 0 if unknown."""
-    unknown = np.zeros(actors.size)
+async def _similarities_to(request: _Request, actors: Integers, members: Integers) -> tuple[Floats, Floats]:
+    """Return the viewer's similarity to the factors of actors, and to the taste clusters of members; 0 if unknown."""
     if not request.parts & (EvidencePart.USER_FACTORS | EvidencePart.CLUSTERS) or not request.factors.size:
-        return unknown, unknown
-    others = await stored.user_factors(request.database, np.unique(actors).tolist())
+        return np.zeros(actors.size), np.zeros(members.size)
+    others = await stored.user_factors(request.database, np.union1d(actors, members).tolist())
     by_actor = look_up(actors, others.actors, _similarities(others.vectors, request.factors))
     if EvidencePart.CLUSTERS not in request.parts:
-        return by_actor, unknown
+        return by_actor, np.zeros(members.size)
     clusters = await stored.taste_clusters(request.database, np.unique(others.clusters[others.clusters > 0]).tolist())
     to_cluster = look_up(others.clusters, *_sorted_similarities(clusters, request.factors))
-    return by_actor, look_up(actors, others.actors, to_cluster)
-
-
-async def _session_neighbors(request: _Request, interactions: FirstInteractions) -> FirstInteractions:
-    latest = request.profile.engaged[: tunables.SESSION_PROJECTS]
-    since, actor_id = request.at - timedelta(days=tunables.SESSION_NEIGHBOR_DAYS), request.profile.viewer.actor_id or 0
-    shared = await stored.session_neighbors_of(
-        request.database, latest, actor_id, since, tunables.MAX_RECENT_INTERACTIONS
-    )
-    ids = sorted(shared)
-    counts = np.array([shared[id_] for id_ in ids], dtype=np.float64)
-    similarity = look_up(interactions.actors, np.array(ids, dtype=np.int64), counts)
-    kept, (rows, actors, _, at_s) = similarity > 0, interactions
-    return FirstInteractions(rows[kept], actors[kept], similarity[kept], at_s[kept])
+    return by_actor, look_up(members, others.actors, to_cluster)
 
 
 async def _item_similarity(request: _Request) -> Floats:
     vectors = await stored.item_factors(request.database, request.table.ids.tolist())
     return look_up(request.table.ids, *_sorted_similarities(vectors, request.factors))
-
-
-async def _owner_similarity(request: _Request) -> Floats:
-    owners = request.table.owners
-    vectors = await stored.owner_factors(request.database, np.unique(owners[owners >= 0]).tolist())
-    return look_up(owners, *_sorted_similarities(vectors, request.factors))
 
 
 async def _same_owner_count(request: _Request) -> Floats:

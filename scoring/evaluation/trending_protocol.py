@@ -27,6 +27,7 @@ from scoring.training.trend_fitting import (
     MIN_MOMENTS,
     STEP_S,
     TrendMoment,
+    burst_weights,
     fit_clock,
     fit_trend_constants,
     moments_between,
@@ -43,6 +44,7 @@ LAST_SHARE = 0.8
 """Share of the log's time from which `Options.last_window` tests without other windows."""
 SEED_SHIFT = 0.618034
 """Share of `STEP_S` by which each seed moves the moments, so that seeds see other hours of other days."""
+CAPPED = "the same, with the cap of bursts"
 
 
 def evaluate_trending(dataset: Dataset, options: Options, progress: Progress) -> EvaluationResults:
@@ -67,13 +69,15 @@ def evaluate_trending(dataset: Dataset, options: Options, progress: Progress) ->
     by_wall_clock = trend_moments(log, created_s, UNIFORM_CLOCK, times_s, DAY_S)
     served = _deployed(dataset, since_s, cut_s, options.seed, progress)
     by_served_clock = trend_moments(log, created_s, served.clock, times_s, DAY_S)
+    capped = trend_moments(log, created_s, UNIFORM_CLOCK, times_s, DAY_S, burst_weights(log))
     history = LogEvidence(log, created_s, dataset.owners)
     measured: dict[str, RankingMetrics] = {}
-    moments = zip(tested, by_served_clock, by_wall_clock, strict=True)
-    for index, (moment, served_moment, wall_moment) in enumerate(moments):
+    moments = zip(tested, by_served_clock, by_wall_clock, capped, strict=True)
+    for index, (moment, served_moment, wall_moment, capped_moment) in enumerate(moments):
         rankings = {
             FITTED: velocity.velocity_score(moment.actors, moment.age_h, constants),
             DEPLOYED: velocity.velocity_score(served_moment.actors, served_moment.age_h, served.constants),
+            CAPPED: velocity.velocity_score(capped_moment.actors, capped_moment.age_h),
             **_baselines(dataset, history, wall_moment),
         }
         for name, scores in rankings.items():

@@ -223,14 +223,15 @@ def _nearest_by_people(ids: Integers, evidence: BehaviorEvidence, neighbors: Seq
 
 
 def _similar_people(ids: Integers, evidence: BehaviorEvidence) -> dict[tuple[Signal, ...], dict[int, int]]:
-    """Count the people with similar taste by project. Counts below `tunables.ANONYMITY_FLOOR` are left out."""
+    """Count the people with similar taste by project, in multiples of `tunables.ANONYMITY_FLOOR`; 0 is left out."""
 
     def count_similar(interactions: FirstInteractions) -> dict[int, int]:
         counts = Counter(ids[interactions.rows[interactions.similarity > 0]].tolist())
-        return {id_: count for id_, count in counts.items() if count >= tunables.ANONYMITY_FLOOR}
+        floor = tunables.ANONYMITY_FLOOR
+        return {id_: count // floor * floor for id_, count in counts.items() if count >= floor}
 
     return {
-        TASTE_SIGNALS: count_similar(evidence.interactions),
+        TASTE_SIGNALS: count_similar(evidence.similar_actors),
         CO_VIEWER_SIGNALS: count_similar(evidence.session_neighbors),
     }
 

@@ -90,7 +90,8 @@ class PeopleLikeYou(Reason):
 
     count: Annotated[
         int,
-        f"The number of people. Never below {ANONYMITY_FLOOR}, so that nobody can be identified. "
+        f"The number of people as of the last hour, rounded down to a multiple of {ANONYMITY_FLOOR} and never 0, so "
+        "that nobody can be identified. "
         f"Likes are counted up to {LIKES_FOR_FULL_COLLABORATION}.",
     ]
     group = "people"

@@ -64,7 +64,6 @@ SIGNALS: dict[Signal, SignalDescription] = {
         Signal.TASTE_CLUSTER_SUM: ("Visitors from groups like yours", "people", _SUM),
         Signal.TASTE_CLUSTER_RECENT: ("Visitors from groups like yours now", "people", _RECENT_SUM),
         Signal.ITEM_FACTORS: ("Matches your taste", "people", _TASTE),
-        Signal.OWNER_FACTORS: ("Owner with similar taste", "people", _TASTE),
         Signal.SAME_OWNER: ("From an owner you know", "behavior", "log2(1 + projects that you viewed)"),
         Signal.SESSION_NEIGHBORS: ("Viewed with your recent projects", "people", "log2(1 + people of those projects)"),
         Signal.ITEM_NEIGHBORS: ("Same visitors as your projects", "behavior", "square root of summed similarities"),

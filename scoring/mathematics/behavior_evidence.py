@@ -15,6 +15,15 @@ from numpy.typing import NDArray
 
 from db.time_units import ACTOR_HALF_LIVES_H, DAY_S, FIRST_ENGAGEMENT_BUCKET_S, HOUR_S
 from scoring import tunables
+from scoring.mathematics.batched_release import (
+    BY_ACTOR,
+    BY_CLUSTER,
+    LIVE,
+    ReleaseRule,
+    first_needed_s,
+    is_released,
+    release_times,
+)
 from scoring.mathematics.history_texts import NO_TEXTS, CatalogContents, HistoryTexts
 from scoring.mathematics.signals import Floats, Integers, look_up, ranges
 
@@ -39,7 +48,6 @@ class EvidencePart(Flag):
     SESSION_NEIGHBORS = auto()
     ACTIVITY = auto()
     ITEM_FACTORS = auto()
-    OWNER_FACTORS = auto()
     OWNERS = auto()
     TEXTS = auto()
 
@@ -92,19 +100,21 @@ class BehaviorEvidence:
     actors: Floats  # (n, 4) distinct actors, decayed since their first interaction, at `ACTOR_HALF_LIVES_H`
     engagements: History  # the viewer's history
     links: Mapping[NeighborKind, NeighborLinks]  # candidates that are item neighbors of the history
-    interactions: FirstInteractions  # recent; similarity of the actor's factors and the viewer's factors
-    clusters: FirstInteractions  # recent; similarity of the mean factors of the actor's taste cluster; no floor applies
-    session_neighbors: FirstInteractions  # recent, by session neighbors; similarity is the number of shared projects
+    interactions: FirstInteractions  # recent, of users; the similarity is 1
+    # Recent interactions of users, as `scoring.mathematics.batched_release` releases them:
+    similar_actors: FirstInteractions  # similarity of the actor's factors and the viewer's factors
+    clusters: FirstInteractions  # similarity of the mean factors of the actor's taste cluster
+    session_neighbors: FirstInteractions  # by session neighbors; similarity is the number of shared projects
     platform_activity: PlatformActivity
     item_similarity: Floats  # (n,) similarity of the viewer's factors and the candidate's factors
-    owner_similarity: Floats  # (n,) similarity of the viewer's factors and the factors of the candidate's owner
     same_owner_count: Floats  # (n,) other projects of the candidate's owner in the history
     texts: HistoryTexts = NO_TEXTS
     # (n,) matches with the viewer's interests, 0 to 1; only a replay fills it
     interest_matches: Floats = field(default_factory=lambda: np.empty(0))
     user_neighbors: FirstInteractions = NO_INTERACTIONS  # of all time, by user neighbors; only evaluation fills it
     user_neighbor_similarity: float = 0.0  # sum over all user neighbors
-    floor: int = tunables.ANONYMITY_FLOOR  # signals of fewer actors are 0, so that none reveals what one actor did
+    # Signals of fewer actors are 0, and values of similar actors are rounded; 1 shows the cost of both.
+    floor: int = tunables.ANONYMITY_FLOOR
 
     @property
     def n(self) -> int:
@@ -239,6 +249,9 @@ class LogEvidence:
         self._by_actor = GroupedEvents.from_groups(log.actors, log.n_actors)
         self._by_project = GroupedEvents.from_groups(log.projects, log.n_projects)
         self._row = np.full(log.n_projects, -1, dtype=np.int64)
+        columns = log.projects, log.actors, log.at_s
+        self._released_s = release_times(*columns, BY_ACTOR if floor > 1 else LIVE)
+        self._cluster_released_s = release_times(*columns, BY_CLUSTER if floor > 1 else LIVE)
         self.model = CollaborativeModel({}, Factors.unknown(log.n_actors, log.n_projects))  # of the last training
 
     def engagements(self, actor: int, at_s: float) -> History:
@@ -249,7 +262,9 @@ class LogEvidence:
         events = events[np.sort(last)[: tunables.PROFILE_ENGAGEMENTS]]
         return History(visits.projects[events], visits.at_s[events])
 
-    def count_shared_projects(self, actor: int, engagements: History, at_s: float) -> Floats:
+    def count_shared_projects(
+        self, actor: int, engagements: History, at_s: float, *, only_released: bool = False
+    ) -> Floats:
         """Return (n_actors,) numbers of the viewer's latest projects that each actor engaged with recently.
 
         Counts the latest `tunables.SESSION_PROJECTS` projects, and events of the last `tunables.SESSION_NEIGHBOR_DAYS`
@@ -257,7 +272,8 @@ class LogEvidence:
         """
         latest = engagements.projects[: tunables.SESSION_PROJECTS]
         events = self._by_project.events_of_groups(latest, self.log.count_before(at_s))
-        events = events[self.log.at_s[events] >= at_s - tunables.SESSION_NEIGHBOR_DAYS * DAY_S]
+        times_s = self._released_s[events] if only_released else self.log.at_s[events]
+        events = events[is_released(times_s, at_s, tunables.SESSION_NEIGHBOR_DAYS)]
         shared = np.bincount(self.log.actors[events], minlength=self.log.n_actors).astype(np.float64)
         shared[actor] = 0.0
         return shared
@@ -267,8 +283,12 @@ class LogEvidence:
         n_past = self.log.count_before(at_s)
         self._row[candidates] = np.arange(candidates.size)
         engagements = self.engagements(actor, at_s)
-        recent = np.arange(self.log.count_before(at_s - tunables.RECENT_INTERACTION_DAYS * DAY_S), n_past)
-        shared = self.count_shared_projects(actor, engagements, at_s)
+        recent_from = self.log.count_before(at_s - tunables.RECENT_INTERACTION_DAYS * DAY_S)
+        needed = np.arange(self.log.count_before(first_needed_s(at_s)), n_past)
+        needed = needed[self._row[self.log.projects[needed]] >= 0][-tunables.MAX_RECENT_INTERACTIONS :]
+        released = needed[is_released(self._released_s[needed], at_s)]
+        of_clusters = needed[is_released(self._cluster_released_s[needed], at_s)]
+        shared = self.count_shared_projects(actor, engagements, at_s, only_released=True)
         factors = self.model.factors
         viewer_factors = factors.actors[actor]
         owners = self.owners[candidates]
@@ -281,12 +301,17 @@ class LogEvidence:
             links={kind: self._links(lists, engagements) for kind, lists in self.model.lists.items()},
             user_neighbors=neighbors,
             user_neighbor_similarity=neighbor_similarity,
-            interactions=self._interactions(recent, factors.actors @ viewer_factors),
-            clusters=self._interactions(recent, (factors.clusters @ viewer_factors)[factors.cluster_of]),
-            session_neighbors=self._interactions(recent[shared[self.log.actors[recent]] > 0], shared),
-            platform_activity=platform_activity(self.log.at_s[recent]),
+            interactions=self._interactions(needed[needed >= recent_from], self.log.at_s),
+            similar_actors=self._released(released, actor, factors.actors @ viewer_factors),
+            clusters=self._released(
+                of_clusters,
+                actor,
+                (factors.clusters @ viewer_factors)[factors.cluster_of],
+                self._cluster_released_s,
+            ),
+            session_neighbors=self._released(released[shared[self.log.actors[released]] > 0], actor, shared),
+            platform_activity=platform_activity(self.log.at_s[recent_from:n_past]),
             item_similarity=(factors.projects[candidates] @ viewer_factors).astype(np.float64),
-            owner_similarity=np.where(owners >= 0, factors.actors[np.maximum(owners, 0)] @ viewer_factors, 0.0),
             same_owner_count=count_same_owner(owners, self.owners[engagements.projects]),
             interest_matches=self.contents.interest_matches(actor, candidates, at_s),
             texts=self.contents.texts(candidates, engagements.projects),
@@ -310,12 +335,19 @@ class LogEvidence:
             )
         return np.column_stack(columns)
 
-    def _interactions(self, events: Integers, similarity: Floats) -> FirstInteractions:
+    def _interactions(self, events: Integers, times_s: Floats) -> FirstInteractions:
+        """Return the events with candidates, as of the (m,) times of the log's events."""
         rows = self._row[self.log.projects[events]]
-        chosen = np.flatnonzero(rows >= 0)[-tunables.MAX_RECENT_INTERACTIONS :]
-        events, rows = events[chosen], rows[chosen]
-        actors = self.log.actors[events]
-        return FirstInteractions(rows, actors, similarity[actors].astype(np.float64), self.log.at_s[events])
+        events, rows = events[rows >= 0], rows[rows >= 0]
+        return FirstInteractions(rows, self.log.actors[events], np.ones(rows.size), times_s[events])
+
+    def _released(
+        self, events: Integers, viewer: int, similarity: Floats, released_s: Floats | None = None
+    ) -> FirstInteractions:
+        """Return released events of other actors with candidates. `similarity` is by actor."""
+        times_s = self._released_s if released_s is None else released_s
+        interactions = self._interactions(events[self.log.actors[events] != viewer], times_s)
+        return interactions._replace(similarity=similarity[interactions.actors].astype(np.float64))
 
     def _user_neighbors(self, actor: int, n_past: int) -> tuple[FirstInteractions, float]:
         lists = self.model.user_neighbors
@@ -325,7 +357,8 @@ class LogEvidence:
         similarity = np.zeros(self.log.n_actors)
         similarity[lists.ids[span]] = lists.similarity[span]
         events = self._by_actor.events_of_groups(lists.ids[span], n_past)
-        return self._interactions(events, similarity), float(similarity.sum())
+        interactions = self._interactions(events, self.log.at_s)
+        return interactions._replace(similarity=similarity[interactions.actors]), float(similarity.sum())
 
     def _links(self, lists: NeighborLists, engagements: History) -> NeighborLinks:
         sizes = np.diff(lists.starts)[engagements.projects]
@@ -340,6 +373,41 @@ def platform_activity(at_s: Floats) -> PlatformActivity:
     """Count first interactions at (m,) Unix seconds in intervals of `FIRST_ENGAGEMENT_BUCKET_S`, as the stores do."""
     intervals, counts = np.unique(np.floor(at_s / FIRST_ENGAGEMENT_BUCKET_S), return_counts=True)
     return PlatformActivity((intervals + 0.5) * FIRST_ENGAGEMENT_BUCKET_S, counts.astype(np.float64))
+
+
+class RecentInteractions(NamedTuple):
+    """First interactions of users, the viewer's included: (m,) candidate rows, actor ids and Unix seconds."""
+
+    rows: Integers
+    actors: Integers
+    at_s: Floats
+
+    def live(self, viewer: int, at_s: float) -> FirstInteractions:
+        """Return the recent interactions of others, each with the similarity 1."""
+        kept = (self.actors != viewer) & (self.at_s >= at_s - tunables.RECENT_INTERACTION_DAYS * DAY_S)
+        return FirstInteractions(self.rows[kept], self.actors[kept], np.ones(int(kept.sum())), self.at_s[kept])
+
+    def released(self, viewer: int, at_s: float, rule: ReleaseRule = BY_ACTOR) -> FirstInteractions:
+        """Return the interactions of others that a rule has released, each with the similarity 1."""
+        released_s = release_times(self.rows, self.actors, self.at_s, rule)
+        kept = (self.actors != viewer) & is_released(released_s, at_s)
+        return FirstInteractions(self.rows[kept], self.actors[kept], np.ones(int(kept.sum())), released_s[kept])
+
+    def session_neighbors(self, viewer: int, at_s: float) -> tuple[Integers, Integers]:
+        """Count the projects with which each other actor's interaction was released in the last days, by ascending id.
+
+        The rows are of the latest projects of the viewer's history.
+        """
+        released = self.released(viewer, at_s)
+        kept = released.at_s >= at_s - tunables.SESSION_NEIGHBOR_DAYS * DAY_S
+        return np.unique(released.actors[kept], return_counts=True)
+
+
+def with_shared(interactions: FirstInteractions, neighbors: Integers, shared: Integers) -> FirstInteractions:
+    """Return the interactions of session neighbors (ascending ids), with their numbers of shared projects."""
+    similarity = look_up(interactions.actors, neighbors, shared.astype(np.float64))
+    kept, (rows, actors, _, at_s) = similarity > 0, interactions
+    return FirstInteractions(rows[kept], actors[kept], similarity[kept], at_s[kept])
 
 
 def count_same_owner(owners: Integers, history_owners: Integers) -> Floats:

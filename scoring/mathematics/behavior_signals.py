@@ -1,7 +1,8 @@
 """Behavior signals: functions of a `BehaviorEvidence` that return (n,) values, 0 without evidence.
 
-Sums over fewer than `BehaviorEvidence.floor` actors are 0. This floor applies to the signal and not only to its
-explanation, because a contribution to the score would reveal the sum. Below the floor, only taste clusters count.
+Values of fewer than `BehaviorEvidence.floor` actors are 0. This floor applies to the signal and not only to its
+explanation, because a contribution to the score would reveal the value. Counts of all actors are live. Values of actors
+who are similar to the viewer count released interactions (`scoring.mathematics.batched_release`) and are rounded.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -10,7 +11,7 @@ from operator import or_
 
 import numpy as np
 
-from db.time_units import DAY_S, HOUR_S
+from db.time_units import DAY_S, HOUR_S, MIN_COUNTED_ACTORS
 from scoring import tunables
 from scoring.mathematics.behavior_evidence import (
     NO_LINKS,
@@ -31,20 +32,21 @@ def age(evidence: BehaviorEvidence) -> Floats:
 
 def actors(half_life_index: int) -> Callable[[BehaviorEvidence], Floats]:
     """Decayed actors at the half-life with this index in `ACTOR_HALF_LIVES_H`: log2(1 + actors). Range 0 to 20."""
-    return lambda evidence: np.log2(1.0 + evidence.actors[:, half_life_index])
+    return lambda evidence: _of_enough_actors(evidence, np.log2(1.0 + evidence.actors[:, half_life_index]))
 
 
 def recent_actors(evidence: BehaviorEvidence) -> Floats:
     """Actors of the last `tunables.RECENT_INTERACTION_DAYS`, not decayed: log2(1 + actors). Range 0 to about 15."""
-    return np.log2(1.0 + _count_actors(evidence, evidence.interactions))
+    return _of_enough_actors(evidence, np.log2(1.0 + _count_actors(evidence, evidence.interactions)))
 
 
 def actors_within(half_life_h: float) -> Callable[[BehaviorEvidence], Floats]:
     """Decayed actors at a half-life without a stored counter: log2(1 + actors). Range 0 to about 15."""
 
     def signal(evidence: BehaviorEvidence) -> Floats:
-        equal = evidence.interactions._replace(similarity=np.ones(evidence.interactions.rows.size))
-        return np.log2(1.0 + _decayed_similarity(evidence, equal, half_life_h))
+        return _of_enough_actors(
+            evidence, np.log2(1.0 + _decayed_similarity(evidence, evidence.interactions, half_life_h))
+        )
 
     return signal
 
@@ -82,61 +84,83 @@ def actor_rate(evidence: BehaviorEvidence) -> Floats:
 
     log2(1 + actors) − log2(1 + first interactions on the platform since publication / `tunables.RATE_PRIOR`).
     """
-    return recent_actors(evidence) - np.log2(1.0 + _activity_since_publication(evidence) / tunables.RATE_PRIOR)
+    expected = np.log2(1.0 + _activity_since_publication(evidence) / tunables.RATE_PRIOR)
+    return _of_enough_actors(evidence, recent_actors(evidence) - expected)
 
 
 def _activity_since_publication(evidence: BehaviorEvidence) -> Floats:
-    """Count the first interactions on the whole platform since each candidate was published."""
+    """Count the first interactions on the whole platform since each candidate was published; 0 below the floor."""
     activity = evidence.platform_activity
     sums = np.concatenate([[0.0], np.cumsum(activity.actors)])
-    return sums[-1] - sums[np.searchsorted(activity.at_s, evidence.created_s, side="right")]
+    counts = sums[-1] - sums[np.searchsorted(activity.at_s, evidence.created_s, side="right")]
+    return np.where(counts >= evidence.floor, counts, 0.0)
 
 
-def user_factors_mean(evidence: BehaviorEvidence) -> Floats:
-    """Mean similarity of the viewer to the recent actors, shrunk towards 0. Range −1 to 1."""
-    total, count = _sum_similarity(evidence, evidence.interactions)
-    return _zero_below_floor(evidence, evidence.interactions, total / count)
+def _of_enough_actors(evidence: BehaviorEvidence, values: Floats) -> Floats:
+    """Return the (n,) values, 0 for a project of fewer actors than the floor.
 
-
-def user_factors_sum(evidence: BehaviorEvidence) -> Floats:
-    """Sum of similarities to the recent actors, divided by the square root of their number. Range about −30 to 30."""
-    total, count = _sum_similarity(evidence, evidence.interactions)
-    return _zero_below_floor(evidence, evidence.interactions, total / np.sqrt(count))
-
-
-def user_factors_recent(evidence: BehaviorEvidence) -> Floats:
-    """Decayed sum of similarities to the recent actors. Range about −100 to 100."""
-    summed = _decayed_similarity(evidence, evidence.interactions, tunables.RECENT_FACTORS_HALF_LIFE_H)
-    return _zero_below_floor(evidence, evidence.interactions, summed)
-
-
-def taste_cluster_mean(evidence: BehaviorEvidence) -> Floats:
-    """Mean similarity to the taste clusters of the recent actors, shrunk towards 0. Range −1 to 1.
-
-    No floor applies: each cluster has at least `tunables.MIN_CLUSTER_SIZE` members.
+    The actors are the counter with the longest half-life.
     """
-    total, count = _sum_similarity(evidence, evidence.clusters)
+    minimum = MIN_COUNTED_ACTORS if evidence.floor > 1 else 0.0
+    return np.where(evidence.actors[:, -1] >= minimum, values, 0.0)
+
+
+def _mean_similarity(evidence: BehaviorEvidence, interactions: FirstInteractions) -> Floats:
+    """Mean similarity to the actors, shrunk towards 0. Range −1 to 1."""
+    total, count = _sum_similarity(evidence, interactions)
     return total / count
 
 
-def taste_cluster_sum(evidence: BehaviorEvidence) -> Floats:
-    """Sum of similarities to the clusters of the recent actors, divided by the root of their number.
-
-    Range −30 to 30.
-    """
-    total, count = _sum_similarity(evidence, evidence.clusters)
+def _similarity_sum(evidence: BehaviorEvidence, interactions: FirstInteractions) -> Floats:
+    """Sum of similarities to the actors, divided by the square root of their number. Range about −30 to 30."""
+    total, count = _sum_similarity(evidence, interactions)
     return total / np.sqrt(count)
 
 
-def taste_cluster_recent(evidence: BehaviorEvidence) -> Floats:
-    """Decayed sum of similarities to the clusters of the recent actors. Range about −100 to 100."""
-    return _decayed_similarity(evidence, evidence.clusters, tunables.RECENT_FACTORS_HALF_LIFE_H)
+def _recent_similarity(evidence: BehaviorEvidence, interactions: FirstInteractions) -> Floats:
+    """Decayed sum of similarities to the actors. Range about −100 to 100."""
+    return _decayed_similarity(evidence, interactions, tunables.RECENT_FACTORS_HALF_LIFE_H)
+
+
+_Summary = Callable[[BehaviorEvidence, FirstInteractions], Floats]
+
+
+def _of_actors(summarize: _Summary, step: float) -> Callable[[BehaviorEvidence], Floats]:
+    """Return the signal of the similarities to single actors: rounded to `step`, 0 below the floor."""
+
+    def signal(evidence: BehaviorEvidence) -> Floats:
+        actors = evidence.similar_actors
+        return _rounded(evidence, _zero_below_floor(evidence, actors, summarize(evidence, actors)), step)
+
+    return signal
+
+
+def _of_clusters(summarize: _Summary, step: float) -> Callable[[BehaviorEvidence], Floats]:
+    """Return the signal of the similarities to the taste clusters of actors, rounded to `step`.
+
+    No floor applies: each cluster has at least `tunables.MIN_CLUSTER_SIZE` members.
+    """
+    return lambda evidence: _rounded(evidence, summarize(evidence, evidence.clusters), step)
+
+
+user_factors_mean = _of_actors(_mean_similarity, tunables.MEAN_SIMILARITY_STEP)
+user_factors_sum = _of_actors(_similarity_sum, tunables.SIMILARITY_SUM_STEP)
+user_factors_recent = _of_actors(_recent_similarity, tunables.SIMILARITY_SUM_STEP)
+taste_cluster_mean = _of_clusters(_mean_similarity, tunables.MEAN_SIMILARITY_STEP)
+taste_cluster_sum = _of_clusters(_similarity_sum, tunables.SIMILARITY_SUM_STEP)
+taste_cluster_recent = _of_clusters(_recent_similarity, tunables.SIMILARITY_SUM_STEP)
+
+
+def item_factors(evidence: BehaviorEvidence) -> Floats:
+    """Similarity of the viewer's factors and the project's factors. Range −1 to 1."""
+    return _rounded(evidence, evidence.item_similarity, tunables.ITEM_SIMILARITY_STEP)
 
 
 def session_neighbors(evidence: BehaviorEvidence) -> Floats:
     """Session-kNN: log2(1 + decayed shared projects of session neighbors who engaged). Range 0 to about 15."""
     summed = _decayed_similarity(evidence, evidence.session_neighbors, tunables.SESSION_NEIGHBORS_HALF_LIFE_H)
-    return np.log2(1.0 + _zero_below_floor(evidence, evidence.session_neighbors, summed))
+    values = np.log2(1.0 + _zero_below_floor(evidence, evidence.session_neighbors, summed))
+    return _rounded(evidence, values, tunables.SIMILARITY_SUM_STEP)
 
 
 def item_neighbor_score(evidence: BehaviorEvidence) -> Floats:
@@ -229,6 +253,10 @@ def _zero_below_floor(evidence: BehaviorEvidence, interactions: FirstInteraction
     return np.where(_count_actors(evidence, interactions) >= evidence.floor, values, 0.0)
 
 
+def _rounded(evidence: BehaviorEvidence, values: Floats, step: float) -> Floats:
+    return np.round(values / step) * step if evidence.floor > 1 else values
+
+
 def _count_actors(evidence: BehaviorEvidence, interactions: FirstInteractions) -> Floats:
     return np.bincount(interactions.rows, minlength=evidence.n).astype(np.float64)
 
@@ -241,18 +269,19 @@ def _decayed_similarity(evidence: BehaviorEvidence, interactions: FirstInteracti
 
 
 _RECENT = EvidencePart.INTERACTIONS
+_COUNTED = EvidencePart.INTERACTIONS | EvidencePart.ACTORS
 _SIGNALS: Mapping[Signal, tuple[Callable[[BehaviorEvidence], Floats], EvidencePart]] = {
     Signal.AGE: (age, EvidencePart.NOTHING),
     Signal.ACTORS_1H: (actors(0), EvidencePart.ACTORS),
     Signal.ACTORS_6H: (actors(1), EvidencePart.ACTORS),
     Signal.ACTORS_3D: (actors(2), EvidencePart.ACTORS),
     Signal.ACTORS_14D: (actors(3), EvidencePart.ACTORS),
-    Signal.ACTORS_15M: (actors_within(0.25), _RECENT),
-    Signal.ACTORS_1D: (actors_within(24.0), _RECENT),
-    Signal.RECENT_ACTORS: (recent_actors, _RECENT),
-    Signal.BURST: (burst, _RECENT | EvidencePart.ACTORS),
+    Signal.ACTORS_15M: (actors_within(0.25), _COUNTED),
+    Signal.ACTORS_1D: (actors_within(24.0), _COUNTED),
+    Signal.RECENT_ACTORS: (recent_actors, _COUNTED),
+    Signal.BURST: (burst, _COUNTED | EvidencePart.ACTORS),
     Signal.EVENTS_SINCE_CREATION: (events_since_creation, EvidencePart.ACTIVITY),
-    Signal.ACTOR_RATE: (actor_rate, _RECENT | EvidencePart.ACTIVITY),
+    Signal.ACTOR_RATE: (actor_rate, _COUNTED | EvidencePart.ACTIVITY),
     Signal.NEW_SINCE_VISIT: (new_since_visit, EvidencePart.NOTHING),
     Signal.USER_FACTORS_MEAN: (user_factors_mean, _RECENT | EvidencePart.USER_FACTORS),
     Signal.USER_FACTORS_SUM: (user_factors_sum, _RECENT | EvidencePart.USER_FACTORS),
@@ -260,8 +289,7 @@ _SIGNALS: Mapping[Signal, tuple[Callable[[BehaviorEvidence], Floats], EvidencePa
     Signal.TASTE_CLUSTER_MEAN: (taste_cluster_mean, _RECENT | EvidencePart.CLUSTERS),
     Signal.TASTE_CLUSTER_SUM: (taste_cluster_sum, _RECENT | EvidencePart.CLUSTERS),
     Signal.TASTE_CLUSTER_RECENT: (taste_cluster_recent, _RECENT | EvidencePart.CLUSTERS),
-    Signal.ITEM_FACTORS: (lambda evidence: evidence.item_similarity, EvidencePart.ITEM_FACTORS),
-    Signal.OWNER_FACTORS: (lambda evidence: evidence.owner_similarity, EvidencePart.OWNER_FACTORS),
+    Signal.ITEM_FACTORS: (item_factors, EvidencePart.ITEM_FACTORS),
     Signal.SAME_OWNER: (lambda evidence: np.log2(1.0 + evidence.same_owner_count), EvidencePart.OWNERS),
     Signal.SESSION_NEIGHBORS: (session_neighbors, _RECENT | EvidencePart.SESSION_NEIGHBORS),
     Signal.ITEM_NEIGHBORS: (item_neighbor_score, EvidencePart.ITEM_NEIGHBORS),

@@ -87,7 +87,6 @@ SHAPES: Mapping[Signal, Shape] = dict.fromkeys(
         Signal.COLLABORATIVE,
         *TASTE_SIGNALS,
         Signal.ITEM_FACTORS,
-        Signal.OWNER_FACTORS,
         Signal.SAME_OWNER,
         Signal.SESSION_NEIGHBORS,
         Signal.ITEM_NEIGHBORS,

@@ -65,11 +65,18 @@ def list_length(n: int) -> int:
 def item_neighbors(
     interactions: sparse.csr_array, floor: int = tunables.ANONYMITY_FLOOR, shrinkage: float = tunables.ITEM_SHRINKAGE
 ) -> NeighborLists:
-    """Build item-kNN lists by the cosine of the columns of `interactions`, shrunk towards 0 for small counts."""
-    actors = np.asarray(interactions.sum(axis=0), dtype=np.float64).ravel()
+    """Build item-kNN lists by the cosine of the columns of `interactions`, shrunk towards 0 for small counts.
+
+    Counts are rounded down to multiples of `floor`, so that no similarity shows one actor.
+    """
+
+    def rounded(counts: Floats) -> Floats:
+        return np.floor(counts / floor) * floor
+
+    actors = rounded(np.asarray(interactions.sum(axis=0), dtype=np.float64).ravel())
 
     def cosine(rows: Integers, columns: Integers, _walks: Floats, shared: Floats) -> Floats:
-        return shared / (np.sqrt(actors[rows] * actors[columns]) + shrinkage)
+        return rounded(shared) / (np.sqrt(actors[rows] * actors[columns]) + shrinkage)
 
     return _build_lists(interactions, None, cosine, floor)
 

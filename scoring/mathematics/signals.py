@@ -51,7 +51,6 @@ class Signal(StrEnum):
     TASTE_CLUSTER_SUM = "taste_cluster_sum"
     TASTE_CLUSTER_RECENT = "taste_cluster_recent"
     ITEM_FACTORS = "item_factors"
-    OWNER_FACTORS = "owner_factors"
     SAME_OWNER = "same_owner"
     SESSION_NEIGHBORS = "session_neighbors"
     ITEM_NEIGHBORS = "item_neighbors"
@@ -208,13 +207,17 @@ def collaborative(likes: Integers) -> Floats:
 
     Fewer than `tunables.ANONYMITY_FLOOR` likes count as 0, so that no contribution reveals a like of one neighbor.
     """
-    counted_likes = np.where(likes >= tunables.ANONYMITY_FLOOR, likes, 0)
-    return np.minimum(counted_likes / tunables.LIKES_FOR_FULL_COLLABORATION, 1.0)
+    return np.minimum(counted_likes(likes) / tunables.LIKES_FOR_FULL_COLLABORATION, 1.0)
 
 
 def popularity(likes: Integers) -> Floats:
     """All-time likes, 1 from `tunables.LIKES_FOR_FULL_POPULARITY` likes on. Range 0 to 1."""
-    return np.minimum(likes / tunables.LIKES_FOR_FULL_POPULARITY, 1.0)
+    return np.minimum(counted_likes(likes) / tunables.LIKES_FOR_FULL_POPULARITY, 1.0)
+
+
+def counted_likes(likes: Integers) -> Integers:
+    """Return the likes that contribute to a score: all of them, but 0 below `tunables.ANONYMITY_FLOOR`."""
+    return np.where(likes >= tunables.ANONYMITY_FLOOR, likes, 0)
 
 
 def freshness(age_days: Floats) -> Floats:

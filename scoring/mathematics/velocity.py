@@ -94,12 +94,15 @@ def bounded_boost(score: Integers, boost: Integers, max_boost_places: int) -> In
 # --- actor trust ----------------------------------------------------------------------------------------------------
 
 ANONYMOUS_TRUST = 0.25  # factor of an anonymous actor: sessions cost nothing to create
+MOSTLY_ANONYMOUS = 0.5
+"""Share of sessions in an installation's engagement from which its audience is mostly anonymous. Sessions then have
+this share as their factor and no common cap. Otherwise trending would stay empty."""
 NEW_TRUST = 0.3  # trust of a user on the first day
 TRUSTED_AFTER_DAYS = 7.0  # age of full trust, up to which trust grows linearly
 BUSY_PROJECTS = 60.0  # new projects per hour; above it, trust falls in inverse proportion
 
 
-def trust(signed_in: bool, age_days: float, recent_projects: int) -> float:
+def trust(signed_in: bool, age_days: float, recent_projects: int, session_share: float = 0.0) -> float:
     """Return the weight of an actor in decayed counters, above 0 and at most 1.
 
     Parameters
@@ -110,7 +113,9 @@ def trust(signed_in: bool, age_days: float, recent_projects: int) -> float:
         Days since the actor was created.
     recent_projects
         Number of projects that the actor engaged with for the first time in the last hour.
+    session_share
+        Share of sessions in the installation's earlier engagement.
     """
     by_age = NEW_TRUST + (1.0 - NEW_TRUST) * min(max(age_days, 0.0) / TRUSTED_AFTER_DAYS, 1.0)
-    by_sign_in = 1.0 if signed_in else ANONYMOUS_TRUST
+    by_sign_in = 1.0 if signed_in else max(ANONYMOUS_TRUST, session_share * (session_share >= MOSTLY_ANONYMOUS))
     return by_age * by_sign_in * min(1.0, BUSY_PROJECTS / max(recent_projects, 1))

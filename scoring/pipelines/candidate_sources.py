@@ -21,11 +21,12 @@ from db.catalog.candidate_queries import (
 from db.catalog.project_cards import ProjectFilter
 from db.errors import Store, StoreUnavailable
 from db.stores import Stores
-from db.time_units import DAY_S
+from db.time_units import DAY_S, MICROSECONDS, time_of
 from db.trained_models.collaborative_data import project_neighbors
 from db.vectors.base import Hits
 from scoring import tunables
 from scoring.deadlines import Deadlines, within
+from scoring.mathematics.batched_release import batch_start_s
 from scoring.mathematics.behavior_evidence import history_weights
 from scoring.mathematics.signals import Floats, Integers
 from scoring.pipelines.column_sources import ColumnSources
@@ -78,7 +79,7 @@ async def gather_candidates(
         local_sources = _column_sources(profile.columns, profile, where, terms, at)
         nearest_hits, neighbor_likes, neighbors = await asyncio.gather(
             query(Store.VECTORS, _nearest_vectors(stores, profile, where, terms), Hits(), deadlines.vectors_s),
-            query(Store.DATABASE, likes_by_neighbors(stores, profile), {}),
+            query(Store.DATABASE, likes_by_neighbors(stores, profile, at), {}),
             query(Store.DATABASE, _item_neighbors(stores, profile, at), []),
         )
         return _merged(
@@ -96,7 +97,7 @@ async def gather_candidates(
     )
     nearest_hits, neighbor_likes, tagged, shared, neighbors, co_engaged = await asyncio.gather(
         query(Store.VECTORS, _nearest_vectors(stores, profile, where, terms), Hits(), deadlines.vectors_s),
-        query(Store.DATABASE, likes_by_neighbors(stores, profile), {}),
+        query(Store.DATABASE, likes_by_neighbors(stores, profile, at), {}),
         query(Store.DATABASE, _tagged(stores, profile, where), []),
         query(Store.DATABASE, shared_sources, {}),
         query(Store.DATABASE, _item_neighbors(stores, profile, at), []),
@@ -145,8 +146,8 @@ def merge_candidates(by_source: Mapping[CandidateSource, Sequence[int] | Integer
     return np.fromiter(ids, dtype=np.int64, count=len(ids))
 
 
-async def likes_by_neighbors(stores: Stores, profile: Profile) -> dict[int, int]:
-    """Count the likes of the viewer's user neighbors by project.
+async def likes_by_neighbors(stores: Stores, profile: Profile, at: datetime) -> dict[int, int]:
+    """Count the likes of the viewer's user neighbors by project, in whole fives, as of the last batch.
 
     The neighbors share interests with the viewer, or projects of the history if the viewer has too few interests.
     """
@@ -162,6 +163,7 @@ async def likes_by_neighbors(stores: Stores, profile: Profile) -> dict[int, int]
         neighbors=tunables.LIKE_NEIGHBOR_COUNT,
         min_shared=tunables.MIN_SHARED_INTERESTS,
         min_actors=tunables.ANONYMITY_FLOOR,
+        batch=time_of(int(batch_start_s(at.timestamp()) * MICROSECONDS)),
     )
 
 

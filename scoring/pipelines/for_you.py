@@ -96,7 +96,7 @@ async def explain(
     """Score projects outside of a feed as the feed would score them."""
     profile = await _unknown_viewer(stores, at) if profile.is_empty else profile
     table = await _table(stores, profile, ids, at)
-    likes = await likes_by_neighbors(stores, profile)
+    likes = await likes_by_neighbors(stores, profile, at)
     return (await _score(stores, profile, table, model, at, deadlines, likes)).scored_projects()
 
 
@@ -186,7 +186,7 @@ def signal_matrix(
             np.array([neighbor_likes.get(id_, 0) for id_ in ids], dtype=np.int64)
         ),
         Signal.POPULARITY: lambda: signals.popularity(table.likes),
-        Signal.LIKES: lambda: table.likes.astype(np.float64),
+        Signal.LIKES: lambda: signals.counted_likes(table.likes).astype(np.float64),
         Signal.FRESHNESS: lambda: signals.freshness(table.age_days),
         Signal.IMPRESSION_FATIGUE: lambda: negative_feedback.impression_fatigue(
             np.array([feedback.shown.get(id_, 0) for id_ in ids], dtype=np.int64), table.viewed_at == 0

@@ -27,7 +27,7 @@ without times, only likes and freshness count."""
 async def rank(database: Database, where: ProjectFilter, at: datetime) -> Ranking:
     """Rank the public projects, spread by owner and category, in one statement."""
     features, actors = await recently_popular(
-        database, tunables.ALL_TIME_LIKES_WEIGHT, at, tunables.SNAPSHOT_RANKS, where
+        database, tunables.ALL_TIME_LIKES_WEIGHT, tunables.ANONYMITY_FLOOR, at, tunables.SNAPSHOT_RANKS, where
     )
     table = feature_table(features, at)
     ranking = _scored(table, actors, at)
@@ -37,7 +37,9 @@ async def rank(database: Database, where: ProjectFilter, at: datetime) -> Rankin
 
 def _scored(table: FeatureTable, actors: Floats, at: datetime) -> Ranking:
     """Return the scores of projects in the order of `table`."""
-    values = np.column_stack([actors, table.likes.astype(np.float64), signals.freshness(table.age_days)])
+    values = np.column_stack(
+        [actors, signals.counted_likes(table.likes).astype(np.float64), signals.freshness(table.age_days)]
+    )
     weights = np.array([1.0, tunables.ALL_TIME_LIKES_WEIGHT, tunables.FRESHNESS_TIEBREAK])
     parts = weights * np.column_stack([np.log1p(values[:, :2]), values[:, 2]])
     return Ranking(

@@ -117,7 +117,7 @@ class ViewerColumns:
         return {id_: neighbors for id_, neighbors in known if neighbors is not None}
 
     def session_neighbors(self, engaged: Sequence[int], at: datetime) -> tuple[Integers, Integers]:
-        """Count, for each other actor, the viewer's latest projects that the actor engaged with in the last days.
+        """Count, for each other user, the viewer's latest projects that the actor engaged with in the last days.
 
         Returns ascending actor ids, and their counts.
         """
@@ -125,7 +125,8 @@ class ViewerColumns:
         if latest not in self._session_neighbors:
             since = microseconds(at - timedelta(days=tunables.SESSION_NEIGHBOR_DAYS))
             recent = self.columns.engagement.since(since).before(microseconds(at) + 1)
-            chosen = contained(recent.projects, latest) & (recent.actors != (self._viewer.actor_id or 0))
+            chosen = contained(recent.projects, latest) & recent.by_users
+            chosen &= recent.actors != (self._viewer.actor_id or 0)
             self._session_neighbors[latest] = np.unique(recent.actors[chosen], return_counts=True)
         return self._session_neighbors[latest]
 

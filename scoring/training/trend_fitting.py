@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from db.interactions.activity_time import UNIFORM_CLOCK, ActivityClock, count_by_hour_of_week
+from db.interactions.network_cap import BURST, BURST_HALF_LIFE_S, group_weight
 from db.time_units import ACTIVE_HALF_LIVES_H, DAY_S, HOUR_S, WEEK_S
 from db.trend_constants import TrendConstants
 from scoring.mathematics.behavior_evidence import EventLog
@@ -75,12 +76,19 @@ def fit_clock(times_s: Floats) -> ActivityClock:
 
 
 def trend_moments(
-    log: EventLog, created_s: Floats, clock: ActivityClock, times_s: Floats, horizon_s: float
+    log: EventLog,
+    created_s: Floats,
+    clock: ActivityClock,
+    times_s: Floats,
+    horizon_s: float,
+    weights: Floats | None = None,
 ) -> list[TrendMoment]:
     """Return the moments at these times that have at least `MIN_FUTURE_ACTORS` actors within the horizon.
 
-    Decay and ages are in hours of the clock, which is adapted to the week before each moment.
+    Decay and ages are in hours of the clock, which is adapted to the week before each moment. `weights` are the (m,)
+    weights of the log's events; None weighs all 1.
     """
+    weights = np.ones(log.at_s.size) if weights is None else weights
     known_created_s = np.where(np.isnan(created_s), 0.0, created_s)
     moments = []
     for at_s in times_s.tolist():
@@ -91,9 +99,23 @@ def trend_moments(
             last_week_s = log.at_s[log.count_before(at_s - WEEK_S) : n_past]
             adapted = clock.adapted(count_by_hour_of_week(last_week_s))
             at_h, created_h = float(adapted.hours(at_s)), adapted.hours(known_created_s[projects])
-            actors = _decayed_actors(log, adapted.hours(log.at_s[:n_past]), at_h)[projects]
+            actors = _decayed_actors(log, adapted.hours(log.at_s[:n_past]), at_h, weights)[projects]
             moments.append(TrendMoment(at_s, projects, actors, at_h - created_h, future_actors))
     return moments
+
+
+def burst_weights(log: EventLog) -> Floats:
+    """Return the (m,) weights of the events under the cap of bursts (`db.interactions.network_cap`)."""
+    weights = np.ones(log.at_s.size)
+    last_s, recent, established = (np.zeros(log.n_projects) for _ in range(3))
+    for index, (project, at_s) in enumerate(zip(log.projects.tolist(), log.at_s.tolist(), strict=True)):
+        passed_s = at_s - last_s[project]
+        recent[project] = recent[project] * 2.0 ** (-passed_s / BURST_HALF_LIFE_S) + 1.0
+        established[project] *= 2.0 ** (-passed_s / (6.0 * HOUR_S))
+        weights[index] = group_weight(BURST, recent[project], established[project])
+        established[project] += weights[index]
+        last_s[project] = at_s
+    return weights
 
 
 def moments_between(
@@ -106,12 +128,12 @@ def moments_between(
     return trend_moments(dataset.log, dataset.created_s, clock, times_s, horizon_s)
 
 
-def _decayed_actors(log: EventLog, past_h: Floats, at_h: float) -> Floats:
+def _decayed_actors(log: EventLog, past_h: Floats, at_h: float, weights: Floats) -> Floats:
     """Return the (n_projects, 4) actors of the first events, at (m,) active hours, decayed at each half-life."""
     columns = []
     for half_life_h in ACTIVE_HALF_LIVES_H:
         start = int(np.searchsorted(past_h, at_h - 30 * half_life_h))  # older events have decayed to below 1e-9
-        decayed = np.exp2((past_h[start:] - at_h) / half_life_h)
+        decayed = weights[start : past_h.size] * np.exp2((past_h[start:] - at_h) / half_life_h)
         columns.append(np.bincount(log.projects[start : past_h.size], decayed, minlength=log.n_projects))
     return np.column_stack(columns)
 

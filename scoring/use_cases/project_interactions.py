@@ -1,22 +1,26 @@
 """Likes, saves and batches of interactions, weighted by the trust in the actor."""
 
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import partial
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from db.actors.actor_trust import MAX_INTERACTION_AGE, read_trust_inputs
+from db.actors.actor_trust import MAX_INTERACTION_AGE, read_trust_inputs, session_share
 from db.actors.users import ensure_actor
 from db.catalog.project_cards import ProjectCard, cards_by_key
 from db.custom_types import CustomTypes
+from db.errors import StoreUnavailable
 from db.interactions.client_interactions import record_client_interactions
 from db.interactions.interactions import NewInteraction, remove_state, set_state
+from db.interactions.network_cap import BURST, SESSIONS, SHARED_NETWORK
 from db.interactions.served_pages import ShownProject, were_served
 from db.models import FeedKind, InteractionType, now
-from scoring.mathematics.velocity import trust
+from db.stores import Stores
+from scoring.mathematics.velocity import MOSTLY_ANONYMOUS, trust
 from scoring.use_cases.input_errors import (
     InputError,
     InputRefused,
@@ -29,6 +33,11 @@ from scoring.use_cases.platform_keys import MAX_KEY_LENGTH, is_storable_text, is
 from scoring.use_cases.unit_of_work import UnitOfWork
 
 MAX_EVENTS = 500
+
+MIN_SHARE_ACTORS = 100
+"""First engagements before the last day that are needed to call an audience mostly anonymous."""
+SHARE_TTL_S = 3_600.0
+_SHARE_KEY = "session_share"
 
 PASSIVE_TYPES = frozenset({InteractionType.VIEW, InteractionType.CLICK, InteractionType.IMPRESSION})
 """Types that a page reports automatically, besides custom types. All others are deliberate, and are stored despite an
@@ -108,11 +117,11 @@ async def change_project(work: UnitOfWork, key: str, change: ProjectChange) -> b
 
 async def _add_state(work: UnitOfWork, key: str, type_: InteractionType) -> bool:
     """Like or save a project. In trending, the interaction has the weight of the actor's trust."""
+    groups = await _groups(work)
 
     async def change(connection: AsyncConnection, actor_id: int, project_id: int) -> bool:
         (weight,) = await _trending_weights(work, connection, actor_id, [ShownProject(project_id, None)])
-        network = work.caller.network
-        event = NewInteraction(actor_id, project_id, type_, now(), weight=weight, network=network)
+        event = NewInteraction(actor_id, project_id, type_, now(), weight=weight, groups=groups)
         return await set_state(connection, event)
 
     return await change_project(work, key, change)
@@ -138,6 +147,7 @@ async def record_interactions(
     valid = [interaction for interaction, error in zip(sent_interactions, errors, strict=True) if error is None]
     if not valid:
         return [RecordedInteraction(InteractionStatus.REFUSED, error) for error in errors]
+    groups = await _groups(work)
     async with work.write() as connection:
         actor_id = await ensure_actor(connection, viewer)
         shown_projects = [ShownProject(cards[interaction.project].id, interaction.snapshot_id) for interaction in valid]
@@ -153,7 +163,7 @@ async def record_interactions(
                 snapshot_id=interaction.snapshot_id,
                 session_key=work.caller.session_key,
                 weight=weight,
-                network=work.caller.network,
+                groups=groups,
                 **custom_types.attributes(interaction.type_name, interaction.value),
             )
             for interaction, weight in zip(valid, weights, strict=True)
@@ -168,13 +178,41 @@ def _status(error: InputError | None, were_new: Iterator[bool]) -> InteractionSt
     return InteractionStatus.RECORDED if next(were_new) else InteractionStatus.DUPLICATE
 
 
+async def _groups(work: UnitOfWork) -> tuple[str, ...]:
+    """Return the groups that cap the caller's weight. Users on one local network are not capped, sessions are."""
+    caller = work.caller
+    is_user = caller.user_key is not None
+    network = () if caller.network is None or (is_user and caller.network == SHARED_NETWORK) else (caller.network,)
+    if is_user:
+        return *network, BURST
+    return network if await _session_share(work.stores) >= MOSTLY_ANONYMOUS else (*network, SESSIONS)
+
+
+async def _session_share(stores: Stores) -> float:
+    """Return the share of sessions in the engagement up to a day ago, which the cache keeps for an hour.
+
+    The last day is left out, so that a sudden crowd of sessions does not raise its own weight.
+    """
+    try:
+        packed = await stores.cache.get(_SHARE_KEY)
+    except StoreUnavailable:
+        return 0.0
+    if packed is None:
+        share = await session_share(stores.database, now() - timedelta(days=1), MIN_SHARE_ACTORS)
+        packed = str(share).encode()
+        with suppress(StoreUnavailable):
+            await stores.cache.put(_SHARE_KEY, packed, SHARE_TTL_S)
+    return float(packed)
+
+
 async def _trending_weights(
     work: UnitOfWork, connection: AsyncConnection, actor_id: int, shown_projects: Sequence[ShownProject]
 ) -> list[float]:
     """Return the weight of each interaction in trending: the actor's trust, or 0 without a required impression."""
     inputs = await read_trust_inputs(connection, actor_id, now())
     recent_projects = inputs.recent_projects + len({project.project_id for project in shown_projects})
-    weight = trust(inputs.signed_in, inputs.age_days, recent_projects)
+    share = 0.0 if inputs.signed_in else await _session_share(work.stores)
+    weight = trust(inputs.signed_in, inputs.age_days, recent_projects, share)
     if not work.trending_requires_impression:
         return [weight] * len(shown_projects)
     return [weight * was_served for was_served in await were_served(connection, actor_id, shown_projects)]

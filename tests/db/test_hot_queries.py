@@ -187,7 +187,7 @@ HOT_QUERIES = [
     HotQuery(
         "likes of people who share an actor's tags",
         lambda database: candidate_queries.liked_by_neighbors(
-            database, ACTOR, None, neighbors=30, min_shared=2, min_actors=2
+            database, ACTOR, None, neighbors=30, min_shared=2, min_actors=2, batch=datetime.now(UTC)
         ),
         "ix_user_tags_term_actor",
         in_order=False,

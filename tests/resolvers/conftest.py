@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
@@ -19,7 +20,7 @@ from db.records import InterestRecord
 from resolvers.common.context import Context
 from resolvers.schema import schema
 from scoring.use_cases.unit_of_work import Caller
-from tests.world import World, feeds_of, world_fixture
+from tests.world import BEGIN, World, feeds_of, world_fixture
 
 ANONYMOUS_VIEWER = Caller()
 SESSION = Caller(session_key="s1")
@@ -105,7 +106,7 @@ async def a_small_community(world: World) -> None:
     await world.add_projects(1, start=900, title="Hidden", private=True, owner="maker")
     await world.add_projects(1, start=901, title="ShownProject")
     for n in range(6):
-        await world.act(f"painter-{n}", InteractionType.LIKE, "p0000", "p0006", "p0012")
+        await world.act(f"painter-{n}", InteractionType.LIKE, "p0000", "p0006", "p0012", at=BEGIN - timedelta(hours=2))
     await world.act("ada", InteractionType.LIKE, "p0000")
     await world.settle()
 

@@ -52,7 +52,7 @@ async def test_expired_ids_and_network_counts_are_deleted(database: Database) ->
     (ann, bob, _), (one, two, _) = await populate(database)
     at = now()
     async with database.write() as connection:
-        await record_client_interactions(connection, [NewInteraction(ann, one, VIEW, at, network="room")], ["first"])
+        await record_client_interactions(connection, [NewInteraction(ann, one, VIEW, at, groups=("room",))], ["first"])
     await delete_expired(database, at + timedelta(days=6), KEEP)
     assert len(await database.fetch(select(EventId.event_id))) == 1
     await delete_expired(database, at + timedelta(days=9), KEEP)

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from db.interactions.network_cap import SHARED_NETWORK
 from db.models import now
 from gateway.callers.network_hash import NetworkHash
 
@@ -22,7 +23,19 @@ def test_the_name_changes_with_the_day_and_the_secret() -> None:
 
 
 @pytest.mark.parametrize(
-    "host", [None, "", "testclient", "127.0.0.1", "10.1.2.3", "192.168.0.9", "::1", "fe80::1%eth0"]
+    "host",
+    [
+        None,
+        "",
+        "testclient",
+        "127.0.0.1",
+        "10.1.2.3",
+        "192.168.0.9",
+        "::1",
+        "fe80::1%eth0",
+        "100.64.0.7",
+        "169.254.1.1",
+    ],
 )
-def test_an_address_that_says_nothing_has_no_name(host: str | None) -> None:
-    assert NETWORKS.hash(host) is None
+def test_all_addresses_that_are_not_global_are_one_network(host: str | None) -> None:
+    assert NETWORKS.hash(host) == SHARED_NETWORK

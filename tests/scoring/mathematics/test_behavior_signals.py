@@ -60,11 +60,11 @@ NOTHING = BehaviorEvidence(
     engagements=History(np.array([7, 8]), np.array([NOW_S, NOW_S - 60 * DAY_S])),
     links={},
     interactions=NO_INTERACTIONS,
+    similar_actors=NO_INTERACTIONS,
     clusters=NO_INTERACTIONS,
     session_neighbors=NO_INTERACTIONS,
     platform_activity=PlatformActivity(np.empty(0), np.empty(0)),
     item_similarity=np.zeros(2),
-    owner_similarity=np.zeros(2),
     same_owner_count=np.zeros(2),
 )
 

@@ -37,7 +37,7 @@ from tests.waiting import until
 from tests.world import ANYTHING, BEGIN, MOMENT, World, world_fixture
 
 PEOPLE = 26
-WINDOW = timedelta(days=tunables.RECENT_INTERACTION_DAYS)
+WINDOW = timedelta(days=tunables.RELEASE_WINDOW_DAYS)
 
 
 async def _fill(world: World) -> None:

@@ -76,11 +76,11 @@ async def test_the_whole_catalogue_follows_and_a_walk_meets_each_once(world: Wor
     assert page.entries[-1].scored.adjustments[0].rule is Rule.UNRANKED
 
 
-async def test_two_friends_are_no_trend(world: World) -> None:
-    await crowd(world, "p0020", 2, hours_ago=0)
+async def test_four_friends_are_no_trend(world: World) -> None:
+    await crowd(world, "p0020", 4, hours_ago=0)
     page = await trending(world)
     assert all(entry.scored.signals == () for entry in page.entries)
-    await crowd(world, "p0020", 4, hours_ago=0)
+    await crowd(world, "p0020", 5, hours_ago=0)
     assert keys_of(await trending(Fresh(world)))[0] == "p0020"  # type: ignore[arg-type]
 
 
@@ -94,7 +94,7 @@ class Fresh:
 
 
 async def test_windows_reach_differently_far(world: World) -> None:
-    await crowd(world, "p0020", 4, hours_ago=0)
+    await crowd(world, "p0020", 5, hours_ago=0)
     await crowd(world, "p0021", 29, hours_ago=50)
     assert keys_of(await trending(world, window=Window.HOUR))[0] == "p0020"
     assert keys_of(await trending(world, window=Window.WEEK))[0] == "p0021"

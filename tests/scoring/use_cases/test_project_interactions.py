@@ -5,8 +5,13 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from db.models import Interaction, InteractionType, OutboxKind, OutboxRow, now
-from scoring.mathematics.velocity import ANONYMOUS_TRUST, NEW_TRUST
+from db.actors.users import ensure_actor, find_viewer
+from db.interactions import interactions
+from db.interactions.engagement import NewInteraction
+from db.interactions.network_cap import SHARED_NETWORK
+from db.models import Interaction, InteractionType, NetworkCount, OutboxKind, OutboxRow, now
+from scoring.mathematics.velocity import ANONYMOUS_TRUST, NEW_TRUST, Window
+from scoring.pipelines import trending
 from scoring.use_cases.input_errors import CallerUnidentified, InputRefused, UserErrorCode
 from scoring.use_cases.project_interactions import (
     MAX_EVENTS,
@@ -21,8 +26,9 @@ from scoring.use_cases.project_interactions import (
 )
 from scoring.use_cases.unit_of_work import Caller
 from tests.scoring.use_cases.conftest import ADA, SESSION, counted, work_of
-from tests.world import World
+from tests.world import ANYTHING, World
 
+TWO_DAYS_AGO = now() - timedelta(days=2)
 VIEW = SentInteraction("p0001", InteractionType.VIEW)
 
 
@@ -54,7 +60,7 @@ async def test_only_a_visible_project_can_be_liked(world: World, key: str) -> No
         assert await like_project(work_of(world, Caller(user_key="maker")), key)
 
 
-async def test_a_new_user_counts_more_than_a_new_session_and_one_network_is_capped(world: World) -> None:
+async def test_users_count_more_than_sessions_and_networks_and_bursts_are_capped(world: World) -> None:
     for n in range(30):
         await like_project(work_of(world, Caller(session_key=f"bot-{n}", network="room")), "p0001")
         await like_project(work_of(world, Caller(session_key=f"visitor-{n}")), "p0002")
@@ -62,9 +68,40 @@ async def test_a_new_user_counts_more_than_a_new_session_and_one_network_is_capp
             work_of(world, Caller(user_key=f"person-{n}")), [SentInteraction("p0003", InteractionType.VIEW)]
         )
     capped, sessions, users = await counted(world, "p0001", "p0002", "p0003")
-    assert capped < 6 * ANONYMOUS_TRUST * NEW_TRUST + 0.01
-    assert sessions == pytest.approx(30 * ANONYMOUS_TRUST * NEW_TRUST, rel=0.01)
-    assert users == pytest.approx(30 * NEW_TRUST, rel=0.01)
+    assert capped <= sessions < 1.65 * ANONYMOUS_TRUST * NEW_TRUST
+    assert 3.5 * NEW_TRUST < users < 2 * 3.5 * NEW_TRUST
+
+
+async def test_users_on_a_local_network_are_not_capped_and_sessions_are(world: World) -> None:
+    await anonymous_history(world)
+    for n in range(8):
+        await like_project(work_of(world, Caller(user_key=f"u{n}", network=SHARED_NETWORK)), "p0001")
+        await like_project(work_of(world, Caller(session_key=f"s{n}", network=SHARED_NETWORK)), "p0002")
+    groups = await world.stores.database.fetch(select(NetworkCount.project_id, NetworkCount.network))
+    assert sorted({row.network for row in groups}) == ["burst", "shared"]
+    assert len(groups) == 2
+
+
+async def anonymous_history(world: World, n: int = 120) -> None:
+    """Record first engagements of sessions two days ago, so that the audience is mostly anonymous."""
+    ids = await world.ids(["p0004"])
+    async with world.stores.database.write() as connection:
+        for number in range(n):
+            viewer = await find_viewer(world.stores.database, session_key=f"earlier-{number}")
+            event = NewInteraction(
+                await ensure_actor(connection, viewer), ids[0], InteractionType.VIEW, at=TWO_DAYS_AGO
+            )
+            await interactions.record_interactions(connection, [event])
+
+
+async def test_a_mostly_anonymous_audience_has_a_trending_feed(world: World) -> None:
+    await anonymous_history(world)
+    for n in range(25):
+        await like_project(work_of(world, Caller(session_key=f"visitor-{n}", network=f"home-{n}")), "p0002")
+    (sessions,) = await counted(world, "p0002")
+    assert sessions == pytest.approx(25 * NEW_TRUST, rel=0.01)
+    ranking = await trending.rank(world.stores.database, Window.DAY, ANYTHING, now())
+    assert ranking.ids.tolist() == await world.ids(["p0002"])
 
 
 async def test_each_interaction_is_judged_by_itself(world: World) -> None:
