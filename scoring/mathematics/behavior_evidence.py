@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from db.time_units import ACTOR_HALF_LIVES_H, DAY_S, HOUR_S
 from scoring import tunables
-from scoring.mathematics.history_texts import NO_TEXTS, CatalogContents, HistoryTexts
+from scoring.mathematics.log_contents import CatalogContents
 from scoring.mathematics.signals import Floats, Integers, look_up, ranges
 
 
@@ -41,7 +41,6 @@ class EvidencePart(Flag):
     ITEM_FACTORS = auto()
     OWNER_FACTORS = auto()
     OWNERS = auto()
-    TEXTS = auto()
 
 
 class History(NamedTuple):
@@ -96,8 +95,8 @@ class BehaviorEvidence:
     item_similarity: Floats  # (n,) similarity of the viewer's factors and the candidate's factors
     owner_similarity: Floats  # (n,) similarity of the viewer's factors and the factors of the candidate's owner
     same_owner_count: Floats  # (n,) other projects of the candidate's owner in the history
-    texts: HistoryTexts = NO_TEXTS
-    # (n,) matches with the viewer's interests, 0 to 1; only a replay fills it
+    # Only a replay fills these: (n,) similarities by text to the history and matches with the interests, 0 to 1
+    history_similarity: Floats = field(default_factory=lambda: np.empty(0))
     interest_matches: Floats = field(default_factory=lambda: np.empty(0))
     user_neighbors: FirstInteractions = NO_INTERACTIONS  # of all time, by user neighbors; only evaluation fills it
     user_neighbor_similarity: float = 0.0  # sum over all user neighbors
@@ -269,7 +268,9 @@ class LogEvidence:
             owner_similarity=np.where(owners >= 0, factors.actors[np.maximum(owners, 0)] @ viewer_factors, 0.0),
             same_owner_count=count_same_owner(owners, self.owners[engagements.projects]),
             interest_matches=self.contents.interest_matches(actor, candidates, at_s),
-            texts=self.contents.texts(candidates, engagements.projects),
+            history_similarity=self.contents.similarity_to_history(
+                candidates, engagements.projects, history_weights((at_s - engagements.at_s) / DAY_S)
+            ),
             floor=self.floor,
         )
         self._row[candidates] = -1
