@@ -50,7 +50,6 @@ ALL_TIME_LIKES_WEIGHT = 0.1  # weight of log(1 + all-time likes) in the popular 
 # --- profile --------------------------------------------------------------------------------------------------------
 PROFILE_ENGAGEMENTS = 200  # latest projects of the viewer's history that form the profile
 PROFILE_VECTOR_PROJECTS = 30  # latest projects that form the profile's vector
-SAME_INTEREST = 0.5  # cosine from which two projects of the history belong to the same interest
 HISTORY_HALF_LIFE_DAYS = 60.0
 """Half-life of the viewer's own history (measured: 60 days; for interactions of neighbors: 3 days)."""
 DISCRIMINATION_PROJECTS = 200  # newest projects with which the similarity of the viewer's own projects is compared
@@ -164,7 +163,6 @@ RELEASE_WINDOW_DAYS = RECENT_INTERACTION_DAYS + 7.0
 begin with a week (`scoring.mathematics.batched_release`)."""
 USER_NEIGHBOR_COUNT = 100  # length of the user-kNN lists of the evaluation
 ACTIVITY_FRESH_S = 60.0  # lifetime of the cached platform activity, which all viewers share
-BURST_MIN_AGE_DAYS = 3.0  # age above which the burst of a project counts
 SESSION_GAP_H = 1.0  # hours: an interaction of at least this age belongs to an earlier session
 RATE_PRIOR = 10.0  # prior of the actor rate: interactions on the platform
 FACTOR_SHRINKAGE = 2.0  # number of imaginary actors with similarity 0 in each mean of similarities

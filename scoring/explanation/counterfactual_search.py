@@ -101,7 +101,7 @@ def _content_parts(
         ),
         (interest_share, confidences),
         (
-            text_contribution - interest_share + scored_project.contribution(Signal.TEXT_INTERESTS),
+            text_contribution - interest_share,
             {
                 cause: max(similarity[engagement.project_id], 0.0) * weights[engagement.project_id]
                 for cause, engagement in history.items()

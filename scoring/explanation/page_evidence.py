@@ -32,7 +32,7 @@ from scoring.profiles.viewer_profile import Profile
 from scoring.ranking import ScoredProject
 
 INTEREST_SIGNALS = (Signal.EXPLICIT_PREFERENCES, Signal.ANSWER_MATCHES)
-TEXT_SIGNALS = (Signal.VECTOR_SIMILARITY, Signal.TEXT_INTERESTS, Signal.PERSONAL_BOOST)
+TEXT_SIGNALS = (Signal.VECTOR_SIMILARITY, Signal.PERSONAL_BOOST)
 NEIGHBOR_SIGNALS = (Signal.ITEM_NEIGHBORS, Signal.ITEM_NEIGHBORS_MEAN)
 CO_VIEWER_SIGNALS = (Signal.SESSION_NEIGHBORS,)
 OWNER_SIGNALS = (Signal.SAME_OWNER,)
@@ -48,7 +48,6 @@ WINDOW_OF_SIGNAL: Mapping[Signal, Window] = {
     Signal.ACTORS_14D: Window.WEEK,
     Signal.RECENT_ACTORS: Window.WEEK,
     Signal.ACTOR_RATE: Window.WEEK,
-    Signal.BURST: Window.DAY,
 }
 """Window of time whose visitors are the evidence for a signal. Signals with longer half-lives have longer windows."""
 

@@ -157,7 +157,6 @@ _SUMMARIES: Mapping[Signal, str] = {
     Signal.QUERY_SIMILARITY: "Close in meaning to your search.",
     Signal.PROJECT_SIMILARITY: "Similar to the project you're viewing.",
     Signal.VECTOR_SIMILARITY: "Similar to what you like and view.",
-    Signal.TEXT_INTERESTS: "Similar to projects that you viewed.",
     Signal.BEHAVIORAL_SIGNALS: "Made with tools you've seen recently.",
     Signal.NOVELTY: "New to you, matching your familiar-or-new setting.",
     Signal.NEW_SINCE_VISIT: "New since your last visit.",

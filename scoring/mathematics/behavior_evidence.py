@@ -24,7 +24,7 @@ from scoring.mathematics.batched_release import (
     is_released,
     release_times,
 )
-from scoring.mathematics.history_texts import NO_TEXTS, CatalogContents, HistoryTexts
+from scoring.mathematics.log_contents import CatalogContents
 from scoring.mathematics.signals import Floats, Integers, look_up, ranges
 
 
@@ -49,7 +49,6 @@ class EvidencePart(Flag):
     ACTIVITY = auto()
     ITEM_FACTORS = auto()
     OWNERS = auto()
-    TEXTS = auto()
 
 
 class History(NamedTuple):
@@ -108,8 +107,8 @@ class BehaviorEvidence:
     platform_activity: PlatformActivity
     item_similarity: Floats  # (n,) similarity of the viewer's factors and the candidate's factors
     same_owner_count: Floats  # (n,) other projects of the candidate's owner in the history
-    texts: HistoryTexts = NO_TEXTS
-    # (n,) matches with the viewer's interests, 0 to 1; only a replay fills it
+    # Only a replay fills these: (n,) similarities by text to the history and matches with the interests, 0 to 1
+    history_similarity: Floats = field(default_factory=lambda: np.empty(0))
     interest_matches: Floats = field(default_factory=lambda: np.empty(0))
     user_neighbors: FirstInteractions = NO_INTERACTIONS  # of all time, by user neighbors; only evaluation fills it
     user_neighbor_similarity: float = 0.0  # sum over all user neighbors
@@ -314,7 +313,9 @@ class LogEvidence:
             item_similarity=(factors.projects[candidates] @ viewer_factors).astype(np.float64),
             same_owner_count=count_same_owner(owners, self.owners[engagements.projects]),
             interest_matches=self.contents.interest_matches(actor, candidates, at_s),
-            texts=self.contents.texts(candidates, engagements.projects),
+            history_similarity=self.contents.similarity_to_history(
+                candidates, engagements.projects, history_weights((at_s - engagements.at_s) / DAY_S)
+            ),
             floor=self.floor,
         )
         self._row[candidates] = -1

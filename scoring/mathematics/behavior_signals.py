@@ -21,7 +21,6 @@ from scoring.mathematics.behavior_evidence import (
     NeighborKind,
     history_weights,
 )
-from scoring.mathematics.history_texts import similarity_to_history, similarity_to_interests
 from scoring.mathematics.signals import Floats, Signal
 
 
@@ -49,17 +48,6 @@ def actors_within(half_life_h: float) -> Callable[[BehaviorEvidence], Floats]:
         )
 
     return signal
-
-
-def burst(evidence: BehaviorEvidence) -> Floats:
-    """Burst of an older project: decayed actors of the last day relative to a usual day. Range about −8 to 10.
-
-    log2(1 + actors at a half-life of a day) − log2(1 + actors at a half-life of 14 days / 14), for projects older than
-    `tunables.BURST_MIN_AGE_DAYS`; 0 for others.
-    """
-    is_old = evidence.at_s - evidence.created_s > tunables.BURST_MIN_AGE_DAYS * DAY_S
-    ratio = actors_within(24.0)(evidence) - np.log2(1.0 + evidence.actors[:, 3] / 14.0)
-    return np.where(is_old, _zero_below_floor(evidence, evidence.interactions, ratio), 0.0)
 
 
 def new_since_visit(evidence: BehaviorEvidence) -> Floats:
@@ -201,32 +189,6 @@ def user_neighbor_score(evidence: BehaviorEvidence) -> Floats:
     return np.sqrt(_zero_below_floor(evidence, interactions, summed) / total) if total > 0 else np.zeros(evidence.n)
 
 
-def text_history(evidence: BehaviorEvidence) -> Floats:
-    """Similarity of the texts to the sum of the latest projects of the history. Range 0 to 1."""
-    return (
-        similarity_to_history(evidence.texts, _text_weights(evidence))
-        if evidence.texts.among.size
-        else _zeros(evidence)
-    )
-
-
-def text_interests(evidence: BehaviorEvidence) -> Floats:
-    """Similarity of the texts to the most similar interest of the history. Range 0 to 1."""
-    return (
-        similarity_to_interests(evidence.texts, _text_weights(evidence))
-        if evidence.texts.among.size
-        else _zeros(evidence)
-    )
-
-
-def _text_weights(evidence: BehaviorEvidence) -> Floats:
-    return _history_weights(evidence)[: evidence.texts.among.shape[0]]
-
-
-def _zeros(evidence: BehaviorEvidence) -> Floats:
-    return np.zeros(evidence.n)
-
-
 def _summed_links(evidence: BehaviorEvidence, kind: NeighborKind) -> Floats:
     links = evidence.links.get(kind, NO_LINKS)
     return np.bincount(links.rows, links.similarity, minlength=evidence.n).astype(np.float64)
@@ -279,7 +241,6 @@ _SIGNALS: Mapping[Signal, tuple[Callable[[BehaviorEvidence], Floats], EvidencePa
     Signal.ACTORS_15M: (actors_within(0.25), _COUNTED),
     Signal.ACTORS_1D: (actors_within(24.0), _COUNTED),
     Signal.RECENT_ACTORS: (recent_actors, _COUNTED),
-    Signal.BURST: (burst, _COUNTED | EvidencePart.ACTORS),
     Signal.EVENTS_SINCE_CREATION: (events_since_creation, EvidencePart.ACTIVITY),
     Signal.ACTOR_RATE: (actor_rate, _COUNTED | EvidencePart.ACTIVITY),
     Signal.NEW_SINCE_VISIT: (new_since_visit, EvidencePart.NOTHING),
@@ -294,7 +255,6 @@ _SIGNALS: Mapping[Signal, tuple[Callable[[BehaviorEvidence], Floats], EvidencePa
     Signal.SESSION_NEIGHBORS: (session_neighbors, _RECENT | EvidencePart.SESSION_NEIGHBORS),
     Signal.ITEM_NEIGHBORS: (item_neighbor_score, EvidencePart.ITEM_NEIGHBORS),
     Signal.ITEM_NEIGHBORS_MEAN: (item_neighbors_mean, EvidencePart.ITEM_NEIGHBORS),
-    Signal.TEXT_INTERESTS: (text_interests, EvidencePart.TEXTS),
     Signal.RP3BETA: (rp3beta, EvidencePart.NOTHING),
     Signal.EASE: (ease, EvidencePart.NOTHING),
     Signal.USER_NEIGHBORS: (user_neighbor_score, EvidencePart.NOTHING),
@@ -313,7 +273,7 @@ requests. Nightly training therefore does not build their neighbor lists (docs/r
 
 REPLAYED_SIGNALS: Mapping[Signal, Callable[[BehaviorEvidence], Floats]] = {
     **BEHAVIOR_SIGNALS,
-    Signal.VECTOR_SIMILARITY: text_history,
+    Signal.VECTOR_SIMILARITY: lambda evidence: evidence.history_similarity,
     Signal.EXPLICIT_PREFERENCES: lambda evidence: evidence.interest_matches,
 }
 """Signals that can be computed from a log. A served feed computes the last two from the viewer's profile. The vector of

@@ -91,7 +91,6 @@ SHAPES: Mapping[Signal, Shape] = dict.fromkeys(
         Signal.SESSION_NEIGHBORS,
         Signal.ITEM_NEIGHBORS,
         Signal.ITEM_NEIGHBORS_MEAN,
-        Signal.TEXT_INTERESTS,
         Signal.RP3BETA,
         Signal.EASE,
         Signal.USER_NEIGHBORS,

@@ -9,24 +9,23 @@ import numpy as np
 
 from db.actors.users import ANONYMOUS_VIEWER
 from db.catalog.project_cards import HiddenReads, ProjectFilter, read_features, term_ids
-from db.errors import Store
+from db.errors import Store, StoreUnavailable
 from db.models import FeedKind, TermKind
 from db.stores import Stores
 from db.time_units import DAY_S
 from scoring import tunables
 from scoring.collaborative.evidence_loader import load_evidence
-from scoring.deadlines import SERVING, Deadlines
+from scoring.deadlines import SERVING, Deadlines, within
 from scoring.features import FeatureTable, feature_table
 from scoring.mathematics import signals
 from scoring.mathematics.additive_model import Model, order_by_score, scores
-from scoring.mathematics.behavior_evidence import BehaviorEvidence, EvidencePart
-from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS, required_parts
+from scoring.mathematics.behavior_evidence import BehaviorEvidence
+from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS
 from scoring.mathematics.exploration import diversify_and_explore, draw, exploration_seed, under_exposed
-from scoring.mathematics.signals import Floats, Signal
+from scoring.mathematics.signals import Floats, Integers, Signal
 from scoring.models.model_presets import with_answers
 from scoring.pipelines.candidate_sources import Candidates, gather_candidates, likes_by_neighbors
 from scoring.pipelines.feed_filters import TermGroups, removing_filter
-from scoring.pipelines.text_similarity import load_text_similarity
 from scoring.profiles import negative_feedback
 from scoring.profiles.model_preferences import apply_preferences, learnable_kinds, switched_off
 from scoring.profiles.negative_feedback import NegativeFeedback, load_negative_feedback
@@ -116,20 +115,13 @@ async def _score(
 ) -> Ranking:
     """Return the scores of projects in the order of `table`."""
     viewer_model = apply_preferences(stage_model(model, profile), profile.preferences)
-    texts = await load_text_similarity(
-        stores,
-        profile,
-        table.ids,
-        deadlines,
-        with_history=EvidencePart.TEXTS in required_parts(viewer_model.signals),
-        is_available=Store.VECTORS not in degraded,
-    )
+    cosines, degraded = await _cosines(stores, profile, table.ids, degraded, deadlines)
     evidence, feedback = None, negative_feedback.NO_FEEDBACK
     if any(signal in BEHAVIOR_SIGNALS for signal in viewer_model.signals):
-        evidence = replace(await load_evidence(stores, profile, table, at, viewer_model.signals), texts=texts.history)
+        evidence = await load_evidence(stores, profile, table, at, viewer_model.signals)
     if any(signal in negative_feedback.SIGNALS for signal in viewer_model.signals):
         feedback = await load_negative_feedback(stores, profile, at)
-    matrix = signal_matrix(viewer_model, profile, table, texts.to_profile, neighbor_likes, at, evidence, feedback)
+    matrix = signal_matrix(viewer_model, profile, table, cosines, neighbor_likes, at, evidence, feedback)
     return Ranking(
         kind=FeedKind.FOR_YOU,
         strategy=_strategy(profile),
@@ -139,7 +131,7 @@ async def _score(
         values=matrix.astype(np.float32),
         contributions=viewer_model.contributions(matrix),
         generated_at=at,
-        degraded=distinct_stores([*profile.degraded, *degraded, *texts.degraded, *_lagging(profile, at)]),
+        degraded=distinct_stores([*profile.degraded, *degraded, *_lagging(profile, at)]),
         switched_off=switched_off(viewer_model, profile.preferences),
     )
 
@@ -236,3 +228,16 @@ async def _table(stores: Stores, profile: Profile, ids: Sequence[int], at: datet
 def _lagging(profile: Profile, at: datetime) -> tuple[Store, ...]:
     is_lagging = profile.columns is not None and profile.columns.columns.is_lagging(at)
     return (Store.DATABASE,) if is_lagging else ()
+
+
+async def _cosines(
+    stores: Stores, profile: Profile, ids: Integers, degraded: tuple[Store, ...], deadlines: Deadlines
+) -> tuple[signals.Cosines, tuple[Store, ...]]:
+    unknown = np.full(ids.shape, np.nan, dtype=np.float32)
+    if profile.vector is None or not ids.size or Store.VECTORS in degraded:
+        return unknown, degraded
+    try:
+        similarities = stores.vectors.similarities(profile.vector, ids)
+        return await within(deadlines.vectors_s, Store.VECTORS, similarities), degraded
+    except StoreUnavailable:
+        return unknown, (*degraded, Store.VECTORS)

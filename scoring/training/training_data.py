@@ -16,7 +16,7 @@ from db.vectors.base import VectorStore
 from scoring import tunables
 from scoring.errors import InsufficientData
 from scoring.mathematics.behavior_evidence import EventLog
-from scoring.mathematics.history_texts import CatalogContents, Interests
+from scoring.mathematics.log_contents import CatalogContents, Interests
 from scoring.mathematics.signals import Floats, Incidence, Integers
 from scoring.profiles.viewer_profile import MATCH_VALUES
 from scoring.replay.dataset import Dataset

@@ -106,12 +106,12 @@ def test_a_fault_of_the_arguments_is_named_before_the_work(
 
 def test_a_model_without_a_group_of_signals_is_a_row_of_its_own(tmp_path: Path):
     output = Console(file=io.StringIO(), width=200)
-    left_out = frozenset({Signal.AGE, Signal.BURST})
+    left_out = frozenset({Signal.AGE, Signal.ACTORS_1H})
     run_evaluate(a_folder(tmp_path), Protocol.FEED_REQUESTS, Options(floor=1, without=(left_out,)), output=output)
     assert isinstance(output.file, io.StringIO)
-    assert "without age, burst" in output.file.getvalue()
+    assert "without actors_1h, age" in output.file.getvalue()
 
 
 def test_an_unknown_signal_to_leave_out_is_named_before_the_folder_is_read(tmp_path: Path):
     with pytest.raises(InvalidRecord, match="no signal 'nonsense'; it has actor_rate, "):
-        evaluate(tmp_path / "missing", without=["age", "burst,nonsense"])
+        evaluate(tmp_path / "missing", without=["age", "actors_1h,nonsense"])

@@ -23,7 +23,6 @@ from scoring.mathematics.behavior_signals import (
     actor_rate,
     actors_within,
     age,
-    burst,
     events_since_creation,
     item_neighbor_score,
     item_neighbors_mean,
@@ -206,12 +205,3 @@ def test_beyond_the_limit_ease_lists_are_those_of_the_projects_with_most_actors(
     assert np.flatnonzero(np.diff(limited.starts)).tolist() == head.tolist()
     assert limited.ids.tolist() == head[alone.ids].tolist()
     assert limited.similarity == pytest.approx(alone.similarity)
-
-
-def test_a_burst_compares_today_with_a_usual_day_for_older_projects_of_enough_actors():
-    created_s = np.array([NOW_S - 4 * DAY_S, NOW_S - 2 * DAY_S, NOW_S - 4 * DAY_S, NOW_S - 4 * DAY_S])
-    rows = [0] * 7 + [1] * 7 + [2] * 4 + [3] * 7
-    usual = np.zeros((4, 4))
-    usual[:, 3] = 14.0, 14.0, 14.0, 98.0  # one actor and seven actors on a usual day
-    evidence = replace(NOTHING, created_s=created_s, actors=usual, interactions=interactions(rows, [0.0] * len(rows)))
-    assert burst(evidence).tolist() == [3.0 - 1.0, 0.0, 0.0, 0.0]
