@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from db.time_units import DAY_S, HOUR_S
+from db.time_units import DAY_S, HOUR_S, MIN_COUNTED_ACTORS
 from scoring import tunables
 from scoring.mathematics import neighbors
 from scoring.mathematics.behavior_evidence import (
@@ -87,13 +87,13 @@ def test_age_is_in_doublings_of_hours_and_the_future_is_new():
 
 @pytest.mark.parametrize("actors", [4, 5])
 def test_fewer_than_five_people_say_nothing_about_taste(actors: int):
-    alike = replace(NOTHING, interactions=interactions([0] * actors, [0.7] * actors, hours_ago=12.0))
+    alike = replace(NOTHING, similar_actors=interactions([0] * actors, [0.7] * actors, hours_ago=12.0))
     shown = actors >= tunables.ANONYMITY_FLOOR
     assert user_factors_mean(alike)[0] == pytest.approx(0.7 * actors / (actors + 2) if shown else 0.0)
-    assert user_factors_sum(alike)[0] == pytest.approx(0.7 * actors / np.sqrt(actors + 2) if shown else 0.0)
+    assert user_factors_sum(alike)[0] == (1.25 if shown else 0.0), "3.5 / √7 = 1.32, rounded to quarters"
     assert user_factors_recent(alike)[0] == pytest.approx(0.7 * actors / 2 if shown else 0.0)
     with_them = replace(NOTHING, session_neighbors=interactions([0] * actors, [1.0] * actors))
-    assert session_neighbors(with_them)[0] == pytest.approx(np.log2(1 + actors) if shown else 0.0)
+    assert session_neighbors(with_them)[0] == (2.5 if shown else 0.0), "log2(6) = 2.58, rounded to quarters"
     neighbors = replace(
         NOTHING, user_neighbors=interactions([0] * actors, [0.1] * actors), user_neighbor_similarity=2.0
     )
@@ -102,11 +102,14 @@ def test_fewer_than_five_people_say_nothing_about_taste(actors: int):
 
 def test_one_person_says_something_by_the_circle_and_nothing_alone():
     one = interactions([0], [0.6], hours_ago=12.0)
-    seen = replace(NOTHING, interactions=one, clusters=one)
+    seen = replace(NOTHING, similar_actors=one, clusters=one)
     assert [signal(seen)[0] for signal in (user_factors_mean, user_factors_sum, user_factors_recent)] == [0.0, 0.0, 0.0]
     assert taste_cluster_mean(seen).tolist() == pytest.approx([0.6 / 3, 0.0])
-    assert taste_cluster_sum(seen).tolist() == pytest.approx([0.6 / np.sqrt(3), 0.0])
-    assert taste_cluster_recent(seen).tolist() == pytest.approx([0.3, 0.0])
+    assert taste_cluster_sum(seen).tolist() == [0.25, 0.0], "0.6 / √3 = 0.35, rounded to quarters"
+    assert taste_cluster_recent(seen).tolist() == [0.25, 0.0], "0.3, rounded to quarters"
+    exact = replace(seen, floor=1)
+    assert taste_cluster_sum(exact).tolist() == pytest.approx([0.6 / np.sqrt(3), 0.0])
+    assert taste_cluster_recent(exact).tolist() == pytest.approx([0.3, 0.0])
 
 
 def test_new_is_what_came_after_the_last_visit_and_this_visit_is_none():
@@ -118,8 +121,11 @@ def test_new_is_what_came_after_the_last_visit_and_this_visit_is_none():
 
 
 def test_people_count_by_half_lives_that_no_counter_keeps():
-    seen = replace(NOTHING, interactions=interactions([0, 0, 0, 1], [-0.5] * 4, hours_ago=0.25))
-    assert actors_within(0.25)(seen).tolist() == pytest.approx([np.log2(1 + 1.5), np.log2(1.5)])
+    seen = replace(NOTHING, interactions=interactions([0, 0, 0, 1], [1.0] * 4, hours_ago=0.25))
+    enough = replace(seen, actors=np.full((2, 4), MIN_COUNTED_ACTORS))
+    assert actors_within(0.25)(enough).tolist() == pytest.approx([np.log2(1 + 1.5), np.log2(1.5)])
+    for few in (seen, replace(seen, actors=np.full((2, 4), 4.4))):
+        assert actors_within(0.25)(few).tolist() == [0.0, 0.0]
 
 
 def test_neighbours_of_late_touches_count_more():
@@ -132,7 +138,8 @@ def test_neighbours_of_late_touches_count_more():
 
 def test_the_platforms_clock_counts_what_came_since():
     platform_activity = PlatformActivity(NOW_S - np.array([4.0, 2.0, 1.0]) * HOUR_S, np.array([8.0, 20.0, 10.0]))
-    busy = replace(NOTHING, platform_activity=platform_activity, interactions=interactions([0, 0, 0], [0.0] * 3))
+    busy = replace(NOTHING, platform_activity=platform_activity, interactions=interactions([0, 0, 0], [1.0] * 3))
+    busy = replace(busy, actors=np.full((2, 4), 5.0))
     assert events_since_creation(busy).tolist() == pytest.approx([np.log2(31), 0.0])
     assert actor_rate(busy).tolist() == pytest.approx([np.log2(4) - np.log2(1 + 3.0), 0.0])
 

@@ -95,7 +95,7 @@ class Fresh:
 
 async def test_windows_reach_differently_far(world: World) -> None:
     await crowd(world, "p0020", 5, hours_ago=0)
-    await crowd(world, "p0021", 29, hours_ago=50)
+    await crowd(world, "p0021", 29, hours_ago=30)
     assert keys_of(await trending(world, window=Window.HOUR))[0] == "p0020"
     assert keys_of(await trending(world, window=Window.WEEK))[0] == "p0021"
 

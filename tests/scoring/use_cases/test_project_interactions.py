@@ -101,7 +101,7 @@ async def test_a_mostly_anonymous_audience_has_a_trending_feed(world: World) -> 
     (sessions,) = await counted(world, "p0002")
     assert sessions == pytest.approx(25 * NEW_TRUST, rel=0.01)
     ranking = await trending.rank(world.stores.database, Window.DAY, ANYTHING, now())
-    assert ranking.ids.tolist() == await world.ids(["p0002"])
+    assert ranking.ids.tolist() == await world.ids(["p0002", "p0004"])
 
 
 async def test_each_interaction_is_judged_by_itself(world: World) -> None:
