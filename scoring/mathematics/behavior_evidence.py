@@ -245,6 +245,7 @@ class LogEvidence:
         self.floor = floor
         self.owners = owners
         self.contents = contents or CatalogContents.unknown(log.n_projects)
+        self._by_creation = np.argsort(created_s, kind="stable")
         self._by_actor = GroupedEvents.from_groups(log.actors, log.n_actors)
         self._by_project = GroupedEvents.from_groups(log.projects, log.n_projects)
         self._row = np.full(log.n_projects, -1, dtype=np.int64)
@@ -314,12 +315,20 @@ class LogEvidence:
             same_owner_count=count_same_owner(owners, self.owners[engagements.projects]),
             interest_matches=self.contents.interest_matches(actor, candidates, at_s),
             history_similarity=self.contents.similarity_to_history(
-                candidates, engagements.projects, history_weights((at_s - engagements.at_s) / DAY_S)
+                candidates,
+                engagements.projects,
+                history_weights((at_s - engagements.at_s) / DAY_S),
+                self._newest(at_s),
             ),
             floor=self.floor,
         )
         self._row[candidates] = -1
         return evidence
+
+    def _newest(self, at_s: float) -> Integers:
+        """Return the newest projects before a moment, with which the texts of a history are compared."""
+        end = int(np.searchsorted(self.created_s, at_s, sorter=self._by_creation))
+        return self._by_creation[max(end - tunables.DISCRIMINATION_PROJECTS, 0) : end]
 
     def actors(self, candidates: Integers, at_s: float) -> Floats:
         """Return the decayed actors of candidates before a moment, as `BehaviorEvidence.actors`."""

@@ -1,13 +1,22 @@
 """Texts and terms of a log: similarities to a viewer's history, and matches with a viewer's interests."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scoring import tunables
-from scoring.mathematics.signals import Floats, Incidence, Integers, explicit_preferences, vector_similarity
+from scoring.mathematics.signals import (
+    Floats,
+    Incidence,
+    Integers,
+    discrimination,
+    explicit_preferences,
+    similarities_to_rest,
+    vector_similarity,
+)
 
 Vectors = NDArray[np.float32]
 
@@ -30,7 +39,7 @@ class Interests(NamedTuple):
 NO_INTERESTS = Interests(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0), np.empty(0))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class CatalogContents:
     """Vectors and terms of the p projects of a log, in the order of their dense indexes, and the actors' interests."""
 
@@ -44,17 +53,29 @@ class CatalogContents:
         none = np.empty(0, np.int64)
         return cls(np.empty((n, 0), np.float32), Incidence(n, none, none))
 
-    def similarity_to_history(self, candidates: Integers, history: Integers, weights: Floats) -> Floats:
-        """Return the cosines of candidates with the weighted sum of a history's latest vectors, as in a feed.
+    def similarity_to_history(
+        self, candidates: Integers, history: Integers, weights: Floats, newest: Integers
+    ) -> Floats:
+        """Return the signal of candidates and the weighted sum of a history's latest vectors, as in a feed.
 
-        `weights` are those of the history's projects, the latest first. A candidate without text has the similarity 0.
+        `weights` are those of the history's projects, the latest first. The similarity counts as far as it tells the
+        history from the `newest` projects (`discrimination`). A candidate without text has the similarity 0.
         """
         latest = history[: tunables.PROFILE_VECTOR_PROJECTS]
-        summed = weights[: latest.size] @ self.vectors[latest]
-        length = float(np.linalg.norm(summed))
+        known = self._has_text[latest]
+        latest, rows = latest[known], self.vectors[latest[known]]
+        weighted = weights[: known.size][known, None].astype(np.float32) * rows
+        length = float(np.linalg.norm(weighted.sum(axis=0)))
         if length == 0:
             return np.zeros(candidates.size)
-        return vector_similarity((self.vectors @ (summed / length).astype(np.float32))[candidates])
+        cosines = self.vectors @ (weighted.sum(axis=0) / length)
+        others = np.setdiff1d(newest[self._has_text[newest]], latest)
+        factor = discrimination(similarities_to_rest(rows, weighted), cosines[others])
+        return factor * vector_similarity(cosines[candidates])
+
+    @cached_property
+    def _has_text(self) -> NDArray[np.bool_]:
+        return np.abs(self.vectors).max(axis=1, initial=0.0) > 0
 
     def interest_matches(self, actor: int, candidates: Integers, at_s: float) -> Floats:
         """Return the matches of candidates with the interests of an actor at a moment (`explicit_preferences`)."""

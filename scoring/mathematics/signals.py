@@ -160,6 +160,16 @@ def discrimination(own: Floats, others: Cosines) -> float:
     return max((advantage + prior_weight * tunables.DISCRIMINATION_PRIOR) / (own.size + prior_weight), 0.0)
 
 
+def similarities_to_rest(rows: NDArray[np.float32], weighted: NDArray[np.float32]) -> Floats:
+    """Return the cosine of each of (h, d) unit vectors to the sum of the other `weighted` vectors; empty for one."""
+    if len(rows) < 2:
+        return np.empty(0)
+    rest = weighted.sum(axis=0) - weighted
+    norms = np.linalg.norm(rest, axis=1).astype(np.float64)
+    cosines: Floats = np.divide((rows * rest).sum(axis=1), norms, out=np.zeros(len(rows)), where=norms > 0)
+    return cosines
+
+
 def explicit_preferences(project_terms: Incidence, interests: Integers, interest_weights: Floats) -> Floats:
     """Sum of the weights of the viewer's interests that match the project, at most 1. Range 0 to 1.
 

@@ -32,7 +32,7 @@ from scoring import tunables
 from scoring.deadlines import SERVING, Deadlines, within
 from scoring.features import all_terms, incidences
 from scoring.mathematics.behavior_evidence import history_weights
-from scoring.mathematics.signals import Floats, Integers, discrimination
+from scoring.mathematics.signals import Floats, Integers, discrimination, similarities_to_rest
 from scoring.mathematics.viewer_stages import ViewerStage, stage
 from scoring.profiles.model_preferences import learnable_kinds
 from scoring.profiles.viewer_columns import ViewerColumns
@@ -198,16 +198,6 @@ async def _reference_ids(stores: Stores, profile: Profile) -> Integers:
         projects = profile.columns.columns.projects
         return projects.ids[projects.public_rows[: tunables.DISCRIMINATION_PROJECTS]]
     return np.array(await newest_ids(stores.database, tunables.DISCRIMINATION_PROJECTS), np.int64)
-
-
-def similarities_to_rest(rows: Vector, weighted: Vector) -> Floats:
-    """Return the cosine of each of (h, d) unit vectors to the sum of the other `weighted` vectors; empty for one."""
-    if len(rows) < 2:
-        return np.empty(0)
-    rest = weighted.sum(axis=0) - weighted
-    norms = np.linalg.norm(rest, axis=1).astype(np.float64)
-    cosines: Floats = np.divide((rows * rest).sum(axis=1), norms, out=np.zeros(len(rows)), where=norms > 0)
-    return cosines
 
 
 async def _interest_vector(stores: Stores, profile: Profile, actor_id: int) -> Vector | None:

@@ -187,7 +187,7 @@ async def test_every_signal_of_texts_is_the_same_in_a_feed_and_from_a_log(world:
     model = Model("texts", {signal: Curve.linear(1.0) for signal in CONTENT})
     served = await for_you.explain(stores, profile, ids.tolist(), model, MOMENT, PATIENT)
     log = data.dataset
-    history = LogEvidence(log.log, log.created_s, log.owners, contents=log.contents)
+    history = LogEvidence(log.log, log.created_s, log.owners, visits=log.visits, contents=log.contents)
     me = data.actor(viewer.actor_id or 0)
     assert me is not None
     replayed = behavior_matrix(history.evidence(me, data.projects(ids), MOMENT.timestamp()), CONTENT)
@@ -208,7 +208,7 @@ async def test_matches_with_interests_are_the_same_in_a_feed_and_from_a_log_from
     stores = world.stores
     data = await read_training_data(stores.database)
     log, ids = data.dataset, data.project_ids[1:]
-    history = LogEvidence(log.log, log.created_s, log.owners, contents=log.contents)
+    history = LogEvidence(log.log, log.created_s, log.owners, visits=log.visits, contents=log.contents)
     model = Model("interests", {Signal.EXPLICIT_PREFERENCES: Curve.linear(1.0)})
     since_s = log.contents.interests.since_s if log.contents else np.empty(0)
     before, after = float(since_s.min()), float(since_s.max()) + 1.0

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from scoring.profiles.viewer_profile import blend_vectors, similarities_to_rest
+from scoring.mathematics.signals import similarities_to_rest
+from scoring.profiles.viewer_profile import blend_vectors
 
 
 def test_two_vectors_of_any_length_count_half_each():
