@@ -13,9 +13,10 @@ from scoring.evaluation.breakdowns import QualityBreakdown
 from scoring.evaluation.known_baselines import known_baselines
 from scoring.evaluation.results import NOT_COMPUTED, EvaluationResults, SourceRecall
 from scoring.mathematics.additive_model import BASELINE, Model, scores
-from scoring.mathematics.behavior_evidence import EventLog, LogEvidence
+from scoring.mathematics.behavior_evidence import EventLog
 from scoring.mathematics.behavior_signals import REPLAYED_SIGNALS
 from scoring.mathematics.curve_fitting import CandidateLists
+from scoring.mathematics.log_evidence import LogEvidence
 from scoring.mathematics.model_fitting import fit_model
 from scoring.mathematics.neighbors import build_collaborative_model
 from scoring.mathematics.signals import Floats, Integers, Signal, popularity

@@ -15,7 +15,7 @@ from scoring.errors import InsufficientData
 from scoring.evaluation.protocols import Options, Windows
 from scoring.evaluation.results import Breakdown, EvaluationResults, mean_and_error
 from scoring.mathematics import velocity
-from scoring.mathematics.behavior_evidence import LogEvidence
+from scoring.mathematics.log_evidence import LogEvidence
 from scoring.mathematics.signals import Floats, Integers
 from scoring.mathematics.velocity import DEFAULT_TREND_CONSTANTS, Window
 from scoring.models.active_model import SHIPPED_TRENDS

@@ -40,10 +40,11 @@ DEFAULT = Model(
 )
 """Weights chosen by hand on the earlier parts of three logs and on the demo data. The viewer's interests and history
 have the largest weights, as far as texts tell them from other projects (`scoring.mathematics.signals.discrimination`);
-actors, age and factors decide otherwise.
-Age counts only in the first three days: on a platform of old projects, such as films, it would rank what nobody visits.
+actors, age and factors decide otherwise. Age counts only in the first three days: on a platform of old projects, such
+as films, it would rank what nobody visits.
+
 This preset is active until a model trained on this installation's log is activated. On the demo data two viewers share
-at most 8 of 30 projects."""
+at most 10 of 30 projects."""
 
 _ANSWERS: Mapping[Signal, Curve] = {
     Signal.ANSWER_MATCHES: Curve(

@@ -8,7 +8,8 @@ import numpy as np
 
 from db.time_units import DAY_S
 from scoring import tunables
-from scoring.mathematics.behavior_evidence import EventLog, History, LogEvidence, NeighborKind, history_weights
+from scoring.mathematics.behavior_evidence import EventLog, History, NeighborKind, history_weights
+from scoring.mathematics.log_evidence import LogEvidence
 from scoring.mathematics.signals import Floats, Integers, ranges
 from scoring.pipelines.candidate_sources import CandidateSource, nearest_to_history
 

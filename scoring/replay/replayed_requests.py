@@ -11,14 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from db.time_units import DAY_S
-from scoring.mathematics.behavior_evidence import (
-    BehaviorEvidence,
-    EventLog,
-    GroupedEvents,
-    LogEvidence,
-)
+from scoring.mathematics.behavior_evidence import BehaviorEvidence, EventLog, GroupedEvents
 from scoring.mathematics.behavior_signals import REPLAYED_SIGNALS, behavior_matrix
 from scoring.mathematics.curve_fitting import NO_RANKS, CandidateLists, concatenate_lists
+from scoring.mathematics.log_evidence import LogEvidence
 from scoring.mathematics.neighbors import build_collaborative_model
 from scoring.mathematics.signals import Floats, Integers, Signal
 from scoring.mathematics.viewer_stages import ViewerStage, stage

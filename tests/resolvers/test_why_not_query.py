@@ -96,7 +96,7 @@ async def test_what_no_source_named_says_so_and_where_it_would_stand(graph: Grap
 async def test_somebody_unknown_is_answered_by_what_is_popular(graph: Graph) -> None:
     answer = await why_not(graph, "p0000", ANONYMOUS_VIEWER)
     assert (answer["outcome"], answer["rank"] <= 3) == ("RANKED", True)
-    assert next(part["signal"]["name"] for part in answer["explanation"]["contributions"]) == "recent_popularity"
+    assert next(part["signal"]["name"] for part in answer["explanation"]["contributions"]) == "popularity"
 
 
 async def test_the_answer_changes_with_what_the_viewer_does(graph: Graph) -> None:

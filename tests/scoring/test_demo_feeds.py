@@ -31,9 +31,9 @@ async def first_page(demo: World, user: str) -> Page:
 
 
 @pytest.mark.parametrize(("one", "other"), list(combinations(["heavy", "narrow", "owner", "quiz"], 2)))
-async def test_viewers_of_different_taste_share_less_than_a_third_of_a_page(demo: World, one: str, other: str):
+async def test_viewers_of_different_taste_share_at_most_a_third_of_a_page(demo: World, one: str, other: str):
     shared = set(keys_of(await first_page(demo, one))) & set(keys_of(await first_page(demo, other)))
-    assert len(shared) < 10, sorted(shared)
+    assert len(shared) <= 10, sorted(shared)
 
 
 @pytest.mark.parametrize(

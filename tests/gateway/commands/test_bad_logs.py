@@ -123,13 +123,15 @@ def assert_sane(results: EvaluationResults) -> None:
 
 REFUSED = {
     (one_user, Protocol.TRENDING): "no moment to test on with 7 actors",
-    (one_user, Protocol.RANDOM): "a model needs more viewers who share projects",
     (one_day, Protocol.FEED_REQUESTS): "requests to fit on",
     (one_day, Protocol.LEAVE_LAST): "requests to fit on",
     (one_day, Protocol.COLD_START): "give other windows or more events",
     (one_day, Protocol.TRENDING): "trending needs at least 5",
     (one_day, Protocol.RANDOM): "no user of .* has 5 projects",
-    **{(impressions_only, protocol): "holds no engagement .* are impressions or dismissals" for protocol in ALL},
+    **{
+        (impressions_only, protocol): "holds no engagement .* are impressions, dismissals or negative"
+        for protocol in ALL
+    },
     (all_new, Protocol.FEED_REQUESTS): "engages with an existing project",
     (all_new, Protocol.LEAVE_LAST): "engages with an existing project",
     (all_new, Protocol.COLD_START): "give other windows or more events",

@@ -57,7 +57,7 @@ def test_a_cold_start_is_printed_as_a_table_of_80_columns_and_as_a_page(tmp_path
     assert isinstance(output.file, io.StringIO)
     lines = output.file.getvalue().splitlines()
     assert "by interactions" in output.file.getvalue()
-    assert any(line.startswith(FITTED) and "±" in line for line in lines)
+    assert any(line.strip().startswith(FITTED) and "±" in line for line in lines)
 
 
 def test_markdown_csv_and_json_hold_the_same_figures_at_full_width(tmp_path: Path):

@@ -364,8 +364,11 @@ async def test_trending_says_how_many_people_came_and_a_view_shows_at_once(graph
             explained = edge["explanation"]
             assert edge["score"] == explained["score"]
             assert sum(part["contribution"] for part in explained["contributions"]) == pytest.approx(edge["score"])
-            (trend,) = [reason for reason in explained["reasons"] if "visitorCount" in reason]
-            assert trend["window"] == window
-            assert trend["visitorCount"] >= 6
-            assert trend["text"] in explained["summary"]
+            trends = [reason for reason in explained["reasons"] if "visitorCount" in reason]
+            # Of the last hour, only the views of this test are known.
+            assert len(trends) == (window != "HOUR" or edge["node"]["key"] == "p0039")
+            for trend in trends:
+                assert trend["window"] == window
+                assert trend["visitorCount"] >= 6
+                assert trend["text"] in explained["summary"]
     assert (await graph.data("{ trending(first: 1, window: null) { kind } }"))["trending"]["kind"] == "TRENDING"

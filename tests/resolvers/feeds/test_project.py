@@ -131,6 +131,7 @@ async def test_activity_of_a_page_is_one_statement(graph: Graph, statements: Cou
     def ask(first: int) -> str:
         return f"{{ newest(first: {first}) {{ edges {{ node {{ activity }} }} }} }}"
 
+    await graph.data(ask(40))  # ranks
     with statements(graph.database) as few:
         await graph.data(ask(2))
     with statements(graph.database) as many:

@@ -21,8 +21,9 @@ from scoring.deadlines import PATIENT
 from scoring.features import feature_table
 from scoring.feeds import Feeds
 from scoring.mathematics.additive_model import Curve, Model
-from scoring.mathematics.behavior_evidence import BehaviorEvidence, LogEvidence
+from scoring.mathematics.behavior_evidence import BehaviorEvidence
 from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS, EVALUATION_ONLY, behavior_matrix
+from scoring.mathematics.log_evidence import LogEvidence
 from scoring.mathematics.neighbors import build_collaborative_model
 from scoring.mathematics.signals import Signal
 from scoring.models.active_model import fixed_model

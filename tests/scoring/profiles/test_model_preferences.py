@@ -162,7 +162,6 @@ async def test_what_is_switched_off_adds_nothing_on_the_next_page_and_is_marked(
     before = await world.for_you("ada", 60)
     for name, signal in (
         ("use_interests", Signal.EXPLICIT_PREFERENCES),
-        ("social_signals", Signal.COLLABORATIVE),
         ("social_signals", Signal.POPULARITY),
     ):
         assert total(before, signal) > 0

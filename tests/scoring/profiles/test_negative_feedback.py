@@ -6,6 +6,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
+from db.actors.actor_preferences import change_preferences
 from db.custom_types import CustomType, synchronize_custom_types
 from db.interactions.actor_history import impression_counts, last_disliked
 from db.interactions.interactions import NewInteraction, dismiss, record_interactions
@@ -62,6 +63,10 @@ async def test_what_is_seen_again_and_again_sinks_until_the_viewer_comes_to_it(w
     after = await page_of(world)
     assert value(after, Signal.IMPRESSION_FATIGUE, first) == 8
     assert keys_of(after).index(first) > keys_of(before).index(first)
+    viewer = await world.viewer("ada")
+    assert viewer.actor_id is not None
+    async with world.stores.database.write() as connection:
+        await change_preferences(connection, viewer.actor_id, {"show_read": True})
     await world.act("ada", InteractionType.VIEW, first)
     assert value(await page_of(world), Signal.IMPRESSION_FATIGUE, first) == 0
 

@@ -19,7 +19,8 @@ from db.vectors.base import Hits
 from scoring import tunables
 from scoring.collaborative.collaborative_training import train_collaborative_model
 from scoring.deadlines import PATIENT, Deadlines
-from scoring.mathematics.behavior_evidence import EventLog, LogEvidence
+from scoring.mathematics.behavior_evidence import EventLog
+from scoring.mathematics.log_evidence import LogEvidence
 from scoring.mathematics.neighbors import build_collaborative_model
 from scoring.pipelines.candidate_sources import (
     Candidates,
