@@ -67,7 +67,7 @@ async def main(names: Sequence[str]) -> None:
         async with embedded_world(database, Path(folder)) as world:
             await world.settle()
             await train_collaborative_model(database)
-            columns = ColumnStore(database, timedelta(days=tunables.RECENT_INTERACTION_DAYS), 1_000)
+            columns = ColumnStore(database, timedelta(days=tunables.RELEASE_WINDOW_DAYS), 1_000)
             await columns.load()
             world.stores = replace(world.stores, columns=columns)
             await measure(world, [Signal(name) for name in names])

@@ -154,7 +154,7 @@ COUNTERFACTUAL_S = 0.3  # time for all counterfactuals of a request; each ranks 
 COUNTERFACTUAL_CAUSES = 3  # likeliest causes of a project that are tried
 
 # --- behavior of other actors ---------------------------------------------------------------------------------------
-DECAY_CUTOFF = 20.0  # half-lives after which an event is ignored: a millionth of it is left
+DECAY_CUTOFF = 30.0  # half-lives after which an event is ignored: a billionth of it is left
 RECENT_INTERACTION_DAYS = 14.0
 """Age up to which others' interactions count. At a half-life of 3 days, an older interaction would count less than 4
 %."""

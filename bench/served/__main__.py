@@ -29,6 +29,7 @@ import numpy as np
 
 from bench.served.requests import RANKS, morning_requests, replayed_pages, requests_between
 from bench.served.stepped_gateway import Log, SteppedGateway, stepped_gateway
+from db.embeddings.wordllama import WordLlamaEmbedder
 from db.errors import InvalidRecord
 from scoring import tunables
 from scoring.errors import InsufficientData
@@ -113,7 +114,7 @@ def without_signals(model: Model, signals: tuple[Signal, ...]) -> Model:
 
 async def run(options: argparse.Namespace) -> None:
     """Serve and replay the requests, and print the table."""
-    dataset = load_dataset(options.folder)
+    dataset = await load_dataset(options.folder).with_vectors(WordLlamaEmbedder())
     log = Log(options.folder, dataset.created_s)
     if options.mornings:
         requests = morning_requests(dataset, options.mornings)

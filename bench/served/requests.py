@@ -8,7 +8,7 @@ import numpy as np
 from scoring import tunables
 from scoring.mathematics.additive_model import Model
 from scoring.mathematics.behavior_evidence import GroupedEvents
-from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS, behavior_matrix
+from scoring.mathematics.behavior_signals import behavior_matrix
 from scoring.mathematics.signals import Integers
 from scoring.pipelines.candidate_sources import merge_candidates
 from scoring.replay.dataset import Dataset
@@ -57,6 +57,6 @@ def replayed_pages(
     score = served_scorer(model_scorer(model), dataset, exploration)
     for request in replay_requests(replay, requests, progress, "replay"):
         sources = merge_candidates(replay.sources.candidates_by_source(request.actor, request.at_s))
-        matrix = behavior_matrix(request.evidence, tuple(BEHAVIOR_SIGNALS))
+        matrix = behavior_matrix(request.evidence)
         pages.append(request.projects[np.argsort(-score(replace(request, from_sources=sources), matrix))[:RANKS]])
     return pages

@@ -43,7 +43,7 @@ from scoring.mathematics.velocity import Window
 from scoring.models.active_model import ActiveTrendConstants
 from scoring.models.model_presets import DEFAULT
 from scoring.profiles.interest_learning import learn_interests
-from scoring.tunables import RECENT_INTERACTION_DAYS
+from scoring.tunables import RELEASE_WINDOW_DAYS
 
 DOCUMENT = "query Page($first: Int!) { forYou(first: $first) { degraded nodes { key } } }"
 
@@ -187,7 +187,7 @@ async def stepped_gateway(log: Log, folder: Path, exploration: float) -> AsyncIt
     async with open_stores(settings, read_deadline_s=BATCH_READ_DEADLINE_S) as opened:
         await database_schema.migrate(opened.database)
         await opened.vectors.prepare(opened.embedder.model, opened.embedder.dimension)
-        clock, window = SteppedClock(), timedelta(days=RECENT_INTERACTION_DAYS)
+        clock, window = SteppedClock(), timedelta(days=RELEASE_WINDOW_DAYS)
         columns = ColumnStore(opened.database, window, settings.columns_max_mb, clock=clock.now)
         stores = Stores(opened.database, opened.vectors, opened.embedder, opened.cache, columns)
         gateway = SteppedGateway(stores, log, clock, token_authority(settings))

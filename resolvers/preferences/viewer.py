@@ -20,7 +20,7 @@ from resolvers.common.relay import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, After, Conn
 from resolvers.common.user_errors import UserError, attempt
 from scoring.tunables import READ_HIDDEN_DAYS
 
-PERSONALIZED = "Whether feeds use your profile. If not, `forYou` is the popular feed; mutes still apply."
+PERSONALIZED = "Whether feeds use your profile. If not, `forYou` is the same for everybody; mutes still apply."
 USE_INTERESTS = "Whether interests influence the ranking: stated interests, onboarding answers and learned interests."
 LEARN_FROM_VIEWS = "Whether views and clicks influence the ranking."
 LEARN_FROM_LIKES = "Whether likes, saves, comments and follows influence the ranking."

@@ -11,6 +11,7 @@ from bench.served import requests as bench_requests
 from bench.served.__main__ import main, without_signals
 from bench.served.requests import RANKS, morning_requests, replayed_pages, requests_between
 from bench.served.stepped_gateway import Log, stepped_gateway
+from db.embeddings.wordllama import WordLlamaEmbedder
 from scoring.mathematics.additive_model import Curve, Model
 from scoring.mathematics.signals import Signal
 from scoring.models.model_presets import DEFAULT
@@ -55,7 +56,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.mark.servers
 async def test_each_signal_ranks_a_served_page_as_it_ranks_the_replayed_one(folder: Path, tmp_path_factory):
-    dataset = load_dataset(folder)
+    dataset = await load_dataset(folder).with_vectors(WordLlamaEmbedder())
     log, requests = Log(folder, dataset.created_s), feed_requests(dataset)
     requests = requests.select(np.arange(requests.n - REQUESTS, requests.n))
     index_of = {key: index for index, key in enumerate(log.project_keys)}

@@ -48,7 +48,7 @@ export const ProjectsGrid = memo(function ProjectsGrid({
       {/* Not the skeletons' list moved down: what there is to say above comes with the cards, and nothing shifts. */}
       <ol
         key={isFirst ? "skeletons" : "cards"}
-        className="grid"
+        className={phase === "loading" ? "grid replaced" : "grid"}
         aria-busy={phase === "loading" || phase === "loading-more"}
         aria-label="Projects"
       >
