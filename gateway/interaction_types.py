@@ -21,7 +21,7 @@ from db.models import CUSTOM_TYPES_OF_EACH_KIND, InteractionType
 from db.records import OLD_TYPE_NAMES, validation_errors
 from gateway.errors import CannotStart, os_reason
 
-MAX_WEIGHT = 10.0
+MIN_WEIGHT, MAX_WEIGHT = 0.001, 10.0
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,49}")
 _Number = Annotated[float, Field(ge=-MAX_VALUE, le=MAX_VALUE)]
@@ -33,7 +33,7 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     label: Annotated[str, StringConstraints(min_length=1, max_length=50, strip_whitespace=True)]
-    weight: Annotated[float, Field(gt=0, le=MAX_WEIGHT)] = 1.0
+    weight: Annotated[float, Field(ge=MIN_WEIGHT, le=MAX_WEIGHT)] = 1.0
     deliberate: bool = False
     negative: bool = False
     minimum: _Number | None = None

@@ -75,6 +75,7 @@ NEGATIVE_INTERACTIONS = (
     .where(
         Interaction.actor_id == ACTOR_ID,
         CustomInteractionType.is_active,
+        CustomInteractionType.negative_to.is_not(None),
         func.coalesce(Interaction.value, 0.0) <= CustomInteractionType.negative_to,
         ~select(_later.at)
         .where(

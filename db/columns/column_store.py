@@ -85,9 +85,10 @@ class ColumnStore:
         while not stop.is_set():
             started_s = time.monotonic()
             if started_s >= reload_at_s:
-                pause_s = RELOAD_EVERY_S if await self._succeeds(self.load) else RETRY_S
+                succeeded = await self._succeeds(self.load)
                 ended_s = time.monotonic()
-                reload_at_s = ended_s + max(pause_s, (ended_s - started_s) / RELOAD_SHARE)
+                duration_s = ended_s - started_s
+                reload_at_s = ended_s + (max(RELOAD_EVERY_S, duration_s / RELOAD_SHARE) if succeeded else RETRY_S)
             elif started_s >= refresh_at_s:
                 await self._succeeds(self.refresh)
                 ended_s = time.monotonic()

@@ -242,12 +242,13 @@ _HOUR_OF_WEEK = hour_of_week(epoch(Engagement.first_at))
 _BY_HOUR_OF_WEEK = (
     select(_HOUR_OF_WEEK.label("hour"), func.count().label("actors"))
     .where(Engagement.last_at >= SINCE, Engagement.first_at >= SINCE)
+    .where(Engagement.kinds > 0, by_user(Engagement.actor_id))
     .group_by(_HOUR_OF_WEEK)
 )
 
 
 async def last_week_by_hour(database: Database, at: datetime) -> Floats:
-    """Count the first engagements of the week before `at` by the hour of the week; returns (168,) counts."""
+    """Count the first engagements of users in the week before `at` by the hour of the week; returns (168,) counts."""
     counts = np.zeros(WEEK_H)
     for row in await database.fetch(_BY_HOUR_OF_WEEK, {"since": at - timedelta(weeks=1)}):
         counts[int(row.hour)] = row.actors

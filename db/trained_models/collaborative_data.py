@@ -102,7 +102,7 @@ _COUNTS = (
     .group_by(_BUCKET)
     .order_by(_BUCKET)
 )
-_ENGAGEMENTS = select(func.count()).select_from(Engagement).where(Engagement.kinds > 0)
+_ENGAGEMENTS = select(func.count()).select_from(Engagement).where(Engagement.kinds > 0, by_user(Engagement.actor_id))
 _LAST_ACTOR = select(func.max(Actor.id))
 
 
@@ -202,7 +202,7 @@ async def _read_by_actor(database: Database, statement: Select[int, int, datetim
 
 
 async def count_engagements(database: Database) -> int:
-    """Count the pairs of an actor and a project that the actor engaged with."""
+    """Count the pairs of a user and a project that the user engaged with."""
     return int((await database.fetch(_ENGAGEMENTS))[0][0])
 
 

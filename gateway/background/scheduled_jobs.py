@@ -26,6 +26,8 @@ from scoring.tunables import COLLABORATIVE_TRAINING_AT
 COLLABORATIVE = "collaborative models"
 FIRST_TRAINING = "first training"
 TRAINING = "ranking model"
+ADAPTATION_HOURS = 6
+"""Hours between two adaptations of the activity clock."""
 ONBOARDING = "onboarding questions"
 INTERESTS = "interests"
 REINDEX = "reindex"
@@ -115,7 +117,13 @@ async def _learn_interests(stores: Stores) -> None:
 
 
 async def _refresh_velocities(stores: Stores, lease: JobLease) -> None:
-    await refresh_trends(stores.database, now(), lambda connection: jobs.require_lease(connection, lease))
+    at = now()
+    await refresh_trends(
+        stores.database,
+        at,
+        lambda connection: jobs.require_lease(connection, lease),
+        adapts_clock=at.hour % ADAPTATION_HOURS == 0,
+    )
 
 
 async def _finish_deletions(stores: Stores) -> None:

@@ -56,6 +56,16 @@ def release_times(projects: Integers, actors: Integers, at_s: Floats, rule: Rele
     return released_s
 
 
+def of_complete_weeks(at_s: Floats, limit: int) -> NDArray[np.bool_]:
+    """Return the (m,) mask of the latest first interactions, of at most `limit`, whose weeks are known as a whole.
+
+    Where the limit has left out earlier ones, the blocks of the oldest week would change with each further interaction.
+    """
+    if at_s.size < limit:
+        return np.ones(at_s.size, dtype=bool)
+    return at_s >= (np.floor(at_s.min() / WEEK_S) + 1.0) * WEEK_S
+
+
 def batch_start_s(at_s: float) -> float:
     """Return the Unix second at which the batch of a moment began."""
     return float(np.floor(at_s / BY_ACTOR.batch_s) * BY_ACTOR.batch_s)

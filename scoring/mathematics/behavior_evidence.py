@@ -19,6 +19,7 @@ from scoring.mathematics.batched_release import (
     BY_ACTOR,
     ReleaseRule,
     is_released,
+    of_complete_weeks,
     release_times,
 )
 from scoring.mathematics.signals import Floats, Integers, look_up, ranges
@@ -232,7 +233,8 @@ class RecentInteractions(NamedTuple):
     def released(self, viewer: int, at_s: float, rule: ReleaseRule = BY_ACTOR) -> FirstInteractions:
         """Return the interactions of others that a rule has released, each with the similarity 1."""
         released_s = release_times(self.rows, self.actors, self.at_s, rule)
-        kept = (self.actors != viewer) & is_released(released_s, at_s)
+        is_complete = of_complete_weeks(self.at_s, tunables.MAX_RECENT_INTERACTIONS)
+        kept = is_complete & (self.actors != viewer) & is_released(released_s, at_s)
         return FirstInteractions(self.rows[kept], self.actors[kept], np.ones(int(kept.sum())), released_s[kept])
 
     def session_neighbors(self, viewer: int, at_s: float) -> tuple[Integers, Integers]:

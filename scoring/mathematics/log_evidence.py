@@ -4,7 +4,15 @@ import numpy as np
 
 from db.time_units import ACTOR_HALF_LIVES_H, DAY_S, FIRST_ENGAGEMENT_BUCKET_S, HOUR_S
 from scoring import tunables
-from scoring.mathematics.batched_release import BY_ACTOR, BY_CLUSTER, LIVE, first_needed_s, is_released, release_times
+from scoring.mathematics.batched_release import (
+    BY_ACTOR,
+    BY_CLUSTER,
+    LIVE,
+    first_needed_s,
+    is_released,
+    of_complete_weeks,
+    release_times,
+)
 from scoring.mathematics.behavior_evidence import (
     NO_INTERACTIONS,
     BehaviorEvidence,
@@ -89,8 +97,9 @@ class LogEvidence:
         recent_from = self.log.count_before(at_s - tunables.RECENT_INTERACTION_DAYS * DAY_S)
         needed = np.arange(self.log.count_before(first_needed_s(at_s)), n_past)
         needed = needed[self._row[self.log.projects[needed]] >= 0][-tunables.MAX_RECENT_INTERACTIONS :]
-        released = needed[is_released(self._released_s[needed], at_s)]
-        of_clusters = needed[is_released(self._cluster_released_s[needed], at_s)]
+        complete = needed[of_complete_weeks(self.log.at_s[needed], tunables.MAX_RECENT_INTERACTIONS)]
+        released = complete[is_released(self._released_s[complete], at_s)]
+        of_clusters = complete[is_released(self._cluster_released_s[complete], at_s)]
         shared = self.count_shared_projects(actor, engagements, at_s, only_released=True)
         factors = self.model.factors
         viewer_factors = factors.actors[actor]

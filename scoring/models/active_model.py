@@ -132,11 +132,18 @@ async def read_active_trends(database: Database) -> ActiveTrends:
 
 
 async def refresh_trends(
-    database: Database, at: datetime, before_commit: Callable[[AsyncConnection], Awaitable[None]] | None = None
+    database: Database,
+    at: datetime,
+    before_commit: Callable[[AsyncConnection], Awaitable[None]] | None = None,
+    *,
+    adapts_clock: bool = True,
 ) -> None:
-    """Adapt the activity clock to the last week, and recount the velocity of every project (`refresh_velocities`)."""
+    """Adapt the activity clock to the last week, and recount the velocity of every project (`refresh_velocities`).
+
+    To adapt the clock locks and rewrites the counters of all projects.
+    """
     active = await read_active_trends(database)
-    if active.clock is not UNIFORM_CLOCK:
+    if adapts_clock and active.clock is not UNIFORM_CLOCK:
         adapted = active.clock.adapted(await last_week_by_hour(database, at))
         async with database.write() as connection:
             await store_clock(connection, adapted)

@@ -23,7 +23,7 @@ from scoring.mathematics.behavior_evidence import BehaviorEvidence
 from scoring.mathematics.behavior_signals import BEHAVIOR_SIGNALS
 from scoring.mathematics.exploration import diversify_and_explore, draw, exploration_seed, under_exposed
 from scoring.mathematics.signals import Floats, Integers, Signal
-from scoring.models.model_presets import with_answers
+from scoring.models.model_presets import DEFAULT, with_answers
 from scoring.pipelines.candidate_sources import Candidates, gather_candidates, likes_by_neighbors
 from scoring.pipelines.feed_filters import TermGroups, removing_filter
 from scoring.profiles import negative_feedback
@@ -80,8 +80,9 @@ async def rank(
 async def rank_for_unknown(
     stores: Stores, where: ProjectFilter, model: Model, at: datetime, deadlines: Deadlines = SERVING
 ) -> Ranking:
-    """Rank for all viewers without data. They share the ranking, so nothing is explored."""
-    return await rank(stores, await _unknown_viewer(stores, at), where, model, at, deadlines, exploration=0.0)
+    """Rank for all viewers without data. They share the ranking, so nothing is explored and nothing read is hidden."""
+    unknown = await _unknown_viewer(stores, at)
+    return await rank(stores, unknown, where, model, at, deadlines, exploration=0.0, read_hidden_days=0.0)
 
 
 async def explain(
@@ -139,7 +140,8 @@ async def _score(
 def stage_model(model: Model, profile: Profile) -> Model:
     """Return the curves of a model for a viewer; an empty profile gets only those that need no profile."""
     if profile.is_empty:
-        return model.for_unknown_viewers()
+        unknown = model.for_unknown_viewers()
+        return unknown if unknown.curves else DEFAULT.for_unknown_viewers()
     return with_answers(model) if profile.has_only_answers else model.for_stage(profile.stage)
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from db.database.engine import Database
 from db.errors import StoreUnavailable
 from db.models import Actor, ActorInterest, Like, OnboardingResponse, Project, ProjectTerm, Term, TermKind
-from db.trained_models.collaborative_data import read_engagement, read_visits
+from db.trained_models.collaborative_data import EngagementRows, read_engagement, read_visits
 from db.vectors.base import VectorStore
 from scoring import tunables
 from scoring.errors import InsufficientData
@@ -70,11 +70,14 @@ async def read_training_data(database: Database, vectors: VectorStore | None = N
     first, visits = await read_engagement(database), await read_visits(database)
     if not first.actors.size or not projects:
         raise InsufficientData("there is no interaction with any project yet, so there is nothing to train on")
-    likes = await database.fetch(_LIKES)
+    project_ids = np.array([row.id for row in projects], dtype=np.int64)
+    # Not of projects that were added meanwhile:
+    first, visits = _of_projects(first, project_ids), _of_projects(visits, project_ids)
+    known = set(project_ids.tolist())
+    likes = [row for row in await database.fetch(_LIKES) if row.project_id in known]
     owners = np.array([row.owner or 0 for row in projects], dtype=np.int64)
     likers = [row.actor_id for row in likes]
     actor_ids = np.unique(np.concatenate([first.actors, visits.actors, owners[owners > 0], likers]).astype(np.int64))
-    project_ids = np.array([row.id for row in projects], dtype=np.int64)
     has_time = first.at_s > 0
 
     def event_log(actors: Any, projects: Any, times_s: Any, **options: Any) -> EventLog:
@@ -98,6 +101,12 @@ async def read_training_data(database: Database, vectors: VectorStore | None = N
         contents=replace(contents, interests=_interests(actor_ids, tags)),
     )
     return TrainingData(dataset, actor_ids, project_ids)
+
+
+def _of_projects(rows: EngagementRows, project_ids: Integers) -> EngagementRows:
+    is_known = np.isin(rows.projects, project_ids)
+    actors, projects, at_s, weights = rows
+    return EngagementRows(actors[is_known], projects[is_known], at_s[is_known], weights[is_known])
 
 
 async def _contents(database: Database, vectors: VectorStore | None, project_ids: Integers) -> CatalogContents:

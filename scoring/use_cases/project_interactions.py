@@ -181,7 +181,7 @@ def _status(error: InputError | None, were_new: Iterator[bool]) -> InteractionSt
 async def _groups(work: UnitOfWork) -> tuple[str, ...]:
     """Return the groups that cap the caller's weight. Users on one local network are not capped, sessions are."""
     caller = work.caller
-    is_user = caller.user_key is not None
+    is_user = caller.user_key is not None or (await work.viewer()).user_id is not None  # a claimed session is a user
     network = () if caller.network is None or (is_user and caller.network == SHARED_NETWORK) else (caller.network,)
     if is_user:
         return *network, BURST

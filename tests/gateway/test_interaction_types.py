@@ -64,7 +64,7 @@ RANGE = f"{SOME}minimum = 0\nmaximum = 10\n"
         ("[Watched]\nlabel = 'x'", "the type 'Watched'; a name has"),
         ("[x]", "an error in x.label: is missing"),
         (SOME + "wieght = 1", "an error in x.wieght: is not a field"),
-        (SOME + "weight = 0", "an error in x.weight: must be greater than 0"),
+        (SOME + "weight = 0", "an error in x.weight: must be greater than or equal to 0.001"),
         (SOME + "weight = nan", "an error in x.weight"),
         (SOME + "minimum = 0", "give both minimum and maximum"),
         (SOME + "positive_from = 3", "give both minimum and maximum"),

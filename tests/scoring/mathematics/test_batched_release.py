@@ -13,6 +13,7 @@ from scoring.mathematics.batched_release import (
     batch_start_s,
     first_needed_s,
     is_released,
+    of_complete_weeks,
     release_times,
 )
 
@@ -59,3 +60,12 @@ def test_values_change_by_whole_blocks_only(events: list[tuple[int, int]], hours
     whole, part = np.flatnonzero(is_released(times_s, moment_s)), is_released(part_s, moment_s)
     assert whole.tolist() == np.flatnonzero(needed)[part].tolist()
     assert batch_start_s(moment_s) == moment_s - 1.0
+
+
+def test_a_limit_leaves_out_whole_weeks_so_that_no_block_changes_by_one_interaction() -> None:
+    at_s = np.array([-HOUR_S, 1.0, 2.0, 3.0, WEEK_S, WEEK_S + 1.0]) + MONDAY_S
+    assert of_complete_weeks(at_s, at_s.size + 1).all()
+    for oldest in range(4):  # each further interaction leaves out the oldest one
+        kept = at_s[oldest:]
+        assert kept[of_complete_weeks(kept, kept.size)].tolist() == at_s[1 if oldest == 0 else 4 :].tolist()
+    assert not of_complete_weeks(at_s[4:], 2).any()

@@ -141,6 +141,14 @@ async def test_views_that_must_not_influence_the_ranking_hide_nothing(world: Wor
     assert set(keys_of(await world.for_you("reader", 100))) == PROJECTS - {"p0002", "p0003"}
 
 
+async def test_the_ranking_that_viewers_without_personalization_share_hides_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tunables, "SNAPSHOT_RANKS", 10)  # others follow, which are read for each page
+    await set_preference(world, personalized=False)
+    assert set(keys_of(await world.for_you("reader", 100))) == PROJECTS
+
+
 async def test_why_not_says_when_a_project_was_read_and_until_when_it_is_hidden(world: World) -> None:
     viewer = await world.viewer("reader")
     ids = await world.ids(["p0003", "p0004"])
