@@ -1,12 +1,13 @@
 """The worker process that a server starts: it is there, it comes back, and it never outlives its server."""
 
 import os
-import re
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import httpx
 import pytest
@@ -71,18 +72,19 @@ def running(*command: str, first_pause_s: float = 0.01) -> Iterator[WorkerProces
         worker.stop()
 
 
-def test_a_worker_that_cannot_start_is_tried_again_after_growing_pauses(capfd: pytest.CaptureFixture[str]) -> None:
-    printed = ""
+@pytest.fixture
+def failures(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """The fields of the logged failures. Where the log is written depends on the tests that ran before."""
+    logged: list[dict[str, Any]] = []
+    monkeypatch.setattr(worker_process, "log", SimpleNamespace(error=lambda _event, **fields: logged.append(fields)))
+    return logged
 
-    def pauses() -> list[str]:
-        nonlocal printed
-        printed += capfd.readouterr().out
-        return re.findall(r"after_s=\S*?([\d.]+)", re.sub(r"\x1b\[[\d;]*m", "", printed))
 
+def test_a_worker_that_cannot_start_is_tried_again_after_growing_pauses(failures: list[dict[str, Any]]) -> None:
     with running(str(Path(sys.executable).with_name("no-such-program"))):
-        until(lambda: len(pauses()) >= 3)
-    assert pauses()[:3] == ["0.01", "0.02", "0.04"]
-    assert "No such file or directory" in printed
+        until(lambda: len(failures) >= 3)
+    assert [failure["after_s"] for failure in failures[:3]] == [0.01, 0.02, 0.04]
+    assert "No such file or directory" in failures[0]["reason"]
 
 
 def test_a_worker_that_does_not_stop_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,13 +98,13 @@ def test_a_worker_that_does_not_stop_is_killed(tmp_path: Path, monkeypatch: pyte
     assert not is_alive(process)
 
 
-def test_a_worker_is_replaced_at_once_and_without_a_failure(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_worker_is_replaced_at_once_and_without_a_failure(tmp_path: Path, failures: list[dict[str, Any]]) -> None:
     note = f"import os, pathlib, time; pathlib.Path({str(tmp_path)!r}, str(os.getpid())).touch(); time.sleep(600)"
     with running(sys.executable, "-c", note) as worker:
         until(lambda: len(list(tmp_path.iterdir())) == 1)
         worker.replace()
         until(lambda: len(list(tmp_path.iterdir())) == 2)
-    assert "failed" not in capfd.readouterr().out
+    assert not failures
 
 
 def test_a_replaced_worker_that_does_not_stop_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,18 +118,11 @@ def test_a_replaced_worker_that_does_not_stop_is_killed(tmp_path: Path, monkeypa
 
 
 def test_a_replacement_ends_the_pause_after_a_failure_and_the_next_failure_is_logged(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, failures: list[dict[str, Any]]
 ) -> None:
     note = f"import os, pathlib; pathlib.Path({str(tmp_path)!r}, str(os.getpid())).touch()"
-    printed = ""
-
-    def failures() -> int:
-        nonlocal printed
-        printed += capfd.readouterr().out
-        return printed.count("worker process failed")
-
     with running(sys.executable, "-c", note, first_pause_s=600) as worker:
-        until(lambda: failures() == 1)
+        until(lambda: len(failures) == 1)
         worker.replace()
-        until(lambda: failures() == 2)
+        until(lambda: len(failures) == 2)
     assert len(list(tmp_path.iterdir())) == 2
