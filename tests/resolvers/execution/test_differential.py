@@ -59,6 +59,12 @@ _USUAL: dict[str, list[Any]] = {
 _UNUSUAL = {"first": [0, 500, -1], "days": [0, 91, -1], "after": ["p0001"], "key": STRINGS, "id": IDS}
 
 
+def keep_rankings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the rankings of all feeds as long as a test, so that both executors read one ranking."""
+    for feed in ("NEWEST", "TRENDING", "SEARCH"):
+        monkeypatch.setattr(tunables, f"{feed}_FRESH_S", 600.0)
+
+
 @dataclass
 class Generator:
     """Writes documents that are valid, with random selections, aliases, fragments, directives and arguments."""
@@ -182,7 +188,7 @@ async def answer(
 async def test_both_executors_give_the_same_answers(
     graph: Graph, monkeypatch: pytest.MonkeyPatch, caller: Caller
 ) -> None:
-    monkeypatch.setattr(tunables, "NEWEST_FRESH_S", 60.0)  # one ranking for both executors
+    keep_rankings(monkeypatch)
     moment = base.now()
     monkeypatch.setattr(base, "datetime", SimpleNamespace(now=lambda _zone: moment))
     successes = 0
@@ -245,7 +251,7 @@ ODD = [
 async def test_odd_documents_have_the_same_answers(
     graph: Graph, monkeypatch: pytest.MonkeyPatch, caller: Caller, document: str
 ) -> None:
-    monkeypatch.setattr(tunables, "NEWEST_FRESH_S", 60.0)  # one ranking for both executors
+    keep_rankings(monkeypatch)
     parsed, plans = parse(document), DocumentPlans()
     assert [error.message for error in validate(SCHEMA, parsed)] == []
     for is_included in (True, False, True):
