@@ -1,6 +1,7 @@
 """Recording of interactions that clients send, without duplicates."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import bindparam, select
@@ -60,6 +61,7 @@ async def record_client_interactions(
     Raises `InvalidRecord` if a position is negative or above 2**31 - 1.
     """
     validate_positions(events)
+    events = list(_with_distinct_times(events))
     await lock_actors(connection, {event.actor_id for event in events})
     with_new_id = await _with_new_id(connection, events, ids or [None] * len(events))
     recorded_indexes = await _without_duplicates(connection, events, with_new_id)
@@ -70,6 +72,14 @@ async def record_client_interactions(
         index in recorded_index_set and interaction_identity(event) in recorded_identities
         for index, event in enumerate(events)
     ]
+
+
+def _with_distinct_times(events: Sequence[NewInteraction]) -> Iterator[NewInteraction]:
+    """Shift other values of one type at one time by microseconds, because the primary key has the time and no value."""
+    values: dict[tuple[int, int, str, datetime], dict[float | None, int]] = {}
+    for event in events:
+        shifts = values.setdefault(interaction_identity(event), {})
+        yield replace(event, at=event.at + timedelta(microseconds=shifts.setdefault(event.value, len(shifts))))
 
 
 async def _with_new_id(

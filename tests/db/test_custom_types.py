@@ -20,7 +20,7 @@ from db.interactions.engagement import NewInteraction
 from db.interactions.engagement_by_term import engagement_by_term
 from db.interactions.served_pages import engaging_interactions
 from db.interactions.velocity_queries import count_first_engagements
-from db.models import DELIBERATE_KINDS, PASSIVE_KINDS, Actor, Engagement, EngagementKind, InteractionType
+from db.models import DELIBERATE_KINDS, PASSIVE_KINDS, Actor, Engagement, EngagementKind, Interaction, InteractionType
 from db.privacy.session_claims import claim
 from db.records import ProjectRecord
 from tests.db.interactions.test_interactions import populate, write
@@ -218,6 +218,10 @@ async def test_equal_values_are_duplicates_and_other_values_are_not(database: Da
         assert await record_client_interactions(connection, events) == [True, False, True]
         again = [event(types, ann, one, "watched", value, NOON + 3 * minute) for value in (40, 41)]
         assert await record_client_interactions(connection, again) == [False, True]
+        at_once = [event(types, ann, one, "watched", value, NOON + HOUR) for value in (1, 95, 95, 2)]
+        assert await record_client_interactions(connection, at_once) == [True, True, False, True]
+    later = select(Interaction.value).where(Interaction.at >= NOON + HOUR).order_by(Interaction.at)
+    assert [row.value for row in await database.fetch(later)] == [1, 95, 2]
 
 
 async def test_learned_interests_weigh_by_the_strongest_type_that_the_preferences_allow(database: Database) -> None:
