@@ -69,24 +69,7 @@ def load_dataset(
     the folder is missing or holds no file of the import format, and `InsufficientData` if it lacks one of the files of
     users, projects and interactions, or holds no project or no engagement.
     """
-    records: dict[str, list[Any]] = {kind: [] for kind in ("users", "projects", "interactions")}
-    files = find_files(directory)
-    if missing := [f"{kind}.jsonl" for kind in records if kind not in files]:
-        raise InsufficientData(
-            f"{directory} lacks {' and '.join(missing)}; an evaluation needs them, also as .jsonl.gz"
-        )
-    refused: list[str] = []
-    for kind in records:
-        for batch in read_batches(files[kind], kind, custom_types):
-            # Embeddings would take gigabytes, and a replay does not read them.
-            without = {"embedding": None} if kind == "projects" else {}
-            records[kind] += [record.model_copy(update=without) for record in batch.records]
-            refused += map(str, batch.refused_lines)
-            progress(kind, min(batch.position / files[kind].stat().st_size, 1.0))
-        progress(kind, 1.0)
-    if not records["projects"]:
-        raise InsufficientData(f"{directory} holds no projects; an evaluation needs projects and interactions")
-    users, projects, interactions = records.values()
+    (users, projects, interactions), refused = _read_records(directory, progress, custom_types)
     user_index = {record.key: index for index, record in enumerate(users)}
     project_index = {record.key: index for index, record in enumerate(projects)}
     known = [event for event in interactions if event.user in user_index and event.project in project_index]
@@ -131,6 +114,33 @@ def load_dataset(
             for record in projects
         ),
     )
+
+
+def _read_records(
+    directory: Path, progress: Callable[[str, float], None], custom_types: CustomTypes
+) -> tuple[list[list[Any]], list[str]]:
+    """Read the users, projects and interactions of a folder, and the errors of its refused lines."""
+    records: dict[str, list[Any]] = {kind: [] for kind in ("users", "projects", "interactions")}
+    files = find_files(directory)
+    if missing := [f"{kind}.jsonl" for kind in records if kind not in files]:
+        raise InsufficientData(
+            f"{directory} lacks {' and '.join(missing)}; an evaluation needs them, also as .jsonl.gz"
+        )
+    refused: list[str] = []
+    for kind in records:
+        for batch in read_batches(files[kind], kind, custom_types):
+            records[kind] += map(_without_embedding, batch.records) if kind == "projects" else batch.records
+            refused += map(str, batch.refused_lines)
+            progress(kind, min(batch.position / files[kind].stat().st_size, 1.0))
+        progress(kind, 1.0)
+    if not records["projects"]:
+        raise InsufficientData(f"{directory} holds no projects; an evaluation needs projects and interactions")
+    return list(records.values()), refused
+
+
+def _without_embedding(record: ProjectRecord) -> ProjectRecord:
+    """Return a project without its embedding: all of them would take gigabytes, and a replay does not read them."""
+    return record if record.embedding is None else record.model_copy(update={"embedding": None})
 
 
 def _contents(projects: list[ProjectRecord], users: list[UserRecord]) -> CatalogContents:
