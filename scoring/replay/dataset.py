@@ -129,7 +129,8 @@ def _read_records(
     refused: list[str] = []
     for kind in records:
         for batch in read_batches(files[kind], kind, custom_types):
-            records[kind] += map(_without_embedding, batch.records) if kind == "projects" else batch.records
+            batch_records: list[Any] = batch.records
+            records[kind] += map(_without_embedding, batch_records) if kind == "projects" else batch_records
             refused += map(str, batch.refused_lines)
             progress(kind, min(batch.position / files[kind].stat().st_size, 1.0))
         progress(kind, 1.0)
