@@ -3,7 +3,7 @@
 Each hour of the week (UTC, from Monday 00:00) has a rate, in active hours per wall-clock hour. The mean rate is 1, so a
 week has 168 active hours. At quiet times, ages in active hours grow slowly: a trend of Friday evening is hardly older
 on Monday morning. The rates are in the table `activity_rates`, which statements join. All rates are 1 until training
-fits them. From then on, an hourly job adapts them to the last week, so that the clock is slow on a holiday too.
+fits them. From then on, a job adapts them to the last week every six hours, so that the clock is slow on a holiday too.
 """
 
 from dataclasses import dataclass

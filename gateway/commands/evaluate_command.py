@@ -71,7 +71,7 @@ def evaluate(
     protocol: Annotated[Protocol, typer.Option(help="Evaluation protocol.")] = Protocol.FEED_REQUESTS,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same figures.")] = 0,
     seeds: Annotated[int, typer.Option(min=1, max=100, help="Number of splits of the protocol random.")] = 5,
-    floor: Annotated[int, typer.Option(min=1, help="Minimum number of users and sessions for a neighbor signal.")] = (
+    floor: Annotated[int, typer.Option(min=1, help="Minimum number of users for a signal of people.")] = (
         tunables.ANONYMITY_FLOOR
     ),
     window: Annotated[

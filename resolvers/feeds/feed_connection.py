@@ -220,7 +220,7 @@ class FeedQuery:
     ) -> FeedConnection | None:
         """Projects ranked for you by your interests and interactions.
 
-        If nothing is known about you, ranks by recent visitors and age. Excludes your own projects, dismissed projects,
+        If nothing is known about you, ranks by visitors, likes and age. Excludes your own projects, dismissed projects,
         projects with a muted owner, tool, category or topic, and projects that you have read in the last days, unless
         you have read all others too (see `PersonalizationSettings.showRead`). Null only on error.
         """

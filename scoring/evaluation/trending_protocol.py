@@ -44,7 +44,7 @@ LAST_SHARE = 0.8
 """Share of the log's time from which `Options.last_window` tests without other windows."""
 SEED_SHIFT = 0.618034
 """Share of `STEP_S` by which each seed moves the moments, so that seeds see other hours of other days."""
-CAPPED = "the same, with the cap of bursts"
+CAPPED = "velocity, with the shipped constants and the cap of bursts"
 
 
 def evaluate_trending(dataset: Dataset, options: Options, progress: Progress) -> EvaluationResults:

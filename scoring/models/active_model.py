@@ -140,7 +140,7 @@ async def refresh_trends(
 ) -> None:
     """Adapt the activity clock to the last week, and recount the velocity of every project (`refresh_velocities`).
 
-    To adapt the clock locks and rewrites the counters of all projects.
+    The adaptation locks and rewrites the counters of all projects.
     """
     active = await read_active_trends(database)
     if adapts_clock and active.clock is not UNIFORM_CLOCK:

@@ -89,7 +89,7 @@ export function aboutOrigin({ origin }: Pick<FeedState, "origin">): string | nul
   return null;
 }
 
-/** True if For You is the popular feed because nothing is known about the viewer. */
+/** True if For You is the ranking of unknown viewers. */
 function isForStranger({ origin }: Pick<FeedState, "origin">): boolean {
   return origin?.kind === "FOR_YOU" && origin.strategy === "POPULAR";
 }
