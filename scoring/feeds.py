@@ -136,7 +136,9 @@ class Feeds:
 
         async def make() -> Ranking:
             at = self._clock()
-            profile = await load_profile(self._stores, owner, at, self._deadlines) if owner is not None else None
+            profile = None
+            if owner is not None:
+                profile = await load_profile(self._stores, owner, at, self._deadlines, weighs_vector=False)
             return await search.rank(self._stores, query, where, profile, at, self._deadlines)
 
         find = partial(self._snapshot, request, search.MODEL.name, tunables.SEARCH_FRESH_S, make, owner)

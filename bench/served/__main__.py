@@ -68,7 +68,7 @@ async def model_for(gateway: SteppedGateway, at: datetime, options: argparse.Nam
     await gateway.step(at)
     if options.model is not None and options.model.exists():
         return from_data("trained", json.loads(options.model.read_text()))
-    verdict = await train_model(gateway.stores.database, "trained", progress=report)
+    verdict = await train_model(gateway.stores.database, "trained", progress=report, vectors=gateway.stores.vectors)
     print(f"\ntrained before {at:%Y-%m-%d %H:%M}: {verdict.because}", file=sys.stderr)
     if options.model is not None:
         options.model.write_text(json.dumps(as_data(verdict.model)))

@@ -20,7 +20,6 @@ from db.catalog.catalog_entries import upsert_categories, upsert_projects, upser
 from db.columns.column_store import ColumnStore
 from db.imports.importer import BATCH_EVENTS, BATCH_ROWS, find_files, read_batches
 from db.imports.references import InteractionWriter
-from db.interactions.velocity_queries import refresh_velocities
 from db.models import Role
 from db.stores import Stores
 from db.synchronization.synchronizer import IndexSynchronizer
@@ -39,8 +38,7 @@ from scoring.deadlines import PATIENT
 from scoring.feeds import Feeds
 from scoring.mathematics.additive_model import Model
 from scoring.mathematics.signals import Floats
-from scoring.mathematics.velocity import Window
-from scoring.models.active_model import ActiveTrendConstants
+from scoring.models.active_model import ActiveTrendConstants, refresh_trends
 from scoring.models.model_presets import DEFAULT
 from scoring.profiles.interest_learning import learn_interests
 from scoring.tunables import RELEASE_WINDOW_DAYS
@@ -164,8 +162,7 @@ class SteppedGateway:
         await train_collaborative_model(self._stores.database)
 
     async def _refresh_velocities(self) -> None:
-        constants = (await ActiveTrendConstants(self._stores.database)())[Window.DAY]
-        await refresh_velocities(self._stores.database, constants, self._clock.at)
+        await refresh_trends(self._stores.database, self._clock.at)
 
     async def _learn_interests(self) -> None:
         await learn_interests(self._stores.database, self._clock.at)

@@ -19,7 +19,7 @@ class Preferences(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
 
-    personalized: bool = True  # False replaces For You by the popular feed
+    personalized: bool = True  # False replaces For You by the ranking of unknown viewers
     # interests of all kinds and sources; stored as `use_topics` by earlier versions
     use_interests: bool = Field(True, validation_alias=AliasChoices("use_interests", "use_topics"))
     learn_from_views: bool = True  # use views and clicks

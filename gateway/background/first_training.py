@@ -27,12 +27,14 @@ class FirstTraining:
         self._stores = stores
         self._trainings = trainings
         self._min_engagements = min_engagements
+        self._is_trained = False
         self._count_before = 0  # engagements at the check before
         self._tried_with = 0  # engagements at the last attempt of this process
 
     async def check(self) -> None:
         """Run the trainings, in their order, if there is enough engagement and it no longer grows quickly."""
-        if await is_any_model_trained(self._stores.database):
+        self._is_trained = self._is_trained or await is_any_model_trained(self._stores.database)
+        if self._is_trained:
             return
         count = await count_engagements(self._stores.database)
         is_settled = count <= SETTLED_GROWTH * self._count_before

@@ -116,7 +116,7 @@ register_enum(
         "DISMISSED": "You dismissed the project.",
         "MUTED": "You muted its owner or one of its tools, categories or topics.",
         "WHERE": "The project does not match `where`.",
-        "READ": "You have read the project: viewed, opened, liked, saved, commented on or followed it.",
+        "READ": "You viewed, opened, liked, saved, commented on or followed the project in the last days.",
     },
 )
 register_enum(

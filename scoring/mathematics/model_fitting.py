@@ -120,8 +120,8 @@ def fit_model(
     Each of `PRIOR_DEVIATIONS` is fitted to the earlier lists; the one that predicts the later lists best is fitted to
     all. The shipped curves stay if they rank the later lists better, and a stage gets offsets only if they are better
     with a probability of `MIN_PROBABILITY_BETTER`. `lists` are in the order of time, with a column for each of
-    `signals`. `shapes` constrain the curves, at every stage. Raises `InsufficientData` if no signal
-    varies.
+    `signals`. `shapes` constrain the curves, at every stage. Raises `InsufficientData` if no
+    signal varies.
     """
     return _fit(name, lists, signals, shapes, (), shipped)[0]
 

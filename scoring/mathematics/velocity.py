@@ -117,5 +117,6 @@ def trust(signed_in: bool, age_days: float, recent_projects: int, session_share:
         Share of sessions in the installation's earlier engagement.
     """
     by_age = NEW_TRUST + (1.0 - NEW_TRUST) * min(max(age_days, 0.0) / TRUSTED_AFTER_DAYS, 1.0)
-    by_sign_in = 1.0 if signed_in else max(ANONYMOUS_TRUST, session_share * (session_share >= MOSTLY_ANONYMOUS))
+    by_session = session_share if session_share >= MOSTLY_ANONYMOUS else ANONYMOUS_TRUST
+    by_sign_in = 1.0 if signed_in else by_session
     return by_age * by_sign_in * min(1.0, BUSY_PROJECTS / max(recent_projects, 1))

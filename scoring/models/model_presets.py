@@ -75,7 +75,7 @@ log of served pages holds their values."""
 
 
 def with_untrained_signals(model: Model) -> Model:
-    """Add the shipped weights of signals that were not fitted, because the log does not hold them.
+    """Add the baseline's weights of signals that were not fitted, because the log does not hold them.
 
     These weights have the scale of a fitted score: a tenth of log odds (`scoring.mathematics.model_fitting.SCALE`).
     """

@@ -126,12 +126,17 @@ async def load_profile(
     deadlines: Deadlines = SERVING,
     exclusions: ProfileExclusions = NO_EXCLUSIONS,
     columns: ViewerColumns | None = None,
+    *,
+    weighs_vector: bool = True,
 ) -> Profile:
-    """Load a viewer's profile, in three statements (with columns: none) and three calls to the vector store."""
+    """Load a viewer's profile, in three statements (with columns: none) and three calls to the vector store.
+
+    Without `weighs_vector`, the vector has the weight 1, which costs a statement and a call less.
+    """
     profile = await load_profile_without_vector(stores.database, viewer, exclusions, columns)
     if viewer.actor_id is None or profile.is_empty:
         return profile
-    reference = await _reference_ids(stores, profile) if profile.engagements else np.empty(0, np.int64)
+    reference = await _reference_ids(stores, profile) if weighs_vector and profile.engagements else None
     try:
         reading = _with_vector(stores, profile, viewer.actor_id, at, reference)
         return await within(deadlines.vectors_s, Store.VECTORS, reading)
@@ -174,7 +179,9 @@ def _learnable(engagements: Sequence[EngagedProject], kinds: EngagementKind) -> 
             yield replace(engagement, kinds=learnable)
 
 
-async def _with_vector(stores: Stores, profile: Profile, actor_id: int, at: datetime, reference: Integers) -> Profile:
+async def _with_vector(
+    stores: Stores, profile: Profile, actor_id: int, at: datetime, reference: Integers | None
+) -> Profile:
     latest = profile.engagements[: tunables.PROFILE_VECTOR_PROJECTS]
     ids = np.array([engagement.project_id for engagement in latest], dtype=np.int64)
     interest_vector, (known_ids, rows) = await asyncio.gather(
@@ -186,8 +193,8 @@ async def _with_vector(stores: Stores, profile: Profile, actor_id: int, at: date
     weight_of = {engagement.project_id: engagement_weight(engagement, at, custom_types) for engagement in latest}
     weighted = np.array([weight_of[int(id_)] for id_ in known_ids], dtype=np.float32)[:, None] * rows
     vector = blend_vectors(interest_vector, weighted.sum(axis=0))
-    if vector is None:
-        return profile
+    if vector is None or reference is None:
+        return replace(profile, vector=vector)
     others = await stores.vectors.similarities(vector, np.setdiff1d(reference, known_ids))
     return replace(profile, vector=vector, vector_weight=discrimination(similarities_to_rest(rows, weighted), others))
 

@@ -117,10 +117,10 @@ async def change_project(work: UnitOfWork, key: str, change: ProjectChange) -> b
 
 async def _add_state(work: UnitOfWork, key: str, type_: InteractionType) -> bool:
     """Like or save a project. In trending, the interaction has the weight of the actor's trust."""
-    groups = await _groups(work)
+    groups, session_share = await _caps(work)
 
     async def change(connection: AsyncConnection, actor_id: int, project_id: int) -> bool:
-        (weight,) = await _trending_weights(work, connection, actor_id, [ShownProject(project_id, None)])
+        (weight,) = await _trending_weights(work, connection, actor_id, [ShownProject(project_id, None)], session_share)
         event = NewInteraction(actor_id, project_id, type_, now(), weight=weight, groups=groups)
         return await set_state(connection, event)
 
@@ -147,11 +147,11 @@ async def record_interactions(
     valid = [interaction for interaction, error in zip(sent_interactions, errors, strict=True) if error is None]
     if not valid:
         return [RecordedInteraction(InteractionStatus.REFUSED, error) for error in errors]
-    groups = await _groups(work)
+    groups, session_share = await _caps(work)
     async with work.write() as connection:
         actor_id = await ensure_actor(connection, viewer)
         shown_projects = [ShownProject(cards[interaction.project].id, interaction.snapshot_id) for interaction in valid]
-        weights = await _trending_weights(work, connection, actor_id, shown_projects)
+        weights = await _trending_weights(work, connection, actor_id, shown_projects, session_share)
         events = [
             NewInteraction(
                 actor_id=actor_id,
@@ -178,14 +178,18 @@ def _status(error: InputError | None, were_new: Iterator[bool]) -> InteractionSt
     return InteractionStatus.RECORDED if next(were_new) else InteractionStatus.DUPLICATE
 
 
-async def _groups(work: UnitOfWork) -> tuple[str, ...]:
-    """Return the groups that cap the caller's weight. Users on one local network are not capped, sessions are."""
+async def _caps(work: UnitOfWork) -> tuple[tuple[str, ...], float]:
+    """Return the groups that cap the caller's weight, and the share of sessions in engagement, 0 for users.
+
+    Users on one local network are not capped, sessions are.
+    """
     caller = work.caller
     is_user = caller.user_key is not None or (await work.viewer()).user_id is not None  # a claimed session is a user
     network = () if caller.network is None or (is_user and caller.network == SHARED_NETWORK) else (caller.network,)
     if is_user:
-        return *network, BURST
-    return network if await _session_share(work.stores) >= MOSTLY_ANONYMOUS else (*network, SESSIONS)
+        return (*network, BURST), 0.0
+    share = await _session_share(work.stores)
+    return network if share >= MOSTLY_ANONYMOUS else (*network, SESSIONS), share
 
 
 async def _session_share(stores: Stores) -> float:
@@ -193,10 +197,9 @@ async def _session_share(stores: Stores) -> float:
 
     The last day is left out, so that a sudden crowd of sessions does not raise its own weight.
     """
-    try:
+    packed = None
+    with suppress(StoreUnavailable):  # then the share is read
         packed = await stores.cache.get(_SHARE_KEY)
-    except StoreUnavailable:
-        return 0.0
     if packed is None:
         share = await session_share(stores.database, now() - timedelta(days=1), MIN_SHARE_ACTORS)
         packed = str(share).encode()
@@ -206,13 +209,16 @@ async def _session_share(stores: Stores) -> float:
 
 
 async def _trending_weights(
-    work: UnitOfWork, connection: AsyncConnection, actor_id: int, shown_projects: Sequence[ShownProject]
+    work: UnitOfWork,
+    connection: AsyncConnection,
+    actor_id: int,
+    shown_projects: Sequence[ShownProject],
+    session_share: float,
 ) -> list[float]:
     """Return the weight of each interaction in trending: the actor's trust, or 0 without a required impression."""
     inputs = await read_trust_inputs(connection, actor_id, now())
     recent_projects = inputs.recent_projects + len({project.project_id for project in shown_projects})
-    share = 0.0 if inputs.signed_in else await _session_share(work.stores)
-    weight = trust(inputs.signed_in, inputs.age_days, recent_projects, share)
+    weight = trust(inputs.signed_in, inputs.age_days, recent_projects, session_share)
     if not work.trending_requires_impression:
         return [weight] * len(shown_projects)
     return [weight * was_served for was_served in await were_served(connection, actor_id, shown_projects)]
