@@ -3,16 +3,15 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource, NoDecode, SettingsConfigDict
 
-from db.embeddings.wordllama import MODEL as WORDLLAMA
-from db.private_files import DataFile
 from db.redaction import redact, remember_secrets
 from gateway.errors import InvalidSettings, os_reason
 from gateway.limit_settings import LimitSettings
 from gateway.setting_fields import number, split
+from gateway.store_settings import StoreSettings
 from gateway.token_settings import TokenSettings
 from scoring.tunables import (
     EXPLORATION_SHARE,
@@ -44,47 +43,17 @@ def _origin(value: str) -> str:
     return value
 
 
-def _absolute(value: Path) -> Path:
-    """Resolve a folder once, so that every message shows its full path."""
-    try:
-        return value.expanduser().absolute()
-    except RuntimeError:  # the home of an unknown user
-        raise ValueError("names an unknown user") from None
-
-
 def _lower(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
 
 
-class Settings(TokenSettings, LimitSettings):
+class Settings(StoreSettings, TokenSettings, LimitSettings):
     """The settings of a gateway. Each is an environment variable of the same name in upper case."""
 
     model_config = SettingsConfigDict(
         env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore", frozen=True
     )
 
-    database_url: str = Field(
-        "",
-        description="The database: sqlite:///path or postgresql://user:password@host/name, followed by "
-        "?pgbouncer=true if it leads to PgBouncer. Empty: the file explore.sqlite in VAR_DIR.",
-        repr=False,  # may hold a password
-    )
-    database_pool_size: int = number(
-        5, 1, 100, "Maximum database connections of each process; on PostgreSQL, pages have as many of their own."
-    )
-    columns_max_mb: int = number(
-        1_000,
-        0,
-        1_000_000,
-        "Maximum megabytes of memory in which each server process keeps the projects and recent interactions that "
-        "rankings read. Beyond them, and at 0, rankings read the database, which takes about three times as long.",
-    )
-    var_dir: Annotated[Path, AfterValidator(_absolute)] = Field(
-        Path("var"),
-        description="The data folder: embedded stores and the signing secret, readable by its owner only. A relative "
-        "path starts at the current folder, where a file .env lies too. The commands serve, import, demo and migrate "
-        "create it.",
-    )
     host: str = Field("127.0.0.1", description="The address to listen on; 0.0.0.0 or :: for all of this machine.")
     port: int = number(8000, 0, 65535, "The TCP port to listen on; 0 takes any free one.")
     workers: int = number(1, 1, 64, "Server processes. Each holds the vectors in memory. They share every limit.")
@@ -104,67 +73,10 @@ class Settings(TokenSettings, LimitSettings):
         description="The bearer token that a scrape of /metrics must send, at least 16 characters. Unset: only direct "
         "connections from this machine are answered.",
     )
-    weaviate_url: str = Field(
-        "",
-        pattern=r"^(https?://[^\s]+)?$",
-        description="Weaviate's REST address, as in http://weaviate:8080. Empty: the embedded index in VAR_DIR.",
-        repr=False,  # may hold a password
-    )
-    weaviate_grpc_url: str = Field(
-        "",
-        description="Weaviate's gRPC address, as in weaviate:50051. Empty: the host of WEAVIATE_URL, port 50051.",
-        repr=False,  # may hold a password
-    )
-    weaviate_api_key: SecretStr | None = Field(None, description="Weaviate's API key, if it requires one.")
-    weaviate_batch_size: int = number(100, 1, 10_000, "Maximum objects in one write to Weaviate.")
-    weaviate_replicas: int = number(1, 1, 100, "Copies of each object in new Weaviate collections.")
-    weaviate_shards: int | None = number(None, 1, 1_000, "Shards of each new Weaviate collection. Unset: one per node.")
-    weaviate_embedding_model: str = Field(
-        "text-embedding-3-small",
-        min_length=1,
-        description="The embedding model behind OPENAI_API_KEY or OPENAI_BASE_URL. Without them WordLlama embeds.",
-    )
-    embedding_dimension: int = number(1536, 1, 65_535, "Dimensions of the vectors of WEAVIATE_EMBEDDING_MODEL.")
-    embedding_query_prefix: str = Field(
-        "",
-        max_length=1_000,
-        description="The text that WEAVIATE_EMBEDDING_MODEL wants before a search, as in 'query: ' for e5. In a file "
-        ".env and in a shell it needs quotes for its blank. A change embeds later searches anew.",
-    )
-    embedding_document_prefix: str = Field(
-        "",
-        max_length=1_000,
-        description="The text that WEAVIATE_EMBEDDING_MODEL wants before a project, tool or profile, as in 'passage: ' "
-        "for e5. A change requires `explore reindex`, which embeds everything anew.",
-    )
-    project_embedding_model: str = Field(
-        "",
-        description="The model of the embeddings that the platform sends with projects, in place of the gateway's own. "
-        "Unless WEAVIATE_EMBEDDING_MODEL is the same, searches use keywords only. Empty: projects bring no embeddings.",
-    )
-    project_embedding_dimension: int | None = number(
-        None, 1, 65_535, "Dimensions of the vectors of PROJECT_EMBEDDING_MODEL."
-    )
     interaction_types: Path | None = Field(
         None,
         description="A TOML file of the platform's own types of interactions, such as watched seconds or stars; "
         "docs/import.md describes it. Unset: only the built-in types.",
-    )
-    embedding_dollars_per_million: float = Field(
-        0.02, ge=0, description="Dollars per million tokens of WEAVIATE_EMBEDDING_MODEL, for the metric of the cost."
-    )
-    openai_api_key: SecretStr | None = Field(
-        None,
-        description="The key for OpenAI's embeddings. Unset, and no OPENAI_BASE_URL: WordLlama embeds, free and local.",
-    )
-    openai_base_url: str = Field(
-        "",
-        pattern=r"^(https?://[^\s]+)?$",
-        description="An endpoint that implements OpenAI's /v1/embeddings, as in http://ollama:11434/v1. Empty: OpenAI.",
-        repr=False,  # may hold a password
-    )
-    redis_url: SecretStr = Field(
-        SecretStr(""), description="Redis or Redis Cluster, as in redis://redis:6379/0. Empty: a cache file in VAR_DIR."
     )
     trending_max_shift: int = number(
         MAX_BOOST_PLACES,
@@ -280,30 +192,6 @@ class Settings(TokenSettings, LimitSettings):
             "https://www.example.com,http://localhost:3000; * for any. Empty: only pages of the gateway itself.",
         )
     )
-
-    @property
-    def effective_database_url(self) -> str:
-        """The URL of the database, with the default filled in."""
-        return self.database_url or f"sqlite:///{self.data_file(DataFile.DATABASE)}"
-
-    def data_file(self, file: DataFile) -> Path:
-        """Return the path of a file in the data folder."""
-        return self.var_dir / file
-
-    @property
-    def embedding_model(self) -> str:
-        """Name of the model that embeds texts."""
-        return self.weaviate_embedding_model if self.uses_embedding_endpoint else WORDLLAMA
-
-    @property
-    def uses_embedding_endpoint(self) -> bool:
-        """Whether WEAVIATE_EMBEDDING_MODEL embeds; otherwise WordLlama does."""
-        return self.openai_api_key is not None or bool(self.openai_base_url)
-
-    @property
-    def uses_data_folder(self) -> bool:
-        """Whether VAR_DIR holds a store, because not every store is a server."""
-        return not (self.database_url and self.weaviate_url and self.redis_url.get_secret_value())
 
 
 def load_settings(**overrides: Any) -> Settings:
