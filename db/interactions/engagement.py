@@ -6,7 +6,7 @@ from datetime import datetime
 from math import prod
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import bindparam, case, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.database.batches import batch, columns_of, insert_batch
@@ -57,16 +57,23 @@ class _NewEngagement(NamedTuple):
     groups: tuple[str, ...]
 
 
+def _if_counted(merged: Any, new: Any) -> Any:
+    """Return the merged value, or the new one if the stored row has only types that are no longer configured."""
+    return case((Engagement.kinds > 0, merged), else_=new)
+
+
 _insert = insert_batch(Engagement, "actor_id", "project_id", "first_at", "last_at", "kinds", "strength", "weight")
 _inserted = _insert.excluded
 _UPSERT = _insert.on_conflict_do_update(
     index_elements=["actor_id", "project_id"],
     set_={
-        "first_at": least(_inserted.first_at, Engagement.first_at),
+        "first_at": _if_counted(least(_inserted.first_at, Engagement.first_at), _inserted.first_at),
         "last_at": greatest(_inserted.last_at, Engagement.last_at),
         "kinds": Engagement.kinds.bitwise_or(_inserted.kinds),
-        "strength": greatest(_inserted.strength, Engagement.strength),
-        "weight": Engagement.weight * greatest(_inserted.strength / Engagement.strength, 1.0),
+        "strength": _if_counted(greatest(_inserted.strength, Engagement.strength), _inserted.strength),
+        "weight": _if_counted(
+            Engagement.weight * greatest(_inserted.strength / Engagement.strength, 1.0), _inserted.weight
+        ),
     },
 )
 _pairs = batch(columns_of(Engagement, "actor_id", "project_id")).subquery("pairs")
@@ -76,12 +83,13 @@ _FIRST_ENGAGEMENTS = select(
 _FIRST_ENGAGEMENTS = _FIRST_ENGAGEMENTS.where(Engagement.kinds > 0)
 _IS_PAIR = (Engagement.actor_id == bindparam("actor"), Engagement.project_id == bindparam("project"))
 _MASK = bindparam("mask", type_=Engagement.kinds.type)
-_CLEAR_BIT = update(Engagement).where(*_IS_PAIR).values(kinds=Engagement.kinds.bitwise_and(_MASK))
-_DELETE_EMPTY = (
-    delete(Engagement)
-    .where(*_IS_PAIR, Engagement.kinds == 0, Engagement.inactive_kinds == 0)
-    .returning(Engagement.first_at, Engagement.weight)
+_CLEAR_BIT = (
+    update(Engagement)
+    .where(*_IS_PAIR, Engagement.kinds.bitwise_and(bindparam("bit", type_=Engagement.kinds.type)) > 0)
+    .values(kinds=Engagement.kinds.bitwise_and(_MASK))
+    .returning(Engagement.kinds, Engagement.first_at, Engagement.weight)
 )
+_DELETE_EMPTY = delete(Engagement).where(*_IS_PAIR, Engagement.kinds == 0, Engagement.inactive_kinds == 0)
 
 
 async def apply_engagement(connection: AsyncConnection, events: Iterable[NewInteraction]) -> None:
@@ -157,8 +165,12 @@ def _first_engagements(
 async def remove_engagement_kind(
     connection: AsyncConnection, actor_id: int, project_id: int, bit: EngagementKind
 ) -> None:
-    """Remove one kind of engagement. If no kind remains, delete the row and subtract it from the decayed counters."""
+    """Remove one kind of engagement. If no kind remains, subtract it from the decayed counters and delete the row.
+
+    A row with types that are no longer configured stays.
+    """
     pair = {"actor": actor_id, "project": project_id}
-    await connection.execute(_CLEAR_BIT, pair | {"mask": ~int(bit)})
-    for row in await connection.execute(_DELETE_EMPTY, pair):
+    row = (await connection.execute(_CLEAR_BIT, pair | {"bit": int(bit), "mask": ~int(bit)})).first()
+    if row is not None and not row.kinds:
+        await connection.execute(_DELETE_EMPTY, pair)
         await add_first_engagements(connection, [FirstEngagement(project_id, row.first_at, -row.weight)])

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -255,16 +255,27 @@ async def _merge_common_engagement(connection: AsyncConnection, ids: Mapping[str
     await add_counts(connection, changes)
     rows, corrections = [], []
     for row in both_engaged:
-        first_at, last_at = min(row.first_at, row.session_first_at), max(row.last_at, row.session_last_at)
-        strength = max(row.strength, row.session_strength)
-        weight = row.weight * strength / row.strength
-        kinds = row.kinds | row.session_kinds
+        last_at, kinds = max(row.last_at, row.session_last_at), row.kinds | row.session_kinds
+        first_at, weight, strength = _merged_first_engagement(row)
         rows.append((ids["account"], row.project_id, first_at, last_at, kinds, weight, strength, row.inactive_kinds))
         corrections += [
-            FirstEngagement(row.project_id, row.session_first_at, -row.session_weight),
-            FirstEngagement(row.project_id, row.first_at, -row.weight),
-            FirstEngagement(row.project_id, first_at, weight),
+            FirstEngagement(row.project_id, row.session_first_at, -row.session_weight * bool(row.session_kinds)),
+            FirstEngagement(row.project_id, row.first_at, -row.weight * bool(row.kinds)),
+            FirstEngagement(row.project_id, first_at, weight * bool(kinds)),
         ]
     await add_first_engagements(connection, corrections)
     if rows:
         await connection.execute(_UPSERT_ENGAGEMENT, {"rows": sorted(rows)})
+
+
+def _merged_first_engagement(row: Any) -> tuple[datetime, float, float]:
+    """Return time, weight and strength of the first engagement of both actors.
+
+    A row whose types are no longer configured is not counted, so the other row's values apply.
+    """
+    if not row.kinds and row.session_kinds:
+        return row.session_first_at, row.session_weight, row.session_strength
+    if row.kinds and not row.session_kinds:
+        return row.first_at, row.weight, row.strength
+    strength = max(row.strength, row.session_strength)
+    return min(row.first_at, row.session_first_at), row.weight * strength / row.strength, strength

@@ -16,7 +16,7 @@ from db.errors import InvalidRecord
 from db.interactions.actor_history import last_disliked
 from db.interactions.client_interactions import record_client_interactions
 from db.interactions.decayed_counters import decayed_counts, recount_slices
-from db.interactions.engagement import NewInteraction
+from db.interactions.engagement import NewInteraction, remove_engagement_kind
 from db.interactions.engagement_by_term import engagement_by_term
 from db.interactions.served_pages import engaging_interactions
 from db.interactions.velocity_queries import count_first_engagements
@@ -261,3 +261,31 @@ async def test_a_claimed_session_counts_with_the_stronger_of_both_interactions(d
     async for _ in recount_slices(database, NOON):
         pass
     assert await decayed_counts(database, [one], NOON) == pytest.approx(before)
+
+
+async def test_counters_are_right_after_writes_to_engagement_of_a_type_that_is_not_configured(
+    database: Database,
+) -> None:
+    (ann, bob, cid), (one, two, _) = await populate(database)
+    types = await synchronize_custom_types(database, TYPES)
+    async with database.write() as connection:
+        session = await connection.scalar(insert(Actor).values(session_key="s").returning(Actor.id))
+    assert session is not None
+    watched = [event(types, actor, one, "watched", 30, NOON - HOUR) for actor in (ann, bob, cid, session)]
+    await write(database, *watched, event(types, cid, two, "watched", 30, NOON - HOUR))
+    await write(database, NewInteraction(bob, one, InteractionType.LIKE, NOON))
+    await synchronize_custom_types(database, (STARS,))
+    async for _ in recount_slices(database, NOON):
+        pass
+    await write(database, NewInteraction(ann, one, InteractionType.VIEW, NOON))
+    await write(database, NewInteraction(session, one, InteractionType.VIEW, NOON))
+    await write(database, NewInteraction(cid, two, InteractionType.LIKE, NOON))
+    async with database.write() as connection:
+        await claim(connection, session, cid)
+        await remove_engagement_kind(connection, bob, one, EngagementKind.LIKE)
+        await remove_engagement_kind(connection, bob, two, EngagementKind.LIKE)
+    before = await decayed_counts(database, [one, two], NOON)
+    assert before[:, 0] == pytest.approx([2.0, 1.0]), "the views of ann and cid, and the like of cid"
+    async for _ in recount_slices(database, NOON):
+        pass
+    assert await decayed_counts(database, [one, two], NOON) == pytest.approx(before)
