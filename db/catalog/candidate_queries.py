@@ -71,12 +71,6 @@ async def shared_candidates(
     return await _fetch_sources(database, sources, {"at": at, "latest": recent_engagement_limit})
 
 
-async def newest_ids(database: Database, limit: int) -> list[int]:
-    """Read the ids of the newest public projects."""
-    statement = select(Project.id).where(PUBLIC).order_by(*_NEWEST_FIRST).limit(limit)
-    return [row.id for row in await database.fetch(statement)]
-
-
 async def _fetch_sources(
     database: Database, sources: Mapping[str, Select[Any]], values: Mapping[str, Any]
 ) -> dict[str, list[int]]:

@@ -7,7 +7,7 @@ from scipy import sparse
 
 from db.time_units import DAY_S
 from scoring.mathematics.behavior_evidence import EventLog
-from scoring.mathematics.neighbors import EASE_PENALTY, MAX_EASE_PROJECTS, interaction_matrix
+from scoring.mathematics.neighbors import MAX_EASE_PROJECTS, ease_weights, interaction_matrix
 from scoring.mathematics.signals import Floats, Integers
 from scoring.replay.measurements import Score
 from scoring.replay.replayed_requests import ReplayedRequest
@@ -46,9 +46,7 @@ def learn_ease(interactions: sparse.csr_array) -> Recommend:
     n = interactions.shape[1]
     if n > MAX_EASE_PROJECTS:
         return lambda _history: np.zeros(n)
-    inverse = np.linalg.inv((interactions.T @ interactions).toarray().astype(np.float64) + EASE_PENALTY * np.eye(n))
-    weights = -inverse / np.diag(inverse)
-    np.fill_diagonal(weights, 0.0)
+    weights, _ = ease_weights(interactions)
     return lambda history: weights[history].sum(axis=0)
 
 

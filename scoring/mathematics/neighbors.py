@@ -99,14 +99,19 @@ def ease_neighbors(interactions: sparse.csr_array, floor: int = tunables.ANONYMI
     """
     n, actors = interactions.shape[1], np.asarray(interactions.sum(axis=0)).ravel()
     head = np.sort(np.argsort(-actors, kind="stable")[:MAX_EASE_PROJECTS])
-    engaged = interactions[:, head]
-    shared = (engaged.T @ engaged).toarray().astype(np.float64)
-    inverse = np.linalg.inv(shared + EASE_PENALTY * np.eye(head.size))
-    similarity = -inverse / np.diag(inverse)[None, :]
+    similarity, shared = ease_weights(interactions[:, head])
     similarity[(shared < floor) & (floor > 1)] = 0.0
-    np.fill_diagonal(similarity, 0.0)
     rows, columns = np.nonzero(similarity)
     return _concatenate([_most_similar(head[rows], head[columns], similarity[rows, columns], list_length(n))], n)
+
+
+def ease_weights(interactions: sparse.csr_array) -> tuple[Floats, Floats]:
+    """Return the (n, n) weights of EASE without the diagonal, and the numbers of shared actors."""
+    shared = (interactions.T @ interactions).toarray().astype(np.float64)
+    inverse = np.linalg.inv(shared + EASE_PENALTY * np.eye(shared.shape[0]))
+    weights = -inverse / np.diag(inverse)
+    np.fill_diagonal(weights, 0.0)
+    return weights, shared
 
 
 def user_neighbors(interactions: sparse.csr_array, length: int = tunables.USER_NEIGHBOR_COUNT) -> NeighborLists:

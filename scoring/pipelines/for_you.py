@@ -71,7 +71,7 @@ async def rank(
     drawn = draw(eligible, table.ids[best], exploration_seed(profile.viewer.actor_id or 0, at.date()), exploration)
     order, changes = diversify_and_explore(lowered[best], table.diversity_attributes(best), drawn, ranks=ranks)
     adjustments = adjustments_of(changes, table.ids[best], drawn)
-    if is_read.any():
+    if penalty and is_read.any():
         rank_by_score = np.argsort(order_by_score(score[best], table.keys[best])) + 1
         adjustments = record_demotions(adjustments, order, rank_by_score, is_read[best], penalty)
     return replace(scored.take(best[order]), adjustments=adjustments, hidden=hidden)

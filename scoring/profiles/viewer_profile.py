@@ -18,7 +18,8 @@ from db.actors.profiles import (
     recent_engagements,
 )
 from db.actors.users import Viewer
-from db.catalog.candidate_queries import newest_ids
+from db.catalog.candidate_queries import newest_projects
+from db.catalog.project_cards import ProjectFilter
 from db.custom_types import NO_CUSTOM_TYPES, CustomTypes
 from db.database.engine import Database
 from db.errors import Store, StoreUnavailable
@@ -204,7 +205,7 @@ async def _reference_ids(stores: Stores, profile: Profile) -> Integers:
     if profile.columns is not None:
         projects = profile.columns.columns.projects
         return projects.ids[projects.public_rows[: tunables.DISCRIMINATION_PROJECTS]]
-    return np.array(await newest_ids(stores.database, tunables.DISCRIMINATION_PROJECTS), np.int64)
+    return (await newest_projects(stores.database, tunables.DISCRIMINATION_PROJECTS, ProjectFilter()))[:, 0]
 
 
 async def _interest_vector(stores: Stores, profile: Profile, actor_id: int) -> Vector | None:
