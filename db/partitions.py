@@ -4,11 +4,12 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from sqlalchemy import BigInteger, bindparam, text
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.database.column_types import UNKNOWN_TIME, TextList
+from db.database.driver_errors import Fault, fault_of
 from db.database.engine import Database
+from db.errors import StoreUnavailable
 from db.models import now
 
 MONTHS_AHEAD = 3
@@ -20,7 +21,6 @@ _LOCK_TIMEOUT = text("SET LOCAL lock_timeout = '500ms'")
 """Lock timeout. It is less than PostgreSQL's deadlock_timeout (1 s), so that a deadlock ends the bulk load and not the
 other transaction."""
 _DROP_LOCK_TIMEOUT = text("SET LOCAL lock_timeout = '2s'")
-_LOCK_SQLSTATES = ("55P03", "40P01")
 _TRIES = 3
 
 _PARTITIONS = "SELECT relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid"
@@ -63,8 +63,8 @@ async def prepare_partitions(database: Database, times: Iterable[datetime]) -> N
             async with database.write() as connection:
                 await connection.execute(_LOCK_TIMEOUT)
                 await ensure_partitions(connection, months.values())
-        except DBAPIError as error:
-            if getattr(error.orig, "sqlstate", None) not in _LOCK_SQLSTATES:
+        except StoreUnavailable as error:
+            if fault_of(error.__cause__) is not Fault.CONFLICT:
                 raise
         else:
             return
