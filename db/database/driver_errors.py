@@ -40,7 +40,7 @@ FAULTS = {
     "25P04": Fault.LOST,  # transaction_timeout
     "28": Fault.LOGIN,
     "3D000": Fault.NO_DATABASE,
-    "3F000": Fault.NO_TABLE,  # invalid_schema_name
+    "3F000": Fault.PRIVILEGE,  # invalid_schema_name: no schema of the search path can be used
     "40": Fault.CONFLICT,  # serialization_failure, deadlock_detected
     "42501": Fault.PRIVILEGE,
     "42P01": Fault.NO_TABLE,
@@ -70,7 +70,7 @@ FAULTS = {
 
 _UNTIL_CORRECTED = {Fault.LOGIN, Fault.NO_DATABASE, Fault.NO_TABLE, Fault.PRIVILEGE}
 
-_DENIED = re.compile(r'permission denied for (?P<kind>schema|table|sequence|database) "?(?P<name>[^"]+?)"?')
+_DENIED = re.compile(r'permission denied for (?P<kind>schema|table|sequence|database) "?(?P<name>[^"]+)')
 _GRANTS = {
     "schema": "USAGE ON SCHEMA {name}",
     "table": "SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public",
@@ -111,7 +111,7 @@ def translate(error: SQLAlchemyError | OSError, role: str) -> Exception:
 def _missing_grant(error: Any, reason: str, role: str) -> str:
     """Return the statement that grants a missing privilege."""
     to = role if re.fullmatch(r"[a-z_][a-z0-9_]*", role) else '"{}"'.format(role.replace('"', '""'))
-    denied = _DENIED.search(reason)
+    denied = _DENIED.search("permission denied for schema public" if "no schema has been" in reason else reason)
     if denied is None:  # "must be owner of table …", or a server that speaks another language
         return f"run this as the owner of the tables, or grant the privilege to {to} (docs/operations.md)"
     privilege = _GRANTS[denied["kind"]].format(name=denied["name"])
