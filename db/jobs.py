@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.database.column_types import UtcDateTime, engine_function
 from db.database.engine import Database
-from db.errors import LeaseLost
+from db.errors import LeaseLost, StoreUnavailable
 from db.models import Job
 
 LEASE_S = 60.0
@@ -191,7 +191,7 @@ async def _renew_until_cancelled(database: Database, lease: JobLease, lease_s: f
         try:
             async with asyncio.timeout(max(held_until - sent_at, 0.0)):
                 await renew_lease(database, lease, lease_s)
-        except (SQLAlchemyError, OSError, TimeoutError) as error:
+        except (StoreUnavailable, SQLAlchemyError, TimeoutError) as error:
             log.warning("the lease of the job %s could not be renewed: %s", lease.name, error)
             if clock() >= held_until:
                 raise LeaseLost(f"the lease of the job {lease.name} could not be renewed in time") from error

@@ -4,11 +4,12 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from sqlalchemy import BigInteger, bindparam, text
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.database.column_types import UNKNOWN_TIME, TextList
+from db.database.driver_errors import Fault, fault_of
 from db.database.engine import Database
+from db.errors import StoreUnavailable
 from db.models import now
 
 MONTHS_AHEAD = 3
@@ -20,7 +21,6 @@ _LOCK_TIMEOUT = text("SET LOCAL lock_timeout = '500ms'")
 """Lock timeout. It is less than PostgreSQL's deadlock_timeout (1 s), so that a deadlock ends the bulk load and not the
 other transaction."""
 _DROP_LOCK_TIMEOUT = text("SET LOCAL lock_timeout = '2s'")
-_LOCK_SQLSTATES = ("55P03", "40P01")
 _TRIES = 3
 
 _PARTITIONS = "SELECT relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid"
@@ -34,6 +34,8 @@ _MONTHS = text(
     f"""{_PARTITIONS} WHERE inhparent = 'interactions'::regclass AND relname ~ '^interactions_[0-9]{{4}}_[0-9]{{2}}$'
         ORDER BY relname"""
 )
+_IS_OWNER = text("SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = 'interactions'::regclass")
+_DELETE = text("DELETE FROM interactions WHERE at < :before AND at > :unknown")
 _DELETE_FROM_DEFAULT = text("DELETE FROM interactions_default WHERE at < :before AND at > :unknown")
 
 
@@ -63,8 +65,8 @@ async def prepare_partitions(database: Database, times: Iterable[datetime]) -> N
             async with database.write() as connection:
                 await connection.execute(_LOCK_TIMEOUT)
                 await ensure_partitions(connection, months.values())
-        except DBAPIError as error:
-            if getattr(error.orig, "sqlstate", None) not in _LOCK_SQLSTATES:
+        except StoreUnavailable as error:
+            if fault_of(error.__cause__) is not Fault.CONFLICT:
                 raise
         else:
             return
@@ -75,12 +77,13 @@ async def ensure_partitions(connection: AsyncConnection, times: Iterable[datetim
 
     Runs one statement if all partitions exist. The foreign keys of a new partition block writes to `actors` and
     `projects` until the transaction ends. Call this before the transaction's first write; otherwise two such
-    transactions can deadlock.
+    transactions can deadlock. A role that does not own the table creates no partition: its rows are in the default
+    partition until the owner runs `explore migrate`.
     """
     if connection.dialect.name != "postgresql":
         return
     months = {_partition_name(time): time for time in times}
-    if not months or not await _missing(connection, months):
+    if not months or not await _missing(connection, months) or not await _is_owner(connection):
         return
     await connection.execute(ADVISORY_LOCK, {"number": _LOCK_NUMBER})
     for name in await _missing(connection, months):  # read again: another transaction may have created some
@@ -90,13 +93,21 @@ async def ensure_partitions(connection: AsyncConnection, times: Iterable[datetim
 async def drop_old_months(connection: AsyncConnection, before: datetime) -> None:
     """Drop the partitions of months that ended before `before`, and delete older rows of the default partition.
 
-    Events at `UNKNOWN_TIME` (January 1970) stay. The cost does not depend on the number of rows.
+    Events at `UNKNOWN_TIME` (January 1970) stay. The cost does not depend on the number of rows, unless the role does
+    not own the table: then all rows are deleted one by one.
     """
+    if not await _is_owner(connection):
+        await connection.execute(_DELETE, {"before": before, "unknown": UNKNOWN_TIME})
+        return
     await connection.execute(_DROP_LOCK_TIMEOUT)
     await connection.execute(_DELETE_FROM_DEFAULT, {"before": before, "unknown": UNKNOWN_TIME})
     for month in await connection.scalars(_MONTHS):
         if month < _partition_name(before) and month != _partition_name(UNKNOWN_TIME):
             await connection.exec_driver_sql(f"DROP TABLE {month}")
+
+
+async def _is_owner(connection: AsyncConnection) -> bool:
+    return bool((await connection.execute(_IS_OWNER)).scalar_one())
 
 
 async def _missing(connection: AsyncConnection, names: Iterable[str]) -> list[str]:

@@ -27,8 +27,23 @@ _URL = re.compile(
 """Pattern of an unambiguous URL. It has at most one ``@``, which ends the user information."""
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE | re.ASCII)
 _URL_IN_TEXT = re.compile(r"[a-z][a-z0-9+.-]{0,30}://[^\s\"'<>`”“]+", re.IGNORECASE | re.ASCII)
-_PUBLIC_PARAMETERS = frozenset({"ssl", "sslmode", "host", "port", "db", "protocol", "application_name"})
-"""Query parameters whose values are not secret."""
+_PUBLIC_PARAMETERS = frozenset(
+    {
+        "ssl",
+        "sslmode",
+        "sslnegotiation",
+        "sslrootcert",
+        "sslcert",
+        "sslkey",
+        "host",
+        "port",
+        "dbname",
+        "application_name",
+    }
+    | {"target_session_attrs", "connect_timeout", "channel_binding", "gssencmode", "client_encoding", "pgbouncer"}
+    | {"db", "protocol", "decode_responses", "ssl_cert_reqs", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile"}
+)
+"""Query parameters whose values are not secret. Hiding a value such as `true` would hide it in every log line."""
 
 _secrets: dict[str, None] = {}
 """All spellings of the secrets of this process. A dict is used, because a set has no order."""

@@ -48,7 +48,8 @@ async def answer_alive(_request: Request) -> Response:
 async def answer_ready(request: Request) -> Response:
     """Answer with the state of each store.
 
-    The status is 503 if the database is unavailable, because every request needs it. The token issuer is not called;
+    The status is 503 if the database cannot be read, because every request needs it. If it only accepts no writes, the
+    server is degraded: feeds are served. The token issuer is not called;
     its last known state is reported, so that health checks cause no requests to the issuer.
     """
     stores: Stores = request.app.state.runtime.stores
@@ -60,8 +61,11 @@ async def answer_ready(request: Request) -> Response:
     }
     outcomes = await asyncio.gather(*(_check(name, probe) for name, probe in probes.items()))
     states = dict(zip(probes, outcomes, strict=True)) | _issuer_state(request)
+    is_available = states["database"] == "ok"
+    if is_available and await _check("database writes", stores.database.check_writable()) != "ok":
+        states["database"] = "accepts no writes: the reason is in the log"
     report = {"stores": states} | _warnings(request)
-    if states["database"] != "ok":
+    if not is_available:
         return JsonResponse({"status": "unavailable"} | report, 503)
     return JsonResponse({"status": "ok" if set(states.values()) == {"ok"} else "degraded"} | report)
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings
+from sqlalchemy.engine import URL
 
 from db.embeddings.wordllama import MODEL as WORDLLAMA
 from db.private_files import DataFile
@@ -14,9 +15,11 @@ from gateway.setting_fields import number
 def _absolute(value: Path) -> Path:
     """Resolve a folder once, so that every message shows its full path."""
     try:
-        return value.expanduser().absolute()
+        folder = value.expanduser().absolute()
+        str(folder).encode()  # the address of the database is text
     except RuntimeError:  # the home of an unknown user
         raise ValueError("names an unknown user") from None
+    return folder
 
 
 class StoreSettings(BaseSettings):
@@ -25,7 +28,8 @@ class StoreSettings(BaseSettings):
     database_url: str = Field(
         "",
         description="The database: sqlite:///path or postgresql://user:password@host/name, followed by "
-        "?pgbouncer=true if it leads to PgBouncer. Empty: the file explore.sqlite in VAR_DIR.",
+        "?pgbouncer=true if it leads to PgBouncer. docs/operations.md lists the other parameters. Empty: the file "
+        "explore.sqlite in VAR_DIR.",
         repr=False,  # may hold a password
     )
     database_pool_size: int = number(
@@ -105,7 +109,8 @@ class StoreSettings(BaseSettings):
     @property
     def effective_database_url(self) -> str:
         """The URL of the database, with the default filled in."""
-        return self.database_url or f"sqlite:///{self.data_file(DataFile.DATABASE)}"
+        path = str(self.data_file(DataFile.DATABASE))
+        return self.database_url or URL.create("sqlite", database=path).render_as_string(hide_password=False)
 
     def data_file(self, file: DataFile) -> Path:
         """Return the path of a file in the data folder."""

@@ -150,6 +150,8 @@ async def require_reachable(database: Database) -> None:
     try:
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
             await database.fetch(_PING)
+    except StoreMisconfigured as error:
+        raise CannotStart(f"the database {database.where} cannot be used: {error.reason}") from None
     except TimeoutError:
         message = f"no answer from {database.where} within {CONNECT_TIMEOUT_S:.0f} s"
         raise CannotStart(f"{message}; start it, or correct DATABASE_URL") from None

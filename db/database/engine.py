@@ -8,15 +8,15 @@ from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event
-from sqlalchemy.engine import URL, Connection, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.sql import Executable
 
-from db.database.driver_errors import hide_values_in_errors
-from db.database.pooling import connect_arguments, split_pooling
+from db.database.address import PostgresqlAddress, parse_url
+from db.database.driver_errors import Fault, fault_of, hide_values_in_errors, translate
+from db.database.pooling import statement_options
 from db.database.short_reads import (
     NoShortReads,
     NotShort,
@@ -25,8 +25,8 @@ from db.database.short_reads import (
     ShortReads,
     SqliteShortReads,
 )
-from db.errors import InvalidRecord, Store, StoreUnavailable
-from db.private_files import make_private_file, make_private_folder
+from db.errors import Store, StoreUnavailable
+from db.private_files import make_private_file
 from db.redaction import display_url
 from db.sqlite_file import truncate_log
 
@@ -41,15 +41,9 @@ READ_DEADLINE_S = 5.0
 LOG_TIMEOUT_S = 5.0
 """Longest wait for other readers of SQLite's write-ahead log in `Database.scrub`."""
 
-_UNAVAILABLE_SQLSTATES = ("08", "53", "57P", "58")
-"""PostgreSQL error classes: lost connections, exhausted resources, shutdown, system errors."""
-
-_UNAVAILABLE_SQLITE = (
-    "SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_FULL",
-    "SQLITE_READONLY", "SQLITE_INTERRUPT",
-)  # fmt: skip
-
-_BACKENDS = {"sqlite": "sqlite", "postgresql": "postgresql", "postgres": "postgresql"}
+_IS_READ_ONLY = text("SELECT current_setting('transaction_read_only') = 'on'")
+_SAME_VERSION = "PRAGMA user_version = {}"
+"""Writes the first page of an SQLite file again."""
 
 
 class Database:
@@ -66,9 +60,10 @@ class Database:
     def __init__(self, url: str, pool_size: int = 5, read_deadline_s: float = READ_DEADLINE_S) -> None:
         self._read_deadline_s = read_deadline_s
         self.url = parse_url(url)
-        server_url, is_pooled = split_pooling(self.url)
+        self._address = None if self.is_sqlite else PostgresqlAddress(self.url)
         self._threads: ThreadPoolExecutor | None = None
-        if self.is_sqlite:
+        self._is_read_only = False  # since the last write, which failed
+        if self._address is None:
             self._reader = create_engine(self.url, pool_size=pool_size, max_overflow=0, hide_parameters=True)
             self._threads = ThreadPoolExecutor(pool_size, thread_name_prefix="sqlite")
             self._writer = create_async_engine(
@@ -77,13 +72,14 @@ class Database:
             _prepare_sqlite(self._reader, begin="BEGIN")
             _prepare_sqlite(self._writer.sync_engine, begin="BEGIN IMMEDIATE")
         else:
+            is_pooled = self._address.is_pooled
             self._writer = create_async_engine(
-                server_url.set(drivername="postgresql+asyncpg"),
+                "postgresql+asyncpg://",
                 # Without overflow: a connection beyond `pool_size` would be closed after use and opened again.
                 pool_size=pool_size,
                 max_overflow=0,
                 hide_parameters=True,
-                connect_args=connect_arguments(is_pooled=is_pooled),
+                connect_args={"async_creator_fn": self._address.connect, **statement_options(is_pooled=is_pooled)},
             )
             # Reads need no transaction: BEGIN and ROLLBACK would add two round trips per statement. A pooler needs it.
             self._read_engine = (
@@ -92,20 +88,20 @@ class Database:
             self._reader = self._read_engine.sync_engine
         for engine in self.engines:
             hide_values_in_errors(engine)
-        self.short_reads = self._make_short_reads(server_url, pool_size, is_pooled=is_pooled)
+        self.short_reads = self._make_short_reads(pool_size)
 
-    def _make_short_reads(self, server_url: URL, pool_size: int, *, is_pooled: bool) -> ShortReads:
+    def _make_short_reads(self, pool_size: int) -> ShortReads:
         dialect = self._reader.dialect
-        if self.is_sqlite:
+        if self._address is None:
             return SqliteShortReads(dialect, Path(str(self.url.database)))
-        if is_pooled:
+        if self._address.is_pooled:
             return NoShortReads(dialect)
-        return PostgresqlShortReads(dialect, server_url, pool_size, self._read_deadline_s)
+        return PostgresqlShortReads(dialect, self._address.connect, pool_size, self._read_deadline_s)
 
     @property
     def where(self) -> str:
         """The database URL without secrets."""
-        return display_url(self.url.render_as_string(hide_password=False))
+        return display_url(str(self.url)) if self._address is None else self._address.shown
 
     @property
     def is_sqlite(self) -> bool:
@@ -130,7 +126,7 @@ class Database:
         except TimeoutError:
             raise StoreUnavailable(Store.DATABASE, f"no answer in {self._read_deadline_s:g} s") from None
         except (SQLAlchemyError, OSError) as error:
-            raise _translate(error) from error
+            raise await self._failure(error) from error
 
     async def fetch_short(self, statement: Executable, parameters: Parameters) -> RawRows:
         """Run a SELECT statement that takes less than a millisecond; return the rows as the driver returns them.
@@ -173,18 +169,53 @@ class Database:
 
         Raises `StoreUnavailable` if the database cannot be reached or the connection is lost.
         """
+        if self._is_read_only:
+            await self._discard_connections()
         connection = self._writer.connect()
         try:
             await connection.start()
         except (SQLAlchemyError, OSError) as error:
-            raise _translate(error) from error
+            raise await self._failure(error) from error
         try:
             async with connection.begin():
                 yield connection
+            self._is_read_only = False
         except SQLAlchemyError as error:  # an OSError in the block comes from the caller's code
-            raise _translate(error) from error
+            raise await self._failure(error) from error
         finally:
             await connection.close()
+
+    async def check_writable(self) -> None:
+        """Write something that changes nothing, unless another process writes now.
+
+        Raises `StoreUnavailable` if the server or the file accepts no writes, also of a full disk.
+        """
+        if self.is_sqlite:
+            try:
+                await asyncio.to_thread(_write_version, str(self.url.database))
+            except sqlite3.Error as error:
+                raise StoreUnavailable(Store.DATABASE, str(error)) from error
+            return
+        async with self.write() as connection:
+            if (await connection.execute(_IS_READ_ONLY)).scalar_one():
+                await self._discard_connections()
+                raise StoreUnavailable(Store.DATABASE, "the server accepts no writes")
+
+    async def _failure(self, error: SQLAlchemyError | OSError) -> Exception:
+        """Return the error to raise, and discard all connections if the server or file accepts no writes.
+
+        A connection that was opened meanwhile stays read-only, or leads to a server that is no longer the primary.
+        """
+        if fault_of(error) is Fault.READ_ONLY:
+            await self._discard_connections()
+        return translate(error, self._address.user if self._address else "")
+
+    async def _discard_connections(self) -> None:
+        self._is_read_only = True
+        await self._writer.dispose()
+        if self._threads is not None:
+            self._reader.dispose()
+        await self.short_reads.expire()
 
     async def scrub(self) -> None:
         """Remove deleted rows from SQLite's files. PostgreSQL does this in ``VACUUM`` (docs/privacy.md).
@@ -206,33 +237,6 @@ class Database:
             self._reader.dispose()
 
 
-def parse_url(url: str) -> URL:
-    """Parse a database URL, and create the folder of an SQLite file.
-
-    Raises `InvalidRecord` if the URL cannot be parsed, or names an unsupported database.
-    """
-    try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError):  # ValueError: the port is not a number
-        raise InvalidRecord(
-            "DATABASE_URL cannot be read; write sqlite:///var/explore.sqlite or postgresql://user:password@host/name"
-        ) from None
-    backend = parsed.drivername.partition("+")[0]
-    if backend not in _BACKENDS:
-        raise InvalidRecord(f"DATABASE_URL names {backend!r}; SQLite and PostgreSQL are supported")
-    if backend == "sqlite":
-        if parsed.database in (None, "", ":memory:"):
-            raise InvalidRecord("an SQLite database needs a file: sqlite:///var/explore.sqlite")
-        if parsed.query:
-            raise InvalidRecord(
-                f"an SQLite database takes no parameters; remove {', '.join(parsed.query)} from DATABASE_URL"
-            )
-        folder = Path(str(parsed.database)).parent
-        if not folder.exists():
-            make_private_folder(folder)
-    return parsed.set(drivername=_BACKENDS[backend])
-
-
 def _fetch(
     engine: Engine, statement: Executable, parameters: Parameters | None, running: list[sqlite3.Connection]
 ) -> Rows:
@@ -246,21 +250,20 @@ def _fetch(
             running.clear()
 
 
+def _write_version(path: str) -> None:
+    # isolation_level=None: the statement is its own transaction. timeout=0: a writer proves what is to be checked.
+    with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection:
+        try:
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            connection.execute(_SAME_VERSION.format(version))
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorname not in ("SQLITE_BUSY", "SQLITE_LOCKED"):
+                raise
+
+
 def _empty_log(path: str) -> None:
     with closing(sqlite3.connect(path, timeout=LOG_TIMEOUT_S, isolation_level=None)) as connection:
         truncate_log(connection)
-
-
-def _translate(error: SQLAlchemyError | OSError) -> Exception:
-    """Return `StoreUnavailable` for errors of an unavailable database, and the error itself for all others."""
-    original = error.orig if isinstance(error, DBAPIError) else None
-    unavailable = (
-        isinstance(error, (OSError, PoolTimeout))
-        or (isinstance(error, DBAPIError) and error.connection_invalidated)
-        or str(getattr(original, "sqlstate", None) or "").startswith(_UNAVAILABLE_SQLSTATES)
-        or getattr(original, "sqlite_errorname", "").startswith(_UNAVAILABLE_SQLITE)
-    )
-    return StoreUnavailable(Store.DATABASE, str(original or error).splitlines()[0]) if unavailable else error
 
 
 def _prepare_sqlite(engine: Engine, begin: str) -> None:

@@ -26,13 +26,13 @@ def split_pooling(url: URL) -> tuple[URL, bool]:
     return url.difference_update_query([PARAMETER]), _VALUES[str(value)]
 
 
-def connect_arguments(*, is_pooled: bool) -> Mapping[str, Any]:
-    """Return the arguments with which SQLAlchemy connects.
+def statement_options(*, is_pooled: bool) -> Mapping[str, Any]:
+    """Return the arguments for SQLAlchemy's connections that concern prepared statements.
 
     Through a pooler, prepared statements have no name: each is prepared again before it is used, in its transaction.
     """
     if not is_pooled:
-        return {"async_creator_fn": connect_directly}
+        return {}
     return {
         "statement_cache_size": 0,
         "prepared_statement_cache_size": 0,
@@ -40,9 +40,8 @@ def connect_arguments(*, is_pooled: bool) -> Mapping[str, Any]:
     }
 
 
-async def connect_directly(*arguments: Any, **options: Any) -> "asyncpg.Connection[Any]":
-    """Connect to a server. Raises `InvalidRecord` if a pooler answers instead."""
-    connection = await asyncpg.connect(*arguments, **options)
+async def refuse_pooler(connection: "asyncpg.Connection[Any]") -> "asyncpg.Connection[Any]":
+    """Return a connection to a server. Raises `InvalidRecord` if it leads to a pooler instead."""
     # A pooler gives its clients process ids of its own. A statement without parameters is not prepared.
     is_own_id = f"SELECT 1 WHERE pg_backend_pid() = {int(connection.get_server_pid())}"
     try:

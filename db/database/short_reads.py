@@ -7,16 +7,15 @@ SQLAlchemy's handling of a statement and its rows takes longer than the statemen
 import asyncio
 import sqlite3
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import asyncpg
-from sqlalchemy.engine import URL, Dialect
+from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import Executable
 
-from db.database.pooling import connect_directly
 from db.errors import Store, StoreUnavailable
 
 MAX_STEPS = 100_000
@@ -81,6 +80,10 @@ class ShortReads(ABC):
         """Run a statement. Raises `NotShort` if the statement must be run in the usual way."""
 
     @abstractmethod
+    async def expire(self) -> None:
+        """Make later reads open new connections."""
+
+    @abstractmethod
     async def close(self) -> None:
         """Close the connections."""
 
@@ -91,6 +94,9 @@ class NoShortReads(ShortReads):
     async def fetch(self, statement: Executable, parameters: Parameters) -> RawRows:
         """Raise `NotShort`."""
         raise NotShort
+
+    async def expire(self) -> None:
+        """Do nothing."""
 
     async def close(self) -> None:
         """Do nothing."""
@@ -114,6 +120,10 @@ class SqliteShortReads(ShortReads):
         except sqlite3.Error as error:
             await self.close()
             raise NotShort from error
+
+    async def expire(self) -> None:
+        """Close the connection; the next read opens another."""
+        await self.close()
 
     async def close(self) -> None:
         """Close the connection; the next read opens another."""
@@ -142,9 +152,11 @@ class SqliteShortReads(ShortReads):
 class PostgresqlShortReads(ShortReads):
     """Short reads on separate connections. Nobody changes the state of these connections, so they need no reset."""
 
-    def __init__(self, dialect: Dialect, url: URL, pool_size: int, deadline_s: float) -> None:
+    def __init__(
+        self, dialect: Dialect, connect: Callable[..., Awaitable[Any]], pool_size: int, deadline_s: float
+    ) -> None:
         super().__init__(dialect)
-        self._arguments = dict(dialect.create_connect_args(url)[1])
+        self._connect = connect
         self._pool_size = pool_size
         self._deadline_s = deadline_s
         self._pool: asyncpg.Pool[Any] | None = None
@@ -165,6 +177,11 @@ class PostgresqlShortReads(ShortReads):
         except _DRIVER_ERRORS as error:
             raise NotShort from error
 
+    async def expire(self) -> None:
+        """Make later reads open new connections. Running reads end on theirs."""
+        if self._pool is not None:
+            await self._pool.expire_connections()
+
     async def close(self) -> None:
         """Close all connections."""
         pool, self._pool = self._pool, None
@@ -173,9 +190,7 @@ class PostgresqlShortReads(ShortReads):
 
     async def _open(self) -> "asyncpg.Pool[Any]":
         if self._pool is None:
-            pool = asyncpg.create_pool(
-                min_size=0, max_size=self._pool_size, connect=connect_directly, reset=_keep_state, **self._arguments
-            )
+            pool = asyncpg.create_pool(min_size=0, max_size=self._pool_size, connect=self._connect, reset=_keep_state)
             self._pool = pool  # before it is awaited, so that concurrent first reads share it
         await self._pool
         return self._pool

@@ -4,7 +4,7 @@ import errno
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from db.errors import DatabaseLayerError, InvalidRecord, StoreUnavailable
+from db.errors import DatabaseLayerError, InvalidRecord, StoreMisconfigured, StoreUnavailable
 from gateway.errors import CannotStart, os_reason
 from gateway.stores import driver_message
 from scoring.errors import InsufficientData, InvalidModel
@@ -22,6 +22,8 @@ def describe_failure(error: Exception) -> tuple[str, int] | None:
             return error.message, error.exit_code
         case InvalidRecord() | InsufficientData() | InvalidModel():
             return str(error), WRONG_USAGE
+        case StoreMisconfigured():
+            message = f"the {error.store.value} cannot be used: {error.reason}"
         case StoreUnavailable():
             message = f"the {error.store.value} cannot be reached ({error.reason}); try: explore doctor"
         case DatabaseLayerError():

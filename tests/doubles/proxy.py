@@ -103,6 +103,10 @@ class FaultProxy:
         """Reset open connections once: a restarted server. New connections pass."""
         self._reset_all()
 
+    def lead_to(self, port: int) -> None:
+        """Lead new connections to another server of this machine, as a moved address does after a failover."""
+        self._target = ("127.0.0.1", port)
+
     def delay(self, seconds: float) -> None:
         """Delay each piece that the server sends."""
         self._delay_s = seconds

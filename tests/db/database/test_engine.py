@@ -11,8 +11,9 @@ from sqlalchemy import bindparam, insert, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from db.database.address import parse_url
 from db.database.column_types import IntegerList, TextList, UtcDateTime, in_list
-from db.database.engine import Database, parse_url
+from db.database.engine import Database
 from db.errors import InvalidRecord, StoreUnavailable
 from db.models import Actor, Project, Term, now
 from tests.conftest import CountStatements, MakeDatabase
@@ -252,10 +253,10 @@ async def test_an_unavailable_database_differs_from_a_wrong_statement():
 
 async def test_a_wrong_statement_is_a_fault_of_ours(database: Database):
     with pytest.raises(DBAPIError):
-        await database.fetch(text("SELECT * FROM no_such_table"))
+        await database.fetch(text("SELECT no_such_column FROM terms"))
     with pytest.raises(DBAPIError):
         async with database.write() as connection:
-            await connection.execute(text("SELECT * FROM no_such_table"))
+            await connection.execute(text("SELECT no_such_column FROM terms"))
 
 
 async def test_a_read_survives_that_the_server_closed_its_connections(postgresql_database: Database):
