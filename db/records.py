@@ -14,11 +14,11 @@ import orjson
 from pydantic import (
     AfterValidator,
     AliasChoices,
-    AwareDatetime,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
+    PlainValidator,
+    Strict,
     StringConstraints,
     ValidationError,
     ValidationInfo,
@@ -29,6 +29,8 @@ from db.custom_types import NO_CUSTOM_TYPES
 from db.database.column_types import UNKNOWN_TIME
 from db.errors import InvalidRecord
 from db.models import InteractionType, Role, TermKind, now
+from db.text_rules import key_fault, normal_form, text_fault
+from db.time_units import parse_time
 
 MAX_CLOCK_SKEW = timedelta(minutes=5)
 """Maximum time by which the clock of the platform may be ahead of the clock of this host."""
@@ -38,17 +40,6 @@ MAX_TEXT_CHARACTERS = 100_000
 
 MIN_EMBEDDING_LENGTH = 1e-30
 """Minimum length of an embedding, below which its direction is lost in rounding."""
-
-_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
-"""An escaped NUL: an odd number of backslashes before ``u0000``."""
-
-
-def _require_text(value: Any) -> Any:
-    # For a number, Pydantic would guess from its size whether the unit is seconds or milliseconds.
-    if isinstance(value, int | float):
-        raise ValueError('must be a text in ISO 8601, such as "2026-05-04T12:30:00Z"')  # noqa: TRY004 (a message for users)
-    return value
-
 
 OLD_TYPE_NAMES = {"bookmark": InteractionType.SAVE.value}
 """New names of types of interactions by the names that import files of earlier versions have."""
@@ -74,6 +65,11 @@ def _check_value(value: float | None, info: ValidationInfo) -> float | None:
     return value
 
 
+def _read_past_time(value: object) -> datetime:
+    # Pydantic would read a number, and a text of digits, as Unix seconds or milliseconds, guessed from its size.
+    return _require_past(value if isinstance(value, datetime) and value.tzinfo else parse_time(value))
+
+
 def _require_past(value: datetime) -> datetime:
     if value < UNKNOWN_TIME:
         raise ValueError(f"{value.isoformat()} is before 1970")
@@ -84,31 +80,58 @@ def _require_past(value: datetime) -> datetime:
 
 def _storable_json(value: dict[str, Any]) -> dict[str, Any]:
     try:
-        encoded = orjson.dumps(value)
-    except (TypeError, ValueError) as error:  # numbers beyond 64 bits, objects nested too deep
+        stored: dict[str, Any] = _normal_json(value)
+        encoded = orjson.dumps(stored)
+    except (TypeError, RecursionError) as error:
         raise ValueError(f"cannot be stored: {error}") from None
     if len(encoded) > MAX_TEXT_CHARACTERS:
         raise ValueError(f"is longer than {MAX_TEXT_CHARACTERS} bytes as JSON")
-    if _NUL.search(encoded):
-        raise ValueError("must not contain the character NUL")
-    # orjson writes NaN and infinity as null. Return the decoded text, so that it equals what the database returns.
-    stored: dict[str, Any] = orjson.loads(encoded)
     return stored
 
 
-def _refuse_nul(value: str) -> str:
-    if "\x00" in value:
-        raise ValueError("must not contain the character NUL")
+def _normal_json(value: Any) -> Any:
+    """Return a JSON value as both databases return it. PostgreSQL does not distinguish 1e16 from 10000000000000000."""
+    if isinstance(value, dict):
+        return {_normal_text(name): _normal_json(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_normal_json(item) for item in value]
+    if isinstance(value, str):
+        return _normal_text(value)
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError("must contain finite numbers only; write others as text")
+        return int(value) if value.is_integer() and _fits_64_bits(value) else value
+    if isinstance(value, int) and not _fits_64_bits(value):
+        raise ValueError("contains a whole number of more than 64 bits; write it as text")
     return value
 
 
-_NUL_CHECK = AfterValidator(_refuse_nul)
-Key = Annotated[str, StringConstraints(min_length=1, max_length=200), _NUL_CHECK]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=500, strip_whitespace=True), _NUL_CHECK]
-Title = Annotated[str, StringConstraints(min_length=1, max_length=1_000, strip_whitespace=True), _NUL_CHECK]
-Text = Annotated[str, StringConstraints(max_length=MAX_TEXT_CHARACTERS), _NUL_CHECK]
-PastTime = Annotated[AwareDatetime, BeforeValidator(_require_text), AfterValidator(_require_past)]
-Url = Annotated[str, StringConstraints(max_length=2_000, pattern=r"^https?://[^\s]+$")]
+def _fits_64_bits(value: float) -> bool:
+    return -(2**63) <= value < 2**64
+
+
+def _normal_text(value: str) -> str:
+    if (fault := text_fault(value)) is not None:
+        raise ValueError(fault)
+    return normal_form(value)
+
+
+def _normal_key(value: str) -> str:
+    if (fault := key_fault(value)) is not None:
+        raise ValueError(fault)
+    return normal_form(value)
+
+
+_TEXT_CHECK = AfterValidator(_normal_text)
+Key = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_normal_key)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=500, strip_whitespace=True), _TEXT_CHECK]
+Title = Annotated[str, StringConstraints(min_length=1, max_length=1_000, strip_whitespace=True), _TEXT_CHECK]
+Text = Annotated[str, StringConstraints(max_length=MAX_TEXT_CHARACTERS), _TEXT_CHECK]
+PastTime = Annotated[datetime, PlainValidator(_read_past_time)]
+Url = Annotated[str, StringConstraints(max_length=2_000, pattern=r"^https?://[^\s]+$"), _TEXT_CHECK]
+Number = Annotated[float, Strict()]
+Flag = Annotated[bool, Strict()]
+"""Types of numbers and flags that are not read from text: Pydantic would take "yes" for true, and true for 1."""
 
 
 class Record(BaseModel):
@@ -126,7 +149,7 @@ class InterestRecord(Record):
 
     name: Name
     kind: TermKind
-    confidence: Annotated[float, Field(ge=0, le=1)] = 1.0
+    confidence: Annotated[Number, Field(ge=0, le=1)] = 1.0
 
 
 class UserRecord(Record):
@@ -139,7 +162,7 @@ class UserRecord(Record):
     username: Name
     bio: Text = ""
     tier: Annotated[Text, Field(max_length=100)] = ""
-    points: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+    points: Annotated[int, Strict(), Field(ge=0, le=2**31 - 1)] = 0
     role: Role | None = None
     interests: tuple[InterestRecord, ...] = Field((), max_length=1_000, validation_alias=_INTERESTS_KEYS)
 
@@ -187,10 +210,10 @@ class ProjectRecord(Record):
     url: Url | None = None
     image_url: Url | None = None
     created_at: PastTime | None = None
-    private: bool = False
-    archived: bool = False
+    private: Flag = False
+    archived: Flag = False
     source: Annotated[dict[str, Any], Field(max_length=100), AfterValidator(_storable_json)] = {}
-    embedding: Annotated[tuple[float, ...], AfterValidator(_require_direction)] | None = None
+    embedding: Annotated[tuple[Number, ...], AfterValidator(_require_direction)] | None = None
 
 
 class InteractionRecord(Record):
@@ -203,7 +226,7 @@ class InteractionRecord(Record):
     project: Key
     type: Annotated[str, AfterValidator(_as_type)]
     at: PastTime | None = None
-    value: Annotated[float | None, AfterValidator(_check_value), Field(validate_default=True)] = None
+    value: Annotated[Number | None, AfterValidator(_check_value), Field(validate_default=True)] = None
 
 
 def validation_errors(error: ValidationError) -> Iterator[InvalidRecord]:
@@ -221,8 +244,11 @@ _MESSAGES = {
     "dict_type": "must be an object, as {{…}}",
     "list_type": "must be a list, as […]",
     "tuple_type": "must be a list, as […]",
+    "string_unicode": "must not contain half of a surrogate pair; remove it",
+    "bool_type": "must be true or false, without quotes",
+    "float_type": "must be a number, without quotes",
+    "int_type": "must be a whole number, without quotes",
     "enum": "must be {expected}",
-    "timezone_aware": 'has no time zone; end it with "Z" for UTC',
     "string_too_long": "is longer than {max_length} characters",
     "too_long": "has more than {max_length} entries",
     "string_too_short": "must not be empty",

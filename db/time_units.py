@@ -1,5 +1,6 @@
-"""Durations in seconds, Unix microseconds, and numbers of decayed counters, which every layer can import."""
+"""Durations, Unix microseconds, times as text, and numbers of decayed counters, which every layer can import."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -21,8 +22,36 @@ reach it. The counts of five users decay below it after two days without another
 FIRST_ENGAGEMENT_BUCKET_S = 300.0
 """Interval in which the platform's first engagements are counted: 4,032 intervals in two weeks."""
 
+_TIME = re.compile(
+    r"(?P<date>\d{4}-\d\d-\d\d)"
+    r"(?:[Tt ](?P<clock>\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?)(?P<zone>[Zz]|[+-]\d\d(?::?\d\d)?)?)?",
+    re.ASCII,
+)
+
 MICROSECONDS = 1_000_000
 """Microseconds of a second."""
+
+
+def parse_time(text: object, *, assume_utc: bool = False) -> datetime:
+    """Return the time that a text in ISO 8601 names.
+
+    With `assume_utc`, a date is its start, and a time without a zone is in UTC. Raises `ValueError` otherwise, and for
+    every other text or value; the message is the end of a sentence that says what to write.
+
+    >>> parse_time("2026-05-04T14:30:00+02:00").isoformat()
+    '2026-05-04T14:30:00+02:00'
+    """
+    match = _TIME.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        raise ValueError('must be a time in ISO 8601; write it as "2026-05-04T12:30:00Z"')
+    date, clock, zone = match["date"], match["clock"] or "00:00:00", match["zone"]
+    if zone is None and not assume_utc:
+        missing = "time zone" if match["clock"] else "time of day"
+        raise ValueError(f'has no {missing}; for UTC, write "{date}T{clock}Z"')
+    try:
+        return datetime.fromisoformat(f"{date}T{clock}{(zone or 'Z').upper()}")
+    except ValueError as error:
+        raise ValueError(f"is not an existing time: {error}") from None
 
 
 def microseconds(time: datetime) -> int:

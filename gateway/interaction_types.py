@@ -14,11 +14,11 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from db.custom_types import MAX_VALUE, CustomType
 from db.models import CUSTOM_TYPES_OF_EACH_KIND, InteractionType
-from db.records import OLD_TYPE_NAMES, validation_errors
+from db.records import OLD_TYPE_NAMES, Name, validation_errors
 from gateway.errors import CannotStart, os_reason
 
 MIN_WEIGHT, MAX_WEIGHT = 0.001, 10.0
@@ -32,7 +32,7 @@ class _Section(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    label: Annotated[str, StringConstraints(min_length=1, max_length=50, strip_whitespace=True)]
+    label: Annotated[Name, Field(max_length=50)]
     weight: Annotated[float, Field(ge=MIN_WEIGHT, le=MAX_WEIGHT)] = 1.0
     deliberate: bool = False
     negative: bool = False

@@ -9,7 +9,7 @@ from sqlalchemy.engine import URL
 
 from db.embeddings.wordllama import MODEL as WORDLLAMA
 from db.private_files import DataFile
-from gateway.setting_fields import number
+from gateway.setting_fields import StoredName, number
 
 
 def _absolute(value: Path) -> Path:
@@ -63,7 +63,7 @@ class StoreSettings(BaseSettings):
     weaviate_batch_size: int = number(100, 1, 10_000, "Maximum objects in one write to Weaviate.")
     weaviate_replicas: int = number(1, 1, 100, "Copies of each object in new Weaviate collections.")
     weaviate_shards: int | None = number(None, 1, 1_000, "Shards of each new Weaviate collection. Unset: one per node.")
-    weaviate_embedding_model: str = Field(
+    weaviate_embedding_model: StoredName = Field(
         "text-embedding-3-small",
         min_length=1,
         description="The embedding model behind OPENAI_API_KEY or OPENAI_BASE_URL. Without them WordLlama embeds.",
@@ -81,7 +81,7 @@ class StoreSettings(BaseSettings):
         description="The text that WEAVIATE_EMBEDDING_MODEL wants before a project, tool or profile, as in 'passage: ' "
         "for e5. A change requires `explore reindex`, which embeds everything anew.",
     )
-    project_embedding_model: str = Field(
+    project_embedding_model: StoredName = Field(
         "",
         description="The model of the embeddings that the platform sends with projects, in place of the gateway's own. "
         "Unless WEAVIATE_EMBEDDING_MODEL is the same, searches use keywords only. Empty: projects bring no embeddings.",

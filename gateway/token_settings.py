@@ -1,15 +1,16 @@
 """Settings of bearer tokens and session ids."""
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal, TypeAlias
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, NoDecode
 
 from db.models import Role
 from db.privacy.session_claims import CLAIM_DURATION
+from db.time_units import parse_time
 from gateway.client_addresses import is_loopback
 from gateway.setting_fields import number, split
 
@@ -42,6 +43,10 @@ def _check_key_set_location(value: str) -> str:
     raise ValueError("is no address that keys can be trusted from")
 
 
+def _parse_time(value: Any) -> Any:
+    return parse_time(value) if isinstance(value, str) else value
+
+
 def _parse_roles(value: Any) -> Any:
     """Parse ``name=role,name=role``."""
     return dict(part.rpartition("=")[::2] for part in split(value)) if isinstance(value, str) else value
@@ -62,7 +67,7 @@ class TokenSettings(BaseSettings):
         "TOKEN_SECRET_PREVIOUS_UNTIL; it signs nothing new.",
         json_schema_extra={"fix": f"give the previous secret, at least {MIN_SECRET_BYTES} bytes"},
     )
-    token_secret_previous_until: AwareDatetime | None = Field(
+    token_secret_previous_until: Annotated[datetime | None, BeforeValidator(_parse_time)] = Field(
         None, description="The end of TOKEN_SECRET_PREVIOUS: a date and time with its zone, as in 2027-01-31T12:00:00Z."
     )
     token_issuer: str = Field("explore-gateway", description="The required value of a token's claim `iss`.")

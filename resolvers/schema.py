@@ -5,6 +5,7 @@ from datetime import date, datetime
 from typing import Annotated, Any
 
 import strawberry
+from graphql import GraphQLID, GraphQLString
 from strawberry.scalars import JSON
 from strawberry.schema.config import StrawberryConfig
 
@@ -15,7 +16,7 @@ from resolvers.common.context import Info
 from resolvers.common.field_costs import Cost, computed
 from resolvers.common.global_ids import parse_global_id
 from resolvers.common.relay import Node
-from resolvers.common.scalars import ANY_JSON, DATE, DATE_TIME, URL, URL_SCALAR
+from resolvers.common.scalars import ANY_JSON, DATE, DATE_TIME, URL, URL_SCALAR, normalize_texts
 from resolvers.execution.executor import Executor
 from resolvers.feed_subscription import Subscription
 from resolvers.feeds.explanation import REASON_TYPES, InterestCause, ProjectCause
@@ -112,6 +113,9 @@ schema = strawberry.Schema(
     execution_context_class=Executor,
     config=StrawberryConfig(scalar_map={date: DATE, datetime: DATE_TIME, JSON: ANY_JSON, URL: URL_SCALAR}),
 )
+
+for _scalar in (GraphQLString, GraphQLID):
+    normalize_texts(_scalar)
 
 
 def sdl() -> str:

@@ -31,6 +31,7 @@ from bench.served.requests import RANKS, morning_requests, replayed_pages, reque
 from bench.served.stepped_gateway import Log, SteppedGateway, stepped_gateway
 from db.embeddings.wordllama import WordLlamaEmbedder
 from db.errors import InvalidRecord
+from db.time_units import parse_time
 from scoring import tunables
 from scoring.errors import InsufficientData
 from scoring.mathematics.additive_model import Model
@@ -148,8 +149,7 @@ def print_table(values: dict[str, Floats], viewers: Integers) -> None:
 
 def moment(text: str) -> datetime:
     """Parse a time; without an offset it is UTC."""
-    time = datetime.fromisoformat(text)
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
+    return parse_time(text, assume_utc=True)
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, func, or_, select, tuple_
+from sqlalchemy import Row, bindparam, delete, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from db.catalog.project_embeddings import embedding_fault, replace_embeddings
@@ -12,14 +12,26 @@ from db.catalog.project_versions import renew_project_versions
 from db.catalog.terms import TermName, terms_by_key
 from db.catalog.visibility import PUBLIC_TERM
 from db.database.batches import delete_batch, insert_batch, upsert_batch
-from db.database.column_types import IDS, KEYS, in_list
+from db.database.column_types import IDS, KEYS, contains_text, in_list
 from db.database.engine import Database, Rows
 from db.errors import InvalidRecord, UnknownReference
-from db.models import ActorInterest, OutboxKind, Project, ProjectTerm, Term, TermKind, Tool, User, now
+from db.models import (
+    ActorInterest,
+    OutboxKind,
+    Project,
+    ProjectSearchText,
+    ProjectTerm,
+    Term,
+    TermKind,
+    Tool,
+    User,
+    now,
+)
 from db.outbox import enqueue
 from db.platform_inputs import EmbeddingSpace
 from db.records import CategoryRecord, ProjectRecord, ToolRecord
 from db.upsert_results import Refusal, UpsertResult, accepted, last_record_by_key, upsert_result
+from db.vectors.text_analysis import fold
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +78,7 @@ _TOOLS = select(
     func.coalesce(Tool.category, "").label("category"), Tool.tags, func.coalesce(Tool.use_cases, "").label("use_cases"),
 )  # fmt: skip
 _TOOLS = _TOOLS.outerjoin(Tool, Tool.term_id == Term.id).where(Term.kind == TermKind.TOOL.value, PUBLIC_TERM)
-_MATCHES_SEARCH = Term.name.icontains(_SEARCH, autoescape=False, escape="/")
+_MATCHES_SEARCH = contains_text(Term.folded_name, _SEARCH)
 _AFTER = tuple_(bindparam("after_name", type_=Term.name.type), bindparam("after_id", type_=Term.id.type))
 _TOPICS = select(Term.id, Term.kind, Term.key, Term.name).where(Term.kind == TermKind.TOPIC.value, PUBLIC_TERM)
 _CATEGORIES = (
@@ -85,7 +97,7 @@ _TERMS_BY_PROJECT = (
 async def search_tools(
     database: Database, search: str | None, first: int, after: tuple[str, int] | None = None
 ) -> list[CatalogTool]:
-    """Read up to `first` public tools whose name contains `search` (None or empty: all tools), sorted by name.
+    """Read up to `first` public tools whose folded name contains `search` (None or empty: all tools), sorted by name.
 
     `after` is the name and id of the last tool of the previous page.
     """
@@ -102,8 +114,8 @@ async def search_topics(
 async def _search(
     database: Database, terms: Any, search: str | None, first: int, after: tuple[str, int] | None
 ) -> Rows:
-    statement = terms.where(or_(_MATCHES_SEARCH, _SEARCH == "")).order_by(Term.name, Term.id).limit(_FIRST)
-    parameters: dict[str, Any] = {"search": _escaped(search or ""), "first": first}
+    statement = terms.where(_MATCHES_SEARCH).order_by(Term.name, Term.id).limit(_FIRST)
+    parameters: dict[str, Any] = {"search": fold(search or ""), "first": first}
     if after is not None:
         statement = statement.where(tuple_(Term.name, Term.id) > _AFTER)
         parameters |= {"after_name": after[0], "after_id": after[1]}
@@ -126,12 +138,8 @@ async def tools_by_key(
     statement, parameters = _TOOLS.where(in_list(Term.key, KEYS)), {"keys": keys}
     if not_matching is not None:
         statement = statement.where(~_MATCHES_SEARCH)
-        parameters["search"] = _escaped(not_matching)
+        parameters["search"] = fold(not_matching)
     return {row.key: _tool(row) for row in await database.fetch(statement, parameters)}
-
-
-def _escaped(search: str) -> str:
-    return search.replace("/", "//").replace("%", "/%").replace("_", "/_")
 
 
 async def all_categories(database: Database) -> list[Category]:
@@ -167,6 +175,7 @@ _STORED = select(Project.id, Project.key, *(getattr(Project, name) for name in _
 _STORED = _STORED.where(in_list(Project.key, KEYS)).order_by(Project.id).with_for_update(key_share=True)
 _STORED_TERMS = select(ProjectTerm.project_id, ProjectTerm.term_id).where(in_list(ProjectTerm.project_id, IDS))
 _UPSERT = upsert_batch(Project, "key", *_PROJECT, "updated_at", key=["key"]).returning(Project.id, Project.key)
+_UPSERT_SEARCH_TEXTS = upsert_batch(ProjectSearchText, "project_id", "title", "description", key=["project_id"])
 _UNLISTED_TOOLS = (
     select(Term.key).where(in_list(Term.id, IDS), Term.kind == TermKind.TOOL.value, ~Term.listed).order_by(Term.key)
 )
@@ -255,7 +264,11 @@ async def _write(connection: AsyncConnection, rows: Mapping[str, tuple[Any, ...]
         return {}
     at = now()
     written = await connection.execute(_UPSERT, {"rows": [(key, *row, at) for key, row in rows.items()]})
-    return {row.key: row.id for row in written}
+    ids = {row.key: row.id for row in written}
+    # The first two values are the title and the description.
+    texts = [(ids[key], fold(row[0]), fold(row[1])) for key, row in rows.items()]
+    await connection.execute(_UPSERT_SEARCH_TEXTS, {"rows": texts})
+    return ids
 
 
 async def _replace_terms(
@@ -310,9 +323,9 @@ _STORED_OF_KIND = (
     .order_by(Term.id)
     .with_for_update(key_share=True, of=Term)
 )
-_UPSERT_TERMS = upsert_batch(Term, "kind", "key", "name", "description", "listed", key=["kind", "key"]).returning(
-    Term.id, Term.key
-)
+_UPSERT_TERMS = upsert_batch(
+    Term, "kind", "key", "name", "folded_name", "description", "listed", key=["kind", "key"]
+).returning(Term.id, Term.key)
 _UPSERT_TOOLS = upsert_batch(Tool, "term_id", "tagline", "category", "tags", "use_cases", key=["term_id"])
 _PROJECTS_WITH_TERMS = (
     select(Project.key)
@@ -355,7 +368,10 @@ async def _upsert_terms(
     }
     if not differing_records:
         return {}, upsert_result(len(records))
-    rows = [(kind.value, key, record["name"], record["description"], True) for key, record in differing_records.items()]
+    rows = [
+        (kind.value, key, record["name"], fold(record["name"]), record["description"], True)
+        for key, record in differing_records.items()
+    ]
     written_records = {
         row.id: differing_records[row.key] for row in await connection.execute(_UPSERT_TERMS, {"rows": rows})
     }

@@ -6,10 +6,10 @@ from sqlalchemy import Float, case, cast, func, literal, or_, select
 
 from db.catalog.project_cards import ProjectFilter, conditions
 from db.catalog.visibility import PUBLIC
-from db.database.column_types import IDS, in_list
+from db.database.column_types import IDS, contains_text, in_list
 from db.database.engine import Database
-from db.models import Project, ProjectTerm, Term
-from db.vectors.text_analysis import query_words
+from db.models import Project, ProjectSearchText, ProjectTerm, Term
+from db.vectors.text_analysis import fold, query_words
 
 MAX_WORDS = 8
 """Maximum number of words of a query. Each word scans all texts."""
@@ -30,21 +30,22 @@ async def texts_by_id(database: Database, ids: Sequence[int]) -> dict[int, str]:
 
 
 async def title_matches(database: Database, query: str, limit: int, where: ProjectFilter) -> list[tuple[int, float]]:
-    """Find public projects with words of the query in their title or description, by a scan of all texts.
+    """Find public projects with words of the query in their title or description, by a scan of all folded texts.
 
     Returns project ids with a score from 0 to 1, best first. A word counts 2 in the title and 1 in the description; the
     score is the sum divided by its maximum. Ties go to the newest project.
     """
-    words = query_words(query)[:MAX_WORDS]
+    words = list(dict.fromkeys(map(fold, query_words(query))))[:MAX_WORDS]
     if not words:
         return []
-    in_title = [func.lower(Project.title).contains(word, autoescape=True) for word in words]
-    in_text = [func.lower(Project.description).contains(word, autoescape=True) for word in words]
+    in_title = [contains_text(ProjectSearchText.title, word) for word in words]
+    in_text = [contains_text(ProjectSearchText.description, word) for word in words]
     points = [case((clause, 2), else_=0) for clause in in_title] + [case((clause, 1), else_=0) for clause in in_text]
     total = sum(points[1:], start=points[0])
     share = (cast(total, Float) / literal(3 * len(words))).label("share")
     statement = (
         select(Project.id, share)
+        .join(ProjectSearchText, ProjectSearchText.project_id == Project.id)
         .where(PUBLIC, or_(*in_title, *in_text), *conditions(where))
         .order_by(share.desc(), Project.created_at.desc(), Project.id.desc())
         .limit(limit)

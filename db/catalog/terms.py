@@ -11,6 +11,7 @@ from db.database.column_types import IDS, KEYS, in_list
 from db.database.engine import Database
 from db.models import OutboxKind, Term, TermKind
 from db.outbox import enqueue
+from db.vectors.text_analysis import fold
 
 TermName = tuple[TermKind, str]
 """Kind and key (or name) of a term."""
@@ -29,7 +30,7 @@ _BY_KEY_ELSE_NAME = (
 )
 _LIST = update(Term).where(in_list(Term.id, IDS), ~Term.listed).values(listed=True).returning(Term.kind, Term.key)
 _INSERT = (
-    insert_batch(Term, "kind", "key", "name")
+    insert_batch(Term, "kind", "key", "name", "folded_name")
     .on_conflict_do_nothing(index_elements=["kind", "key"])
     .returning(Term.id, Term.kind, Term.key)
 )
@@ -102,7 +103,7 @@ async def existing_terms(connection: AsyncConnection, names: Set[TermName]) -> d
 
 
 async def _create(connection: AsyncConnection, missing_terms: set[TermName]) -> dict[TermName, int]:
-    rows = [(kind.value, key, key) for kind, key in sorted(missing_terms)]
+    rows = [(kind.value, key, key, fold(key)) for kind, key in sorted(missing_terms)]
     ids_by_term = {(TermKind(row.kind), row.key): row.id for row in await connection.execute(_INSERT, {"rows": rows})}
     await enqueue(connection, OutboxKind.TOOL, [key for kind, key in ids_by_term if kind is TermKind.TOOL])
     if len(ids_by_term) < len(missing_terms):  # another transaction created one meanwhile

@@ -116,6 +116,11 @@ micros = engine_function(
 )
 """Unix microseconds of a stored time, exactly."""
 
+contains_text = engine_function(
+    "contains_text", Boolean(), sqlite="(instr({0}, {1}) > 0)", postgresql="(strpos({0}, {1}) > 0)"
+)
+"""Whether the first text contains the second one, exactly. Every text contains the empty one."""
+
 greatest = engine_function("greatest", Float(53), sqlite="max({0}, {1})", postgresql="GREATEST({0}, {1})")
 least = engine_function("least", Float(53), sqlite="min({0}, {1})", postgresql="LEAST({0}, {1})")
 

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
+import orjson
 from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -34,6 +35,12 @@ Rows = Sequence[Any]
 """Rows of a result. `Row[...]` is not used, because type checkers cannot infer the columns of a dynamically built
 statement."""
 Parameters = Mapping[str, Any]
+
+_ENGINE_OPTIONS: Mapping[str, Any] = {
+    "hide_parameters": True,
+    # Reads whole numbers beyond 64 bits as floats: JSONB stores 1e23 as 100000000000000000000000.
+    "json_deserializer": orjson.loads,
+}
 
 READ_DEADLINE_S = 5.0
 """Default deadline of a read, which usually takes milliseconds."""
@@ -64,10 +71,10 @@ class Database:
         self._threads: ThreadPoolExecutor | None = None
         self._is_read_only = False  # since the last write, which failed
         if self._address is None:
-            self._reader = create_engine(self.url, pool_size=pool_size, max_overflow=0, hide_parameters=True)
+            self._reader = create_engine(self.url, pool_size=pool_size, max_overflow=0, **_ENGINE_OPTIONS)
             self._threads = ThreadPoolExecutor(pool_size, thread_name_prefix="sqlite")
             self._writer = create_async_engine(
-                self.url.set(drivername="sqlite+aiosqlite"), pool_size=1, max_overflow=0, hide_parameters=True
+                self.url.set(drivername="sqlite+aiosqlite"), pool_size=1, max_overflow=0, **_ENGINE_OPTIONS
             )
             _prepare_sqlite(self._reader, begin="BEGIN")
             _prepare_sqlite(self._writer.sync_engine, begin="BEGIN IMMEDIATE")
@@ -78,7 +85,7 @@ class Database:
                 # Without overflow: a connection beyond `pool_size` would be closed after use and opened again.
                 pool_size=pool_size,
                 max_overflow=0,
-                hide_parameters=True,
+                **_ENGINE_OPTIONS,
                 connect_args={"async_creator_fn": self._address.connect, **statement_options(is_pooled=is_pooled)},
             )
             # Reads need no transaction: BEGIN and ROLLBACK would add two round trips per statement. A pooler needs it.

@@ -6,7 +6,7 @@ is internal, and ``key`` is the platform's own id, which the API uses.
 """
 
 from db.models.base import Base, now
-from db.models.catalog import Project, ProjectEmbedding, ProjectTerm, Term, Tool, User
+from db.models.catalog import Project, ProjectEmbedding, ProjectSearchText, ProjectTerm, Term, Tool, User
 from db.models.enums import (
     CUSTOM_TYPES_OF_EACH_KIND,
     DELIBERATE_KINDS,
@@ -59,6 +59,6 @@ __all__ = [
     "Engagement", "EngagementKind", "Erasure", "EventId", "FeedKind", "Interaction", "InteractionType",
     "InterestSource", "ItemFactors", "ItemNeighbors", "Job", "Like", "Mute", "MuteKind", "NetworkCount",
     "OnboardingQuestion", "OnboardingResponse", "OutboxKind", "OutboxRow", "Project", "ProjectEmbedding",
-    "ProjectTerm", "QuestionType", "RankingModel", "RemovedInterest", "Role", "Save", "ServedPage",
+    "ProjectSearchText", "ProjectTerm", "QuestionType", "RankingModel", "RemovedInterest", "Role", "Save", "ServedPage",
     "TasteCluster", "Term", "TermKind", "Tool", "User", "UserFactors", "VelocityConstants", "now",
 ]  # fmt: skip

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from db.database.column_types import BigIntId
 from db.models.base import Base, now, one_of_check
 from db.models.enums import Role, TermKind
+from db.vectors.text_analysis import fold
 
 
 class User(Base):
@@ -87,6 +88,19 @@ class ProjectEmbedding(Base):
     vector: Mapped[bytes]
 
 
+class ProjectSearchText(Base):
+    """Title and description of a project as `db.vectors.text_analysis.fold` returns them, for search in SQL."""
+
+    __tablename__ = "project_search_texts"
+    project_id: Mapped[int] = mapped_column(BigIntId, ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True)
+    title: Mapped[str]
+    description: Mapped[str]
+
+
+def _folded_name(context: Any) -> str:
+    return fold(context.get_current_parameters()["name"])
+
+
 class Term(Base):
     """A tool, category or topic. Projects have terms, and interests refer to terms.
 
@@ -101,6 +115,7 @@ class Term(Base):
     kind: Mapped[str]
     key: Mapped[str]
     name: Mapped[str]
+    folded_name: Mapped[str] = mapped_column(default=_folded_name, server_default="")  # for search
     description: Mapped[str] = mapped_column(default="", server_default="")
     listed: Mapped[bool] = mapped_column(default=False, server_default=false())
 

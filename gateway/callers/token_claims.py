@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from db.models import Role
+from db.text_rules import normal_form
 from gateway.callers.token_rules import TokenRules
 from gateway.errors import Unauthenticated
 from scoring.use_cases.platform_keys import MAX_KEY_LENGTH, is_valid_key
@@ -59,8 +60,8 @@ def parse_claims(payload: Mapping[str, Any], role: RoleClaim, rules: TokenRules)
     times = rules.times(payload)
     if not isinstance(payload["sub"], str) or not is_valid_key(payload["sub"]):
         raise Unauthenticated(
-            f"The token's subject must be a user's key of 1 to {MAX_KEY_LENGTH} characters, none of them NUL."
+            f"The token's subject must be a user's key of 1 to {MAX_KEY_LENGTH} characters without control characters."
         )
     bearer_role = role.read(payload)
     rules.require_life(bearer_role, times)
-    return TokenClaims(payload["sub"], bearer_role, times.expires_at, rules.is_short_lived(times))
+    return TokenClaims(normal_form(payload["sub"]), bearer_role, times.expires_at, rules.is_short_lived(times))

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -17,6 +16,7 @@ from rich.table import Column, Table
 from db.custom_types import CustomTypes
 from db.embeddings.wordllama import WordLlamaEmbedder
 from db.errors import InvalidRecord
+from db.time_units import parse_time
 from gateway.commands.console import plain, print_plain
 from gateway.commands.progress import progress
 from gateway.commands.shared import errors, output, output_file
@@ -99,17 +99,16 @@ def _windows(texts: tuple[str, str, str] | None) -> protocols.Windows | None:
     if texts is None:
         return None
     try:
-        times = [datetime.fromisoformat(text) for text in texts]
+        times = [parse_time(text, assume_utc=True) for text in texts]
     except ValueError as error:
         raise typer.BadParameter(
-            f"--window: {error}; give three times such as 2016-06-10, 2016-06-10T09:16:24Z or 2016-06-10T09:16:24-03:00"
+            f"--window: one of {', '.join(texts)} {error}; a date such as 2016-06-10 is also accepted"
         ) from None
-    in_utc = [time.replace(tzinfo=time.tzinfo or UTC) for time in times]
-    if not in_utc[0] < in_utc[1] < in_utc[2]:
+    if not times[0] < times[1] < times[2]:
         raise typer.BadParameter(
             f"--window: FROM must be before UNTIL, and UNTIL before TEST; {', '.join(texts)} are not in this order"
         )
-    return protocols.Windows(*(time.timestamp() for time in in_utc))
+    return protocols.Windows(*(time.timestamp() for time in times))
 
 
 def run_evaluate(

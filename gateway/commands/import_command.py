@@ -38,13 +38,12 @@ MAX_PRINTED_KINDS = 20
 """Maximum number of kinds of error that are printed; the file of `--refused` has all errors."""
 
 _VALUES = re.compile(
-    r"(?<=is not valid JSON: )[^;]*|(?<=valid datetime or date, )[^;]*"
+    r"(?<=is not valid JSON: )[^;]*|(?<=is not an existing time: )[^;]*|(?<=contain the character )[^;]*"
     r"|'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|\d[\d.,:+TZ-]*"
 )
 """The parts of a message that differ between lines: a parser's text, quoted values, numbers and times."""
 
 _ADVICE = (
-    (" valid datetime", 'write times in ISO 8601 with their zone, such as "2026-05-04T12:30:00Z"'),
     (" is not valid JSON", "write one JSON object on each line; `jq -c '.[]' FILE` converts an array"),
     (
         " is not a field of this record",
@@ -54,7 +53,7 @@ _ADVICE = (
     (" is missing", "docs/import.md lists the required fields"),
     ("there is no user ", "add the user to users.jsonl, or fix its line if that was refused too"),
     ("there is no project ", "add the project to projects.jsonl, or fix its line if that was refused too"),
-    ("character NUL", "remove the character where the file is made: no text may contain it"),
+    ("must not contain the character", "remove the character where the file is made: no text may contain it"),
     (" is in the future", "compare the clocks and time zones; times are read with their zone"),
 )
 """Advice for errors whose message has none, by a part of the message."""

@@ -10,6 +10,7 @@ from rich.table import Table
 from db.database.engine import Database
 from db.errors import InvalidRecord
 from db.stores import Stores
+from db.text_rules import text_fault
 from db.trained_models.registry import all_constants, all_models
 from db.vectors.base import VectorStore
 from gateway.commands.console import print_plain
@@ -33,6 +34,8 @@ def train(
     seed: Annotated[int, typer.Option(help="The same seed and log give the same model.")] = 0,
 ) -> None:
     """Train a ranking model and trend constants on this log; each is activated if it wins on a held-out window."""
+    if name is not None and (fault := text_fault(name)) is not None:
+        raise typer.BadParameter(f"--name {fault}")
 
     async def run(stores: Stores) -> int:
         await run_train_trends(stores.database, seed, output)

@@ -173,7 +173,7 @@ class CatalogQuery:
 def _validate_search(search: str | None) -> str:
     search = search or ""
     if not (len(search) <= MAX_SEARCH_LENGTH and is_storable_text(search)):
-        raise InvalidArgument(f"`search` must have at most {MAX_SEARCH_LENGTH} characters, none of them NUL.")
+        raise InvalidArgument(f"`search` must have at most {MAX_SEARCH_LENGTH} characters and no control characters.")
     return search
 
 

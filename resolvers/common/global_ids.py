@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import strawberry
 
 from db.models import FeedKind
+from db.text_rules import normal_form
 from resolvers.common.errors import InvalidId, InvalidPage
 from scoring.errors import CursorMalformed
 from scoring.snapshots.feed_cursors import Cursor
@@ -40,7 +41,7 @@ def parse_global_id(encoded: str) -> GlobalId:
     type_, colon, key = (decode_opaque(encoded) or "").partition(":")
     if not colon or not type_.isidentifier() or not is_valid_key(key):
         raise InvalidId("This id is invalid. Use the value of a field `id` unchanged.")
-    return GlobalId(type_, key)
+    return GlobalId(type_, normal_form(key))
 
 
 def encode_opaque(text: str) -> str:

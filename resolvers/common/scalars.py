@@ -1,25 +1,31 @@
-"""Custom scalars."""
+"""Custom scalars, and the normal form of built-in ones."""
 
+import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from typing import Any, NewType
 
 import strawberry
-from graphql import GraphQLError
+from graphql import GraphQLError, GraphQLScalarType
 
+from db.text_rules import normal_form
+from db.time_units import parse_time
+
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _TIME_FORMAT_HINT = 'Write an ISO 8601 time, as in "2026-11-23T09:30:00Z".'
 
 
 def _read_time(value: Any) -> datetime:
     try:
-        time = datetime.fromisoformat(value)
-        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
-    except (TypeError, ValueError, OverflowError):
+        return parse_time(value, assume_utc=True).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise GraphQLError(f"This is not a time. {_TIME_FORMAT_HINT}") from None
 
 
 def _read_date(value: Any) -> date:
     try:
-        return date.fromisoformat(value)
+        # `fromisoformat` also reads digits without hyphens, and weeks.
+        return date.fromisoformat(value if _DATE.fullmatch(value) else "")
     except (TypeError, ValueError):
         raise GraphQLError('This is not a date. Write an ISO 8601 date, as in "2026-11-23".') from None
 
@@ -32,6 +38,16 @@ def _read_url(value: Any) -> str:
 
 def _write_time(value: datetime) -> str:
     return value.isoformat().replace("+00:00", "Z")
+
+
+def normalize_texts(scalar: GraphQLScalarType) -> None:
+    """Let a scalar read texts in Unicode's NFC, in which keys are stored."""
+    for name in ("coerce_input_value", "coerce_input_literal"):
+        setattr(scalar, name, _normalizing(getattr(scalar, name)))
+
+
+def _normalizing(coerce: Callable[[Any], str]) -> Callable[[Any], str]:
+    return lambda value: normal_form(coerce(value))
 
 
 ANY_JSON = strawberry.scalar(

@@ -18,7 +18,7 @@ from db.errors import StoreUnavailable
 from db.interactions.velocity_queries import FirstEngagementCounts, count_first_engagements
 from db.stores import Stores
 from db.vectors.base import VectorStore
-from db.vectors.text_analysis import matched_words
+from db.vectors.text_analysis import join_pairs, matched_words
 from scoring import tunables
 from scoring.collaborative.evidence_loader import load_evidence
 from scoring.deadlines import SERVING, Deadlines
@@ -153,7 +153,7 @@ async def _matched_words(stores: Stores, scored_projects: Sequence[ScoredProject
     if not query_of:
         return {}
     texts = await texts_by_id(stores.database, list(query_of))
-    return {id_: tuple(matched_words(query, texts.get(id_, ""))) for id_, query in query_of.items()}
+    return {id_: tuple(join_pairs(matched_words(query, texts.get(id_, "")))) for id_, query in query_of.items()}
 
 
 async def _engagement_counts(

@@ -15,6 +15,7 @@ from db.catalog.project_cards import ProjectFilter, term_ids
 from db.errors import Store, StoreUnavailable
 from db.models import FeedKind
 from db.stores import Stores
+from db.text_rules import text_fault
 from db.vectors.base import HybridHits, Vector, VectorFilter
 from db.vectors.fusion import WINDOW, adapt_alpha, reweight
 from db.vectors.text_analysis import matched_words, query_words
@@ -56,11 +57,13 @@ class SearchQuery:
     def checked(cls, text: str, alpha: float, personalized: bool = False) -> Self:
         """Validate a query.
 
-        Raises `InvalidQuery` if the text is empty or too long, or `alpha` is not from 0 to 1.
+        Raises `InvalidQuery` if the text is empty, too long or not printable, or `alpha` is not from 0 to 1.
         """
-        plain = " ".join(text.replace("\x00", " ").split())
+        plain = " ".join(text.split())
         if not plain:
             raise InvalidQuery("`query` is empty; pass the words to search for")
+        if (fault := text_fault(plain)) is not None:
+            raise InvalidQuery(f"`query` {fault}")
         if len(plain) > tunables.MAX_QUERY_LENGTH:
             raise InvalidQuery(f"`query` has {len(plain)} characters; {tunables.MAX_QUERY_LENGTH} at most")
         if not (math.isfinite(alpha) and 0.0 <= alpha <= 1.0):

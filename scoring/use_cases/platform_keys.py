@@ -1,8 +1,8 @@
 """Validation of the platform's keys, and of text that all stores accept."""
 
-import re
 from collections.abc import Sequence
 
+from db.text_rules import key_fault, normal_form, text_fault
 from scoring.use_cases.input_errors import InputRefused, too_many_error
 
 MAX_KEY_LENGTH = 200
@@ -11,21 +11,19 @@ MAX_KEY_LENGTH = 200
 MAX_RECORDS = 1_000
 """Maximum number of records, or of keys of records, per call."""
 
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
-
 
 def is_valid_key(value: str) -> bool:
     """Return whether a text can be a platform key. Invalid keys need no database lookup."""
-    return 1 <= len(value) <= MAX_KEY_LENGTH and is_storable_text(value)
+    return len(value) <= MAX_KEY_LENGTH and key_fault(value) is None
 
 
 def is_storable_text(value: str) -> bool:
-    """Return whether all stores accept a text: PostgreSQL rejects NUL, and UTF-8 cannot encode lone surrogates."""
-    return "\x00" not in value and (value.isascii() or _LONE_SURROGATE.search(value) is None)
+    """Return whether a text has no character that records may not contain."""
+    return text_fault(value) is None
 
 
 def distinct_valid_keys(keys: Sequence[str]) -> list[str]:
-    """Return the distinct valid keys. Raises `InputRefused` for more than `MAX_RECORDS` keys."""
+    """Return the distinct valid keys in their normal form. Raises `InputRefused` for more than `MAX_RECORDS` keys."""
     if len(keys) > MAX_RECORDS:
         raise InputRefused(too_many_error("keys", MAX_RECORDS))
-    return [key for key in dict.fromkeys(keys) if is_valid_key(key)]
+    return [key for key in dict.fromkeys(map(normal_form, keys)) if is_valid_key(key)]

@@ -256,7 +256,7 @@ def _find_error(
     elif sent.rank is not None and sent.rank < 1:
         message = "`rank` must be at least 1."
     elif sent.id is not None and not is_valid_key(sent.id):
-        message = "`id` must have 1 to 200 characters, none of them NUL."
+        message = "`id` must have 1 to 200 characters without control characters."
     elif len(snapshot_id) > MAX_KEY_LENGTH or not is_storable_text(snapshot_id):
         message = "`snapshotId` is invalid. Use `FeedConnection.snapshotId` unchanged."
     else:

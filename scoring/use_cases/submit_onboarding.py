@@ -11,8 +11,8 @@ from db.onboarding.answers import CheckedAnswer
 from db.onboarding.question_records import MAX_ANSWER_LENGTH
 from db.onboarding.questions import Question, all_questions
 from db.synchronization.index_writer import refresh_profile
+from db.text_rules import text_fault
 from scoring.use_cases.input_errors import InputError, InputRefused, Step, UserErrorCode, too_many_error
-from scoring.use_cases.platform_keys import is_storable_text
 from scoring.use_cases.unit_of_work import UnitOfWork
 
 MAX_ANSWERS = 50
@@ -148,8 +148,8 @@ def _text_errors(text: str, question: Question, path: Path) -> list[InputError]:
         message = "This question takes no free text. Choose among its options."
     elif len(text) > MAX_ANSWER_LENGTH:
         message = f"Use at most {MAX_ANSWER_LENGTH} characters; the text has {len(text)}."
-    elif not is_storable_text(text):
-        message = "The text must not contain the character NUL or lone surrogates."
+    elif (fault := text_fault(text)) is not None:
+        message = f"The text {fault}."
     else:
         return []
     return [InputError(UserErrorCode.INVALID, message, (*path, "text"))]

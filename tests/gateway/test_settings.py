@@ -139,3 +139,18 @@ def test_a_folder_that_cannot_be_made_gives_a_sentence(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(CannotStart, match=r"cannot be written .* or set VAR_DIR"):
         make_var_dir(Settings(_env_file=None, var_dir=tmp_path / "file" / "var"))
+
+
+@pytest.mark.parametrize("name", ["PROJECT_EMBEDDING_MODEL", "WEAVIATE_EMBEDDING_MODEL"])
+def test_the_name_of_a_model_that_the_stores_keep_has_no_control_characters(monkeypatch, name):
+    monkeypatch.setenv(name, "model\x07")
+    with pytest.raises(InvalidSettings, match=f"^{name} is 'model.x07', which cannot be used"):
+        load_settings()
+
+
+@pytest.mark.parametrize("text", ["20270131", "1801440000", "2027-01-31T12:00:00"])
+def test_the_end_of_the_previous_secret_is_a_time_with_its_zone(monkeypatch, text):
+    monkeypatch.setenv("TOKEN_SECRET_PREVIOUS_UNTIL", text)
+    with pytest.raises(InvalidSettings, match=r"as in 2027-01-31T12:00:00Z"):
+        load_settings()
+    assert Settings(_env_file=None, token_secret_previous_until="2027-01-31T12:00:00Z")

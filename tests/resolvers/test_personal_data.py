@@ -54,6 +54,16 @@ async def test_everything_is_exported_page_by_page(graph: Graph) -> None:
     assert rows == whole["data"]["interactions"]
 
 
+async def test_large_numbers_of_a_source_are_exported_as_they_were_sent(graph: Graph) -> None:
+    write = "mutation ($p: [ProjectInput!]!) { upsertProjects(projects: $p) { added unchanged } }"
+    source = {"views": 1e23, "mass": 1.2345678901234568e29, "zero": -0.0, "third": 1 / 3}
+    project = {"key": "big", "title": "B", "type": "article", "owner": "maker", "source": source}
+    for outcome in ({"added": 1, "unchanged": 0}, {"added": 0, "unchanged": 1}):
+        assert await answer(graph, write, SERVICE, p=[project]) == outcome
+    exported = (await answer(graph, EXPORT, user("maker")))["data"]["projects"]
+    assert [row["source"] for row in exported if row["key"] == "big"] == [source]
+
+
 async def test_who_has_done_nothing_has_nothing(graph: Graph) -> None:
     for caller in (SESSION, user("stranger")):
         found = await answer(graph, EXPORT, caller)

@@ -27,8 +27,11 @@ Counts = NDArray[np.int64]
 
 
 def table(name: str) -> str:
-    """Return the statement that creates the full-text table. It stores the terms, which removing a row requires."""
-    return f"CREATE VIRTUAL TABLE {name} USING fts5(terms, columnsize = 0, tokenize = 'unicode61 remove_diacritics 0')"
+    """Return the statement that creates the full-text table. It stores the terms, which removing a row requires.
+
+    The tokenizer `ascii` leaves terms of other characters as they are; `unicode61` splits and folds them differently.
+    """
+    return f"CREATE VIRTUAL TABLE {name} USING fts5(terms, columnsize = 0, tokenize = 'ascii')"
 
 
 def write(connection: sqlite3.Connection, name: str, texts: Iterable[tuple[int, str]]) -> None:

@@ -1,7 +1,9 @@
 """Weaviate collections: names, properties, and the conversion of documents to properties.
 
-The name of a collection consists of kind, model, dimension and generation (`Project_wordllama_256_0a1b2c3d_g1`). An
-alias without the generation points to the active collection; activating a generation moves the aliases.
+The name of a collection consists of kind, model, dimension, version of the text analysis, and generation
+(`Project_wordllama_256_0a1b2c3d_v2_g1`). An alias without the generation points to the active collection; activating a
+generation moves the aliases. A new version of the analysis has its own collections, which are filled as after a change
+of the model: Weaviate cannot change the tokenization of a property.
 """
 
 import re
@@ -13,13 +15,13 @@ from typing import Any, NamedTuple
 from weaviate.classes.config import Configure, DataType, Property, StopwordsPreset, Tokenization, VectorDistances
 
 from db.vectors.base import NO_OWNER, PROFILE, PROJECT, TOOL, IndexDocument, collection_name
-from db.vectors.text_analysis import BM25_B, BM25_K1, search_terms_of
+from db.vectors.text_analysis import ANALYSIS_VERSION, BM25_B, BM25_K1, search_terms_of
 
 VECTOR_NAME = "default"
 """Name of the vector of an object."""
 
 SEARCH_TERMS = "search_terms"
-"""Property that keyword search reads: the stems of a project from `db.vectors.text_analysis`."""
+"""Property that keyword search reads: the terms of a project from `db.vectors.text_analysis`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class Space:
 
     def alias(self, kind: str) -> str:
         """Return the alias of a kind, which points to the active collection."""
-        name = self.prefix + collection_name(kind, self.model, self.dimension)
+        name = f"{self.prefix}{collection_name(kind, self.model, self.dimension)}_v{ANALYSIS_VERSION}"
         return name[:1].upper() + name[1:]
 
     def collection(self, kind: str, number: int) -> str:
@@ -111,9 +113,15 @@ def _property_field(name: str, kind: DataType, value: Callable[[Any], Any] | Non
 
 
 def _searchable_text(name: str, kind: DataType = DataType.TEXT, value: Callable[[Any], Any] | None = None) -> Field:
-    """Return a text property for keyword search, not filterable. The gateway's search reads `SEARCH_TERMS` only."""
+    """Return a text property for keyword search, not filterable. The gateway's search does not read it."""
     flags = {"tokenization": Tokenization.WORD, "index_searchable": True, "index_filterable": False}
     return _property_field(name, kind, value, **flags)
+
+
+def _terms(name: str, value: Callable[[Any], Any]) -> Field:
+    """Return the text property that the gateway's keyword search reads: terms separated by spaces, compared exactly."""
+    flags = {"tokenization": Tokenization.WHITESPACE, "index_searchable": True, "index_filterable": False}
+    return _property_field(name, DataType.TEXT, value, **flags)
 
 
 def _exact_text(name: str, value: Callable[[Any], Any] | None = None) -> Field:
@@ -144,7 +152,7 @@ FIELDS: dict[str, list[Field]] = {
         _searchable_text("title"),
         _searchable_text("description"),
         _searchable_text("combined_text"),
-        _searchable_text(SEARCH_TERMS, value=search_terms_of),
+        _terms(SEARCH_TERMS, search_terms_of),
         _searchable_text("tool_names", DataType.TEXT_ARRAY),
         _searchable_text("category_names", DataType.TEXT_ARRAY),
         _searchable_text("topics", DataType.TEXT_ARRAY),

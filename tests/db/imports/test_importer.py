@@ -181,14 +181,18 @@ BAD_LINES: list[tuple[str, dict[str, Any] | bytes, str]] = [
         {"key": "x", "username": "X", "interests": [{"name": "a", "kind": "b"}]},
         "interests[0].kind: must be 'tool', ",
     ),
-    ("users", {"key": "x\0", "username": "X"}, "key: must not contain the character NUL"),
+    ("users", {"key": "x\0", "username": "X"}, "key: must not contain the character U+0000 (NUL)"),
     ("users", {"key": "", "username": "X", "tier": "\0", "points": -1, "bio": 3}, "(and 1 more)"),
     ("projects", {"key": "x", "title": "t" * 1_001, "type": "a"}, "title: is longer than 1000 characters"),
     ("projects", {"key": "x", "title": "t" * 10_000_000, "type": "a"}, "is longer than 1,000,000 bytes"),
     ("projects", {"key": "x", "title": "X", "type": "a", "owner": "zed"}, "owner: there is no user 'zed' to own"),
     ("projects", {"key": "x", "title": "X", "type": "a", "created_at": "2999-01-01T00:00:00Z"}, "is in the future"),
     ("projects", {"key": "x", "title": "X", "type": "a", "source": {"a": "\0"}}, "source: must not contain the char"),
-    ("projects", {"key": "x", "title": "X", "type": "a", "source": {"a": 2**70}}, "source: cannot be stored"),
+    (
+        "projects",
+        {"key": "x", "title": "X", "type": "a", "source": {"a": 2**70}},
+        "source: contains a whole number of more than 64 bits",
+    ),
     ("interactions", {"user": "zed", "project": "p", "type": "view"}, "user: there is no user 'zed'"),
     ("interactions", {"user": "ann", "project": "zed", "type": "view"}, "project: there is no project 'zed'"),
     ("interactions", {"user": "ann", "project": "p", "type": "stare"}, "type: is 'stare'; the known types are view, "),
@@ -199,7 +203,7 @@ BAD_LINES: list[tuple[str, dict[str, Any] | bytes, str]] = [
     (
         "interactions",
         {"user": "ann", "project": "p", "type": "view", "at": 1_700_000_000},
-        "must be a text in ISO 8601",
+        'at: must be a time in ISO 8601; write it as "2026-05-04T12:30:00Z"',
     ),
 ]
 

@@ -208,14 +208,15 @@ async def test_an_announcement_that_nobody_follows_up_is_ended_by_the_next_run(t
     assert await two_stores[1].staged() is None
 
 
-async def test_a_file_of_an_older_layout_is_begun_anew(tmp_path: Path):
+@pytest.mark.parametrize("version", [0, generations.FILE_VERSION - 1])  # an older layout, an older analysis of texts
+async def test_a_file_of_an_older_version_is_begun_anew(tmp_path: Path, version: int):
     path = tmp_path / "vectors.sqlite"
     older, newer = EmbeddedVectorStore(path), EmbeddedVectorStore(path)
     await older.prepare(MODEL, DIMENSION)
     await older.upsert([project(1, unit(1))])
     await older.close()
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA user_version = 0")
+        connection.execute(f"PRAGMA user_version = {version}")
     await newer.prepare(MODEL, DIMENSION)
     assert await found(newer) == []
     await newer.upsert([project(2, unit(1))])

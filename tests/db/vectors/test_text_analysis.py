@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from db.vectors import text_analysis
-from db.vectors.text_analysis import matched_words, query_terms, query_words, search_terms_of, stem_of
+from db.vectors.text_analysis import fold, join_pairs, matched_words, query_terms, query_words, search_terms_of, stem_of
 from tests.db.vectors.objects import project, unit
 from tests.doubles.weaviate.keywords import STOP_WORDS, words
 
@@ -15,7 +15,7 @@ from tests.doubles.weaviate.keywords import STOP_WORDS, words
 def test_words_are_split_lowered_and_counted_once_without_stop_words():
     assert query_words("The Kafka-Python client, for KAFKA") == ["kafka", "python", "client"]
     assert query_words("a\0b") == ["b"]
-    assert query_words("שלום \N{GRINNING FACE} \ud800") == ["שלום"]
+    assert query_words("שלום \N{GRINNING FACE} \ud800") == ["שלום", "\N{GRINNING FACE}"]
 
 
 def test_no_more_words_are_looked_for_than_is_written_down():
@@ -24,14 +24,41 @@ def test_no_more_words_are_looked_for_than_is_written_down():
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [("parses", "parsing"), ("cafés", "cafe"), ("cafe\u0301", "café"), ("ﬁle", "files"), ("Ｒust", "rust"), ("Ё", "е")],
+    [
+        ("parses", "parsing"),
+        ("cafés", "cafe"),
+        ("cafe\u0301", "café"),
+        ("ﬁle", "files"),
+        ("Ｒust", "rust"),
+        ("Ё", "е"),
+        ("ΟΔΥΣΣΕΥΣ", "Ὀδυσσεύς"),
+        ("IŞIK", "ışık"),
+        ("İstanbul", "istanbul"),
+        ("straße", "STRASSE"),
+        ("Đường", "duong"),
+        ("שָׁלוֹם", "שלום"),
+        ("بِنَاءُ", "بناء"),
+        ("كتـــاب", "كتاب"),
+        ("पढ़ना", "पढ़ना"),
+        ("ｶﾒﾗ", "カメラ"),
+        ("co\u00adde", "code"),
+    ],
 )
 def test_forms_of_a_word_are_one_term(one: str, other: str):
     assert query_terms(one) == query_terms(other) != []
 
 
 def test_different_words_stay_different_terms():
-    assert len({stem_of(word) for word in ("parse", "sparse", "parsley", "часть", "שלום", "日本")}) == 6
+    words = ("parse", "sparse", "parsley", "часть", "שלום", "日本", "कमल", "कमाल", "かき", "かぎ", "กา", "กำ")
+    assert len({stem_of(word) for word in words}) == len(words)
+
+
+def test_scripts_without_spaces_are_pairs_of_letters_and_a_query_of_one_letter_finds_them():
+    assert query_words("AI模型 3D打印机a") == ["ai", "模型", "3d", "打印", "印机"]
+    assert query_words("มือถือ") == ["มือ", "อถื", "ถือ"]  # vowels above a letter stay with it
+    assert matched_words("猫", "黒猫の写真") == ["猫"]
+    assert matched_words("語言", "言語") == []
+    assert join_pairs(query_words("東京の夜景 rust")) == ["東京の夜景", "rust"]
 
 
 def test_a_word_without_end_is_cut():
@@ -42,7 +69,8 @@ def test_a_word_without_end_is_cut():
 def test_the_terms_of_a_text_are_terms_to_the_server_too(text: str):
     """The server splits the terms as they were sent, and none is a stop word to it."""
     for term in query_terms(text):
-        assert words(term) == [term]
+        assert words(term, "whitespace") == [term]
+        assert fold(term) == term
         assert term not in STOP_WORDS
 
 

@@ -13,7 +13,7 @@ from weaviate.util import generate_uuid5
 
 from db.errors import Store, StoreMisconfigured, StoreUnavailable
 from db.vectors.base import KINDS, PROJECT, VectorFilter
-from db.vectors.weaviate import Address, Layout, WeaviateVectorStore
+from db.vectors.weaviate import Address, Layout, WeaviateVectorStore, schema
 from db.vectors.weaviate.schema import Space, properties_of
 from tests.db.vectors.conftest import DIMENSION, MODEL
 from tests.db.vectors.objects import profile, project, tool, unit
@@ -369,6 +369,15 @@ class TestCollections:
         assert name.startswith("Project_test_model_8_")
         assert double.state.aliases[name] == f"{name}_g1"
 
+    async def test_another_analysis_of_texts_has_its_own_and_begins_empty(
+        self, double: WeaviateDouble, monkeypatch: pytest.MonkeyPatch
+    ):
+        async with opened(double, prefix="Older_") as store:
+            await store.upsert([project(1, unit(1))])
+        monkeypatch.setattr(schema, "ANALYSIS_VERSION", schema.ANALYSIS_VERSION + 1)
+        async with opened(double, prefix="Older_") as store:
+            assert (await store.counts())["Project"] == 0
+
     async def test_they_are_made_as_the_code_says(self, double: WeaviateDouble):
         async with opened(double, layout=Layout(replicas=3, shards=2)):
             made = double.state.find(Space("", MODEL, DIMENSION).alias("Project")).config
@@ -383,6 +392,7 @@ class TestCollections:
                 for one in made["properties"]
             }
             assert flags["title"] == flags["tool_names"] == (False, True, "word")
+            assert flags["search_terms"] == (False, True, "whitespace")
             assert flags["key"] == flags["project_type"] == (True, False, "field")
             assert flags["term_ids"] == (True, False, None)
             assert flags["fingerprint"] == (False, False, "field")

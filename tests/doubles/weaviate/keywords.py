@@ -43,9 +43,11 @@ class SearchedProperty:
         return cls(name, int(boost) if boost else 1)
 
 
-def words(text: Text) -> list[str]:
-    """Split as the tokenization `word` does: lower case, letters and digits only."""
+def words(text: Text, tokenization: str = "word") -> list[str]:
+    """Split as a tokenization does; `word`: lower case, letters and digits only; `whitespace`: at spaces."""
     texts = [text] if isinstance(text, str) else text
+    if tokenization == "whitespace":
+        return [word for one in texts for word in one.split()]
     return [word for one in texts for word in re.findall(r"[^\W_]+", one.lower())]
 
 
@@ -54,12 +56,14 @@ def bm25f(
     query: str,
     properties: Iterable[SearchedProperty],
     in_list: set[str] | None = None,
+    tokenization: str = "word",
 ) -> dict[str, float]:
     """Score the documents that hold a word of the query; `in_list` is the filter's allow-list."""
     searched = list(properties)
-    repeats = {word: count for word, count in Counter(words(query)).items() if word not in STOP_WORDS}
+    repeats = {word: count for word, count in Counter(words(query, tokenization)).items() if word not in STOP_WORDS}
     counts = {
-        one.name: {key: _counted(document.get(one.name)) for key, document in documents.items()} for one in searched
+        one.name: {key: _counted(document.get(one.name), tokenization) for key, document in documents.items()}
+        for one in searched
     }
     mean = sum(_mean_length(counts[one.name]) for one in searched) / len(searched)
     idfs = {word: _idf(word, counts, len(documents)) for word in repeats}
@@ -76,13 +80,13 @@ def bm25f(
     return scores
 
 
-def _counted(text: Text | None) -> Counter[str]:
-    return _counted_once(tuple(text) if isinstance(text, list) else (text or "",))
+def _counted(text: Text | None, tokenization: str) -> Counter[str]:
+    return _counted_once(tuple(text) if isinstance(text, list) else (text or "",), tokenization)
 
 
 @lru_cache(maxsize=200_000)
-def _counted_once(texts: tuple[str, ...]) -> Counter[str]:
-    return Counter(words(list(texts)))
+def _counted_once(texts: tuple[str, ...], tokenization: str) -> Counter[str]:
+    return Counter(words(list(texts), tokenization))
 
 
 def _mean_length(counts: Mapping[str, Counter[str]]) -> float:

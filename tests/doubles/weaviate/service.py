@@ -171,7 +171,8 @@ def _sparse(collection: Collection, query: str, properties: Iterable[str], allow
     for one in searched:
         collection.check_searchable(one.name)
     documents = {uuid: item.properties for uuid, item in collection.objects.items()}
-    scores = bm25f(documents, query, searched, {item.uuid for item in allowed})
+    [tokenization] = {collection.tokenisation_of(one.name) for one in searched}  # the gateway searches one property
+    scores = bm25f(documents, query, searched, {item.uuid for item in allowed}, tokenization)
     return sorted(scores.items(), key=lambda pair: (-np.float32(pair[1]), pair[0]))
 
 

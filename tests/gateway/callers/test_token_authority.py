@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from db.models import Role
+from db.text_rules import normal_form
 from gateway.callers.token_authority import TokenAuthority, signing_secret
 from gateway.callers.token_claims import TokenClaims
 from gateway.errors import CannotStart, Unauthenticated
@@ -133,10 +134,10 @@ async def test_a_clock_that_is_a_few_seconds_off_does_no_harm(client):
     assert answer.status_code == 200
 
 
-@given(st.text(min_size=1, max_size=200, alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\x00")))
+@given(st.text(min_size=1, max_size=200, alphabet=st.characters(exclude_categories=["C", "Z"])))
 async def test_every_platform_key_survives_the_way_through_a_token(key):
     authority = TokenAuthority(SECRET.encode(), "i", "a")
-    assert await authority.read(f"Bearer {authority.issue(key)}") == TokenClaims(key, None)
+    assert await authority.read(f"Bearer {authority.issue(key)}") == TokenClaims(normal_form(key), None)
 
 
 @given(st.text(max_size=300))

@@ -126,15 +126,13 @@ def test_what_is_no_json_and_what_is_no_time_is_one_kind_whatever_the_parser_say
     faults = ImportErrors()
     for number, what in enumerate(("EOF while parsing a list at column 1", "trailing characters at column 6"), 1):
         faults.note(RefusedLine("projects.jsonl", number, f"is not valid JSON: {what}"))
-    for number, what in enumerate(("input is too short", "invalid character in year"), 3):
+    for number, what in enumerate(("hour must be in 0..23", "day is out of range for month"), 3):
         faults.note(
-            RefusedLine(
-                "projects.jsonl", number, f"created_at: must be a valid datetime or date, {what}; key: is missing"
-            )
+            RefusedLine("projects.jsonl", number, f"created_at: is not an existing time: {what}; key: is missing")
         )
     assert [line.splitlines()[1] for line in faults.summary()] == [
         "    write one JSON object on each line; `jq -c '.[]' FILE` converts an array",
-        '    write times in ISO 8601 with their zone, such as "2026-05-04T12:30:00Z"',
+        "    docs/import.md lists the required fields",
     ]
 
 

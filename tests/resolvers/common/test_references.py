@@ -77,6 +77,29 @@ async def test_a_mutation_that_names_nothing_changes_nothing(graph: Graph, mutat
     assert (code, found) == ("INVALID", path)
 
 
+async def test_a_key_is_found_in_any_unicode_normalization(graph: Graph) -> None:
+    """A key is stored in NFC; arguments and variables, as text and as id, may be decomposed."""
+    composed, decomposed = "caf\u00e9", "cafe\u0301"
+    write = """mutation ($p: [ProjectInput!]!) { upsertProjects(projects: $p) {
+        added changed unchanged results { key } } }"""
+    made = {"title": "C", "type": "article", "owner": "ada", "url": "https://e.com/\u00e9"}
+    payload = await graph.data(write, SERVICE, p=[made | {"key": key} for key in (decomposed, composed)])
+    assert payload["upsertProjects"]["added"] == 1
+    query = """query ($key: String, $keys: [String!], $id: ID) {
+        byVariable: project(key: $key) { key } projects(keys: $keys) { key } byId: project(id: $id) { key }
+        literal: project(key: "cafe\\u0301") { key } }"""
+    id_ = global_id("Project", decomposed)
+    found = await graph.data(query, ADA, key=decomposed, keys=[decomposed, composed], id=id_)
+    project = {"key": composed}
+    assert found == {"byVariable": project, "projects": [project] * 2, "byId": project, "literal": project}
+    like = f'mutation {{ likeProject(key: "{decomposed}") {{ changed }} }}'
+    assert (await graph.data(like, ADA))["likeProject"]["changed"]
+    removed = await graph.data(
+        "mutation ($k: [String!]!) { removeProjects(keys: $k) { removed } }", SERVICE, k=[decomposed]
+    )
+    assert removed["removeProjects"]["removed"] == 1
+
+
 async def test_each_event_names_its_project(graph: Graph) -> None:
     events: list[dict[str, Any]] = [
         {"type": "VIEW", "projectId": PROJECT},

@@ -144,7 +144,7 @@ async def test_a_boost_moves_a_search_towards_the_viewer_and_says_by_how_much(wo
 @pytest.mark.parametrize(
     "text",
     [
-        '"', "*", "NEAR(", "ocr NEAR receipts", "ocr OR", "-ocr", "NOT", "the of and", "مسح النص", "🧾🔎", "a\x00ocr",
+        '"', "*", "NEAR(", "ocr NEAR receipts", "ocr OR", "-ocr", "NOT", "the of and", "مسح النص", "🧾🔎", "a\u200docr",
         "'; DROP TABLE projects; --", "title:ocr", "^ocr", "(((", "ocr*", "%", "_", "\\", "x" * 1_000, "ocr " * 200,
     ],
 )  # fmt: skip
@@ -159,7 +159,9 @@ async def test_any_text_is_a_query(world: World, text: str):
     ("text", "alpha", "sentence"),
     [
         ("", 0.7, "empty"),
-        (" \t\x00\n ", 0.7, "empty"),
+        (" \t\n ", 0.7, "empty"),
+        ("ocr\x00", 0.7, "U+0000"),
+        ("ocr\x9f", 0.7, "U+009F"),
         ("x" * 10_240, 0.7, "10240 characters; 1000 at most"),
         ("ocr", -1.0, "`alpha` is -1"),
         ("ocr", 2.0, "`alpha` is 2"),
