@@ -21,7 +21,7 @@ from db.cache.embedded import MAX_BYTES, EmbeddedCache
 from db.custom_types import synchronize_custom_types
 from db.database.engine import READ_DEADLINE_S, Database
 from db.embeddings.absent import AbsentEmbedder
-from db.embeddings.base import Embedder
+from db.embeddings.base import BatchEmbedder, Embedder
 from db.embeddings.cached import CachedEmbedder
 from db.embeddings.prefixed import with_prefix
 from db.embeddings.wordllama import WordLlamaEmbedder
@@ -232,7 +232,7 @@ def _platform_space(settings: Settings) -> EmbeddingSpace | None:
     return EmbeddingSpace(model, dimension)
 
 
-def _create_openai(settings: Settings) -> Embedder:
+def _create_openai(settings: Settings) -> BatchEmbedder:
     from db.embeddings.openai import BASE_URL, OpenAIEmbedder
 
     return OpenAIEmbedder(
