@@ -30,7 +30,6 @@ from db.redaction import display_url
 
 BASE_URL = "https://api.openai.com/v1"
 MODEL = "text-embedding-3-small"
-DIMENSION = 1536
 DOLLARS_PER_MILLION = 0.02
 """OpenAI's price of a million tokens of text-embedding-3-small."""
 
@@ -65,10 +64,12 @@ class OpenAIEmbedder:
     ----------
     api_key
         Empty for a server that requires none.
+    dimension
+        Components of each vector. None: unknown until `learn_dimension` has asked the server.
     base_url
         Address, including ``/v1``.
     send_dimension
-        Whether requests include the dimension. None: only for OpenAI's ``text-embedding-3`` models, which support it.
+        Whether requests ask for the dimension, which only models that can shorten their vectors support.
     deadline_s, attempt_s
         Time limits without a response including retries, and of one request, in seconds.
     batch_tokens, batch_texts, text_tokens
@@ -79,6 +80,8 @@ class OpenAIEmbedder:
         Returns a random number from 0 to 1.
     on_usage
         Called with the tokens and the price in dollars of each response.
+    on_dimension
+        Called with a dimension that differs from `dimension`, unless it was asked for.
     """
 
     def __init__(
@@ -86,9 +89,9 @@ class OpenAIEmbedder:
         api_key: str,
         *,
         model: str = MODEL,
-        dimension: int = DIMENSION,
+        dimension: int | None = None,
         base_url: str = BASE_URL,
-        send_dimension: bool | None = None,
+        send_dimension: bool = False,
         deadline_s: float = DEADLINE_S,
         attempt_s: float = ATTEMPT_S,
         batch_tokens: int = BATCH_TOKENS,
@@ -99,12 +102,11 @@ class OpenAIEmbedder:
         dollars_per_million: float = DOLLARS_PER_MILLION,
         jitter: Callable[[], float] = random.random,
         on_usage: Callable[[int, float], None] | None = None,
+        on_dimension: Callable[[int], None] | None = None,
     ) -> None:
         self.model = model
-        self.dimension = dimension
+        self.dimension = dimension or 0
         self._base_url = base_url
-        if send_dimension is None:
-            send_dimension = model.startswith("text-embedding-3")
         self._optional_parameters: dict[str, Any] = {"dimensions": dimension} if send_dimension else {}
         self._deadline_s = deadline_s
         self._batch_tokens, self._text_tokens = batch_tokens, text_tokens
@@ -114,6 +116,7 @@ class OpenAIEmbedder:
         self._price = dollars_per_million / 1e6
         self._jitter = jitter
         self._on_usage = on_usage
+        self._on_dimension = on_dimension
         self._resume_at = 0.0
         try:
             _ = urlsplit(base_url).port  # raises ValueError; the client would raise an error of its HTTP library
@@ -140,6 +143,21 @@ class OpenAIEmbedder:
         except TimeoutError as error:
             raise self._unavailable(f"no answer within {self._deadline_s:g} s{work.progress}") from error
         return work.vectors
+
+    async def learn_dimension(self) -> None:
+        """Learn the dimension of the model from the vector of a short text.
+
+        Raises `StoreUnavailable` if no answer arrives within the deadline, and `StoreMisconfigured` as `embed`.
+        """
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                await self._request(["dimension"])
+        except TimeoutError as error:
+            raise self._unavailable(f"no answer within {self._deadline_s:g} s") from error
+        except APIError as error:
+            raise self._unavailable(_error_message(error)) from error
+        except _TextsRejected as rejected:
+            raise self._misconfigured(f"rejects a text: {rejected.error.message}") from rejected.error
 
     async def close(self) -> None:
         """Close the connections."""
@@ -247,17 +265,29 @@ class OpenAIEmbedder:
         """Check the number, dimension and values of the vectors, and return the vectors scaled to unit length."""
         if indices != list(range(expected)):
             raise self._unavailable(f"it returned {len(rows)} vectors for {expected} texts")
+        if not self.dimension:
+            self.dimension = rows[0].size
+            self._tell_dimension(self.dimension)
         wrong_dimension = next((row.size for row in rows if row.shape != (self.dimension,)), None)
         if wrong_dimension is not None:
-            raise self._misconfigured(
-                f"gives vectors of {wrong_dimension} components where {self.dimension} are expected; "
-                "set the model's own dimension and run `explore reindex`"
-            )
+            raise self._other_dimension(wrong_dimension)
         vectors = np.stack(rows)
         if not np.isfinite(vectors).all():
             raise self._unavailable("it returned vectors that are not finite")
         normalize_rows(vectors)
         return vectors
+
+    def _other_dimension(self, dimension: int) -> StoreMisconfigured:
+        """Return the error for vectors of another dimension, and report the dimension unless another was asked for."""
+        fault = f"gives vectors of {dimension} components where {self.dimension} are expected"
+        if self._optional_parameters:
+            return self._misconfigured(f"{fault}; unset EMBEDDING_DIMENSION, and run `explore reindex`")
+        self._tell_dimension(dimension)
+        return self._misconfigured(f"{fault}; restart the gateway, which then fills an index of {dimension} dimensions")
+
+    def _tell_dimension(self, dimension: int) -> None:
+        if self._on_dimension is not None and not self._optional_parameters:
+            self._on_dimension(dimension)
 
     def _raise_unless_transient(self, error: APIError) -> None:
         """Raise `StoreMisconfigured` for wrong settings, `_TextsRejected` for texts; return for transient errors."""
@@ -273,8 +303,9 @@ class OpenAIEmbedder:
         if error.code == "insufficient_quota":
             raise self._unavailable("the account's quota is used up") from error
         if status in _INPUT_REJECTED:
-            if error.param == "dimensions":
-                raise self._misconfigured(f"cannot give {self.dimension} components: {error.message}") from error
+            if self._optional_parameters and (error.param == "dimensions" or "dimension" in error.message):
+                fault = f"cannot give {self.dimension} components: {error.message}"
+                raise self._misconfigured(f"{fault}; unset EMBEDDING_DIMENSION for the model's own") from error
             raise _TextsRejected(error)
         if status < 500 and status not in _TRANSIENT_STATUSES:
             raise self._misconfigured(f"rejects the request ({status}): {error.message}") from error

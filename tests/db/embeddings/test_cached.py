@@ -37,8 +37,11 @@ async def test_nothing_is_asked_for_nothing(remembered: CachedEmbedder, openai: 
 
 async def test_another_model_or_dimension_is_another_vector(make_embedder: MakeEmbedder, openai: OpenAIDouble) -> None:
     cache = MemoryCache()
-    for options in ({}, {"dimension": 32}, {"dimension": 1536}, {"model": "local-model", "dimension": 1536}):
-        remembered = CachedEmbedder(make_embedder(**options), cache)
+    for options in ({}, {"dimension": 32}, {"dimension": 1536}, {"model": "local-model", "dimension": None}):
+        embedder = make_embedder(**{"send_dimension": "model" not in options} | options)
+        if not embedder.dimension:
+            await embedder.learn_dimension()
+        remembered = CachedEmbedder(embedder, cache)
         assert (await remembered.embed(TEXTS)).shape == (3, remembered.dimension)
     assert openai.paid[TEXTS[0]] == 4
 

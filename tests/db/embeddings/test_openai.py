@@ -37,10 +37,10 @@ class TestVectors:
         (request,) = openai.requests
         assert (request["encoding_format"], request["dimensions"]) == ("base64", 64)
 
-    async def test_a_model_with_one_dimension_is_not_asked_for_another(
+    async def test_a_model_is_not_asked_for_its_own_dimension(
         self, make_embedder: MakeEmbedder, openai: OpenAIDouble
     ) -> None:
-        vectors = await make_embedder(model="local-model", dimension=1536).embed(TEXTS)
+        vectors = await make_embedder(dimension=1536, send_dimension=False).embed(TEXTS)
         assert vectors.shape == (3, 1536)
         assert "dimensions" not in openai.requests[0]
 
@@ -303,14 +303,27 @@ class TestWhatWillNotHeal:
         with pytest.raises(StoreUnavailable, match="not a list of embeddings; check OPENAI_BASE_URL"):
             await embedder.embed(TEXTS)
 
-    async def test_another_dimension_is_one_sentence(self, embedder: OpenAIEmbedder, openai: OpenAIDouble) -> None:
+    async def test_another_dimension_than_asked_for_is_one_sentence(
+        self, embedder: OpenAIEmbedder, openai: OpenAIDouble
+    ) -> None:
         openai.always = Fault(change=lambda vectors: vectors[:, :32])
-        with pytest.raises(StoreMisconfigured, match="vectors of 32 components where 64 are expected"):
+        message = "vectors of 32 components where 64 are expected; unset EMBEDDING_DIMENSION"
+        with pytest.raises(StoreMisconfigured, match=message):
             await embedder.embed(TEXTS)
 
+    async def test_another_dimension_than_before_is_one_sentence_and_told(
+        self, make_embedder: MakeEmbedder, openai: OpenAIDouble
+    ) -> None:
+        openai.always = Fault(change=lambda vectors: vectors[:, :32])
+        told: list[int] = []
+        embedder = make_embedder(send_dimension=False, on_dimension=told.append)
+        with pytest.raises(StoreMisconfigured, match="vectors of 32 components where 64 are expected; restart"):
+            await embedder.embed(TEXTS)
+        assert told == [32]
+
     async def test_a_dimension_that_the_model_cannot_give_is_one_sentence(self, make_embedder: MakeEmbedder) -> None:
-        with pytest.raises(StoreMisconfigured, match="cannot give 64 components"):
-            await make_embedder(model="text-embedding-ada-002", send_dimension=True).embed(TEXTS)
+        with pytest.raises(StoreMisconfigured, match=r"cannot give 64 components: .* unset EMBEDDING_DIMENSION"):
+            await make_embedder(model="text-embedding-ada-002").embed(TEXTS)
 
     async def test_not_a_number_is_refused(self, embedder: OpenAIEmbedder, openai: OpenAIDouble) -> None:
         for value in (np.nan, np.inf):
