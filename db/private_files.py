@@ -22,6 +22,7 @@ class DataFile(StrEnum):
     CACHE = "cache.sqlite"
     DOCUMENTS = "documents.sqlite"
     EMBEDDINGS = "embeddings.sqlite"
+    DIMENSIONS = "embedding_dimensions.json"
     TOKEN_SECRET = "token_secret"  # noqa: S105 (a file's name)
     WORKER_ALIVE = "worker_alive"
 

@@ -9,7 +9,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from db.cache.redis import node_urls
+from db.cache.redis import new_client, node_options, node_urls
 from db.feed_change_notifier import FeedChangeNotifier
 
 CHANNEL = "explore:written"
@@ -59,9 +59,8 @@ class RedisFeedChangeNotifier(FeedChangeNotifier):
 
     async def _communicate(self, url: str) -> None:
         """Send and receive notifications until the connection is lost."""
-        client: Redis = Redis.from_url(
-            url, protocol=2, socket_connect_timeout=RETRY_AFTER_S, socket_timeout=WAIT_S, health_check_interval=5
-        )
+        options = {"socket_connect_timeout": RETRY_AFTER_S, "socket_timeout": WAIT_S, "health_check_interval": 5}
+        client = new_client({**node_options(url), "protocol": 2, **options})
         try:
             async with client, client.pubsub(ignore_subscribe_messages=False) as channel:
                 await channel.subscribe(CHANNEL)

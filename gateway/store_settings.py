@@ -68,7 +68,13 @@ class StoreSettings(BaseSettings):
         min_length=1,
         description="The embedding model behind OPENAI_API_KEY or OPENAI_BASE_URL. Without them WordLlama embeds.",
     )
-    embedding_dimension: int = number(1536, 1, 65_535, "Dimensions of the vectors of WEAVIATE_EMBEDDING_MODEL.")
+    embedding_dimension: int | None = number(
+        None,
+        1,
+        65_535,
+        "Dimensions that WEAVIATE_EMBEDDING_MODEL is asked for, if it can shorten its vectors. Unset: the model's own, "
+        "which is learned from the endpoint.",
+    )
     embedding_query_prefix: str = Field(
         "",
         max_length=1_000,

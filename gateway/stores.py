@@ -21,8 +21,10 @@ from db.cache.embedded import MAX_BYTES, EmbeddedCache
 from db.custom_types import synchronize_custom_types
 from db.database.engine import READ_DEADLINE_S, Database
 from db.embeddings.absent import AbsentEmbedder
-from db.embeddings.base import Embedder
+from db.embeddings.base import BatchEmbedder, Embedder
 from db.embeddings.cached import CachedEmbedder
+from db.embeddings.dimensions import KNOWN as KNOWN_DIMENSIONS
+from db.embeddings.dimensions import LearnedDimensions
 from db.embeddings.prefixed import with_prefix
 from db.embeddings.wordllama import WordLlamaEmbedder
 from db.errors import Store, StoreMisconfigured, StoreUnavailable
@@ -89,14 +91,15 @@ async def open_stores(settings: Settings, *, read_deadline_s: float = READ_DEADL
     """Open the four stores that the settings name, and close them at the end."""
     if settings.uses_data_folder:
         make_var_dir(settings)
-    documents, queries = _create_embedders(settings)
+    documents, queries = await _create_embedders(settings)
+    platform = PlatformInputs(embedding_space=_platform_space(settings, documents))
     stores = Stores(
         database=_create_database(settings, read_deadline_s),
         vectors=_create_vectors(settings),
         embedder=documents,
         cache=_create_cache(settings, DataFile.CACHE),
         query_embedder=queries,
-        platform=PlatformInputs(embedding_space=_platform_space(settings)),
+        platform=platform,
     )
     try:
         yield stores
@@ -198,53 +201,71 @@ def _create_cache(settings: Settings, file: DataFile, max_bytes: int = MAX_BYTES
     return guarded(cache, _create_guard(Store.CACHE, READ_CACHE_S, dict.fromkeys(("keys", "scrub"), SCAN_CACHE_S)))
 
 
-def _create_embedders(settings: Settings) -> tuple[Embedder, Embedder]:
+async def _create_embedders(settings: Settings) -> tuple[Embedder, Embedder]:
     """Create WordLlama, or the client of a paid model with a cache of its embeddings: for documents and for queries.
 
     The cached embeddings have their own file. They are kept for months and would evict ranking snapshots from a common
     file.
     """
-    space = _platform_space(settings)
-    if space is not None and space.model != settings.embedding_model:
-        absent = AbsentEmbedder(*space)
+    platform_model, platform_dimension = settings.project_embedding_model, settings.project_embedding_dimension
+    if platform_model not in ("", settings.embedding_model):
+        absent = AbsentEmbedder(platform_model, platform_dimension or 0)  # `_platform_space` requires the dimension
         return absent, absent
     if not settings.uses_embedding_endpoint:
         embedder = WordLlamaEmbedder()
         return embedder, embedder
+    client = await _create_openai(settings)
     cache = _create_cache(settings, DataFile.EMBEDDINGS, MAX_EMBEDDINGS_BYTES)
-    cached = CachedEmbedder(guarded(_create_openai(settings), _create_guard(Store.EMBEDDINGS, None)), cache)
+    cached = CachedEmbedder(guarded(client, _create_guard(Store.EMBEDDINGS, None)), cache)
     return (
         with_prefix(cached, settings.embedding_document_prefix),
         with_prefix(cached, settings.embedding_query_prefix),
     )
 
 
-def _platform_space(settings: Settings) -> EmbeddingSpace | None:
-    """Return the space of the embeddings that the platform sends.
+def _platform_space(settings: Settings, own: Embedder) -> EmbeddingSpace | None:
+    """Return the space of the embeddings that the platform sends; `own` is the embedder of documents.
 
     Raises `CannotStart` if it is the configured model with another dimension.
     """
     model, dimension = settings.project_embedding_model, settings.project_embedding_dimension
     if not model:
         return None
-    own_dimension = settings.embedding_dimension if settings.uses_embedding_endpoint else WordLlamaEmbedder.dimension
-    if dimension is None or (model == settings.embedding_model and dimension != own_dimension):
-        expected = own_dimension if model == settings.embedding_model else "the number of components of its vectors"
+    if dimension is None or (model == settings.embedding_model and dimension != own.dimension):
+        expected = own.dimension if model == settings.embedding_model else "the number of components of its vectors"
         raise CannotStart(f"PROJECT_EMBEDDING_MODEL is {model}: set PROJECT_EMBEDDING_DIMENSION to {expected}", 2)
     return EmbeddingSpace(model, dimension)
 
 
-def _create_openai(settings: Settings) -> Embedder:
+async def _create_openai(settings: Settings) -> BatchEmbedder:
+    """Create the client of the embedding endpoint. An unknown dimension is asked for, and remembered.
+
+    Raises `CannotStart` if the dimension is unknown and the endpoint does not tell it.
+    """
     from db.embeddings.openai import BASE_URL, OpenAIEmbedder
 
-    return OpenAIEmbedder(
+    model, base_url = settings.weaviate_embedding_model, settings.openai_base_url or BASE_URL
+    learned = LearnedDimensions(settings.data_file(DataFile.DIMENSIONS))
+    known = settings.embedding_dimension or learned.get(model, base_url) or KNOWN_DIMENSIONS.get(model)
+    client = OpenAIEmbedder(
         _secret(settings.openai_api_key) or "",
-        model=settings.weaviate_embedding_model,
-        dimension=settings.embedding_dimension,
-        base_url=settings.openai_base_url or BASE_URL,
+        model=model,
+        dimension=known,
+        base_url=base_url,
+        send_dimension=settings.embedding_dimension is not None,
         dollars_per_million=settings.embedding_dollars_per_million,
         on_usage=count_embedding_cost,
+        on_dimension=lambda dimension: learned.put(model, base_url, dimension),
     )
+    if known is None:
+        try:
+            await client.learn_dimension()
+        except StoreUnavailable as error:
+            await client.close()
+            advice = "" if isinstance(error, StoreMisconfigured) else "; start the endpoint, or set EMBEDDING_DIMENSION"
+            message = f"the dimension of the embedding model must be learned from its endpoint: {error.reason}{advice}"
+            raise CannotStart(message) from None
+    return client
 
 
 def _create_vectors(settings: Settings) -> VectorStore:

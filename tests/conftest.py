@@ -1,5 +1,6 @@
 """The stores that tests run on: a real PostgreSQL and a real SQLite, each test with a fresh and migrated database."""
 
+import asyncio
 import fcntl
 import gc
 import logging
@@ -13,6 +14,7 @@ from typing import Any
 
 import hypothesis
 import pytest
+import uvloop
 from sqlalchemy import event
 
 from db.database.engine import Database
@@ -70,6 +72,11 @@ hypothesis.settings.load_profile("suite")
 def pytest_xdist_auto_num_workers() -> int:
     """Run one worker more than there are cores: tests also wait, for servers, timeouts and the browser."""
     return (os.cpu_count() or 1) + 1
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Run the tests on the event loop of the server: its transports raise other errors than those of asyncio."""
+    return {"uvloop": uvloop.new_event_loop}
 
 
 gc.disable()

@@ -13,17 +13,16 @@ from urllib.parse import urlsplit, urlunsplit
 
 from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.cluster import ClusterNode
-from redis.asyncio.connection import parse_url
+from redis.asyncio.connection import Connection, SSLConnection, parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import ConstantBackoff
 from redis.exceptions import (
     AuthenticationError,
     AuthenticationWrongNumberOfArgsError,
     NoPermissionError,
-    RedisClusterException,
-    RedisError,
     ResponseError,
 )
+from redis.exceptions import ConnectionError as ConnectionLost
 
 from db.cache.base import Cache, Entry
 from db.errors import Store, StoreMisconfigured, StoreUnavailable
@@ -154,8 +153,9 @@ class RedisCache(Cache):
                 Store.CACHE,
                 f"Redis at {self._address} rejects the login ({error}); check user and password in REDIS_URL",
             ) from error
-        except (RedisError, RedisClusterException, OSError, AttributeError) as error:
-            # AttributeError: while a cluster is down, redis-py 8.1 closes connections that other tasks are opening.
+        except Exception as error:
+            # Besides its own errors, redis-py 8.1 raises AttributeError while a cluster is down (it closes connections
+            # that other tasks are opening), and what it finds in a response that is none of Redis.
             raise self._unavailable(str(error) or type(error).__name__) from error
 
     def _unavailable(self, reason: str) -> StoreUnavailable:
@@ -170,7 +170,7 @@ class RedisCache(Cache):
     async def _new_client(self) -> _Client:
         if len(self._nodes) > 1:
             return await self._new_cluster_client()
-        client: _Client = Redis(**_client_options(self._nodes[0]))
+        client: _Client = new_client(_client_options(self._nodes[0]))
         try:
             is_cluster = await _is_cluster(client)
         except BaseException:  # also on cancellation: nothing else references this client
@@ -186,8 +186,45 @@ class RedisCache(Cache):
         nodes = [ClusterNode(host, port) for host, port in self._hosts]
         # `reinitialize_steps` 0: by default every fifth MOVED response closes the connections of all tasks.
         client: _Client = RedisCluster(startup_nodes=nodes, **_client_options(options), reinitialize_steps=0)
+        kind = _RECONNECTING[client.connection_kwargs["connection_class"]]
+        client.connection_kwargs["connection_class"] = kind  # of the nodes that the cluster names
+        for node in client.startup_nodes:
+            node.connection_class = kind
         # Before the first command, since commands sent before the slot map is loaded go to random nodes.
         return await client.initialize()
+
+
+class _Reconnecting:
+    """A connection that reports a transport that uvloop has closed as lost, as asyncio's transports do.
+
+    After a reset, uvloop raises `RuntimeError` for the next write. redis-py reconnects only after its own
+    `ConnectionError`; nothing was sent, so it may send the command again.
+    """
+
+    async def send_packed_command(self, *arguments: Any, **options: Any) -> None:
+        try:
+            await super().send_packed_command(*arguments, **options)  # type: ignore[misc]
+        except RuntimeError as error:
+            raise ConnectionLost(str(error)) from error
+
+
+class _ReconnectingConnection(_Reconnecting, Connection):
+    """Connection without TLS."""
+
+
+class _ReconnectingTlsConnection(_Reconnecting, SSLConnection):
+    """Connection with TLS."""
+
+
+_RECONNECTING = {Connection: _ReconnectingConnection, SSLConnection: _ReconnectingTlsConnection}
+
+
+def new_client(options: Mapping[str, Any]) -> _Client:
+    """Create a client of one server that reconnects on uvloop too."""
+    client: _Client = Redis(**options)
+    pool = client.connection_pool
+    pool.connection_class = _RECONNECTING[pool.connection_class]
+    return client
 
 
 def _client_options(options: dict[str, Any]) -> dict[str, Any]:
@@ -218,7 +255,7 @@ def node_urls(url: str) -> list[str]:
 
 def _nodes(url: str) -> list[dict[str, Any]]:
     try:
-        return [_node_options(node_url) for node_url in node_urls(url)]
+        return [node_options(node_url) for node_url in node_urls(url)]
     except ValueError:  # the message of the ValueError quotes parts of the URL
         raise StoreMisconfigured(
             Store.CACHE,
@@ -227,7 +264,8 @@ def _nodes(url: str) -> list[dict[str, Any]]:
         ) from None
 
 
-def _node_options(url: str) -> dict[str, Any]:
+def node_options(url: str) -> dict[str, Any]:
+    """Return the options of a client for the URL of one server. Raises `ValueError` if it cannot be read."""
     options: dict[str, Any] = {**parse_url(url)}
     if "path" in options:
         raise ValueError("a Unix socket is not supported")

@@ -1,12 +1,15 @@
 """The protocol of embedding models."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 Vectors = NDArray[np.float32]
+
+OnBatch = Callable[[Sequence[int], Vectors], Awaitable[None]]
+"""Callback that receives the indices and the vectors of embedded texts, batch by batch."""
 
 
 class Embedder(Protocol):
@@ -32,6 +35,13 @@ class Embedder(Protocol):
 
     async def close(self) -> None:
         """Close connections and threads."""
+
+
+class BatchEmbedder(Embedder, Protocol):
+    """An embedder that reports the vectors of each batch before all texts are embedded."""
+
+    async def embed(self, texts: Sequence[str], on_batch: OnBatch | None = None) -> Vectors:
+        """Embed texts as `Embedder.embed`. `on_batch` receives the vectors of each batch."""
 
 
 def prefixed_name(model: str, prefix: str) -> str:

@@ -4,7 +4,6 @@ The cache must not be shared with rankings. It evicts the entries that expire fi
 displace rankings (30 minutes).
 """
 
-import asyncio
 import hashlib
 import logging
 from collections.abc import Sequence
@@ -13,7 +12,7 @@ import numpy as np
 
 from db.cache.base import Cache, entries
 from db.cache.single_flight import Computed, get_or_compute
-from db.embeddings.base import Embedder, Vectors
+from db.embeddings.base import BatchEmbedder, Vectors
 from db.errors import StoreUnavailable
 
 log = logging.getLogger(__name__)
@@ -21,16 +20,13 @@ log = logging.getLogger(__name__)
 TTL_S = 90 * 86_400.0
 """TTL of a cached vector: 90 days."""
 
-CHUNK_TEXTS = 256
-"""Texts of one call of the embedder. The vectors of a chunk are cached even if another chunk fails."""
-
 LOCK_S = 30.0
 
 
 class CachedEmbedder:
     """An embedder behind a cache. While the cache is unavailable, every text is sent to the embedder."""
 
-    def __init__(self, embedder: Embedder, cache: Cache, ttl_s: float = TTL_S) -> None:
+    def __init__(self, embedder: BatchEmbedder, cache: Cache, ttl_s: float = TTL_S) -> None:
         self.model, self.dimension = embedder.model, embedder.dimension
         self._embedder = embedder
         self._cache = cache
@@ -83,30 +79,24 @@ class CachedEmbedder:
         """Embed one text, usually a search query. Concurrent callers share one computation."""
 
         async def compute() -> Computed[None]:
-            return Computed((await self._embed({key: text}))[key], self._ttl_s)
+            return Computed(_packed((await self._embedder.embed([text]))[0]), self._ttl_s)
 
         return {key: (await get_or_compute(self._cache, key, compute, lock_s=LOCK_S)).value}
 
     async def _embed_many(self, missing: dict[str, str]) -> dict[str, bytes]:
-        """Embed a batch. No single flight: only one worker embeds a batch."""
-        items = list(missing.items())
-        chunks = [dict(items[start : start + CHUNK_TEXTS]) for start in range(0, len(items), CHUNK_TEXTS)]
-        results = await asyncio.gather(*map(self._embed_and_cache, chunks), return_exceptions=True)
-        vector_by_key: dict[str, bytes] = {}
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
-            vector_by_key |= result
-        return vector_by_key
+        """Embed texts, and cache each batch at once. No single flight: only one worker embeds a text."""
+        keys = list(missing)
 
-    async def _embed_and_cache(self, texts: dict[str, str]) -> dict[str, bytes]:
-        values = await self._embed(texts)
-        try:
-            await self._cache.put_many(entries(values, self._ttl_s))
-        except StoreUnavailable as error:
-            log.debug("%s vectors are not cached: %s", len(values), error)
-        return values
+        async def keep(rows: Sequence[int], vectors: Vectors) -> None:
+            values = {keys[row]: _packed(vector) for row, vector in zip(rows, vectors, strict=True)}
+            try:
+                await self._cache.put_many(entries(values, self._ttl_s))
+            except StoreUnavailable as error:
+                log.debug("%s vectors are not cached: %s", len(values), error)
 
-    async def _embed(self, texts: dict[str, str]) -> dict[str, bytes]:
-        vectors = await self._embedder.embed(list(texts.values()))
-        return {key: vector.astype("<f4").tobytes() for key, vector in zip(texts, vectors, strict=True)}
+        vectors = await self._embedder.embed(list(missing.values()), keep)
+        return {key: _packed(vector) for key, vector in zip(keys, vectors, strict=True)}
+
+
+def _packed(vector: Vectors) -> bytes:
+    return vector.astype("<f4").tobytes()

@@ -1,7 +1,9 @@
 """Embeddings by OpenAI and by servers with the same interface (Ollama, vLLM, text-embeddings-inference).
 
-The retries of the client library are switched off. The retries here stop at the deadline, and a Retry-After header of
-one response delays all requests.
+The number of texts of a request and the number of concurrent requests follow the speed of the server (`Pace`): a local
+model on a CPU embeds 5 to 30 texts a second, OpenAI thousands. The retries of the client library are switched off. The
+retries here send fewer texts, stop if no response arrives within the deadline, and a Retry-After header of one response
+delays all requests.
 """
 
 import asyncio
@@ -9,8 +11,10 @@ import base64
 import binascii
 import json
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,14 +22,14 @@ from urllib.parse import urlsplit
 import numpy as np
 from openai import APIConnectionError, APIError, APIStatusError, AsyncOpenAI, OpenAIError
 
-from db.embeddings.base import Vectors, normalize_rows
+from db.embeddings.base import OnBatch, Vectors, normalize_rows
+from db.embeddings.pace import Pace
 from db.embeddings.tokens import estimate_tokens, truncate, truncate_bytes
 from db.errors import InvalidRecord, Store, StoreMisconfigured, StoreUnavailable
 from db.redaction import display_url
 
 BASE_URL = "https://api.openai.com/v1"
 MODEL = "text-embedding-3-small"
-DIMENSION = 1536
 DOLLARS_PER_MILLION = 0.02
 """OpenAI's price of a million tokens of text-embedding-3-small."""
 
@@ -44,6 +48,8 @@ FIRST_PAUSE_S, MAX_PAUSE_S = 0.5, 8.0
 """The n-th retry waits a random share of min(8, 0.5 × 2ⁿ) seconds (full jitter), or the time in Retry-After."""
 
 DEADLINE_S = 30.0
+"""Maximum seconds without a response of the server, retries included."""
+
 ATTEMPT_S = 15.0
 
 _TRANSIENT_STATUSES = frozenset({408, 409, 425, 429})
@@ -58,20 +64,24 @@ class OpenAIEmbedder:
     ----------
     api_key
         Empty for a server that requires none.
+    dimension
+        Components of each vector. None: unknown until `learn_dimension` has asked the server.
     base_url
         Address, including ``/v1``.
     send_dimension
-        Whether requests include the dimension. None: only for OpenAI's ``text-embedding-3`` models, which support it.
+        Whether requests ask for the dimension, which only models that can shorten their vectors support.
     deadline_s, attempt_s
-        Time limits of `embed` including retries, and of one request, in seconds.
+        Time limits without a response including retries, and of one request, in seconds.
     batch_tokens, batch_texts, text_tokens
         Limits of a request, and of a text. Longer texts are truncated.
     concurrency, tries
-        Maximum concurrent requests, and maximum attempts of each request.
+        Maximum concurrent requests, and maximum successive attempts without a response.
     jitter
         Returns a random number from 0 to 1.
     on_usage
         Called with the tokens and the price in dollars of each response.
+    on_dimension
+        Called with a dimension that differs from `dimension`, unless it was asked for.
     """
 
     def __init__(
@@ -79,9 +89,9 @@ class OpenAIEmbedder:
         api_key: str,
         *,
         model: str = MODEL,
-        dimension: int = DIMENSION,
+        dimension: int | None = None,
         base_url: str = BASE_URL,
-        send_dimension: bool | None = None,
+        send_dimension: bool = False,
         deadline_s: float = DEADLINE_S,
         attempt_s: float = ATTEMPT_S,
         batch_tokens: int = BATCH_TOKENS,
@@ -92,20 +102,21 @@ class OpenAIEmbedder:
         dollars_per_million: float = DOLLARS_PER_MILLION,
         jitter: Callable[[], float] = random.random,
         on_usage: Callable[[int, float], None] | None = None,
+        on_dimension: Callable[[int], None] | None = None,
     ) -> None:
         self.model = model
-        self.dimension = dimension
+        self.dimension = dimension or 0
         self._base_url = base_url
-        if send_dimension is None:
-            send_dimension = model.startswith("text-embedding-3")
         self._optional_parameters: dict[str, Any] = {"dimensions": dimension} if send_dimension else {}
         self._deadline_s = deadline_s
-        self._batch_tokens, self._batch_texts, self._text_tokens = batch_tokens, batch_texts, text_tokens
+        self._batch_tokens, self._text_tokens = batch_tokens, text_tokens
         self._request_slots = asyncio.Semaphore(concurrency)
+        self._pace = Pace(batch_texts, concurrency)
         self._tries = tries
         self._price = dollars_per_million / 1e6
         self._jitter = jitter
         self._on_usage = on_usage
+        self._on_dimension = on_dimension
         self._resume_at = 0.0
         try:
             _ = urlsplit(base_url).port  # raises ValueError; the client would raise an error of its HTTP library
@@ -114,8 +125,10 @@ class OpenAIEmbedder:
         except (OpenAIError, ValueError):  # the error message quotes parts of the address
             raise self._misconfigured("cannot be used; check OPENAI_BASE_URL") from None
 
-    async def embed(self, texts: Sequence[str]) -> Vectors:
+    async def embed(self, texts: Sequence[str], on_batch: OnBatch | None = None) -> Vectors:
         """Embed texts into unit vectors. Empty texts are not sent; their rows are zeros.
+
+        `on_batch` receives the vectors of each response. If a request fails, concurrent ones are completed first.
 
         Raises `StoreMisconfigured` if the key is rejected, the model is unknown, or its vectors have another dimension,
         `StoreUnavailable` if no valid response arrives within the deadline, and `InvalidRecord` if the model rejects a
@@ -123,72 +136,115 @@ class OpenAIEmbedder:
         """
         readable = [truncate(_clean_text(text), self._text_tokens) for text in texts]
         vectors = np.zeros((len(texts), self.dimension), np.float32)
-        deadline = asyncio.get_running_loop().time() + self._deadline_s
+        work = _Work(readable, vectors, on_batch, asyncio.timeout(self._deadline_s))
         try:
-            async with asyncio.timeout_at(deadline), asyncio.TaskGroup() as group:
-                for rows in self._batches([row for row, text in enumerate(readable) if text], readable):
-                    group.create_task(self._embed_batch(rows, readable, vectors, deadline))
+            async with work.deadline:
+                await self._embed_all(work)
+        except TimeoutError as error:
+            raise self._unavailable(f"no answer within {self._deadline_s:g} s{work.progress}") from error
+        return work.vectors
+
+    async def learn_dimension(self) -> None:
+        """Learn the dimension of the model from the vector of a short text.
+
+        Raises `StoreUnavailable` if no answer arrives within the deadline, and `StoreMisconfigured` as `embed`.
+        """
+        try:
+            async with asyncio.timeout(self._deadline_s):
+                await self._request(["dimension"])
         except TimeoutError as error:
             raise self._unavailable(f"no answer within {self._deadline_s:g} s") from error
-        except BaseExceptionGroup as errors:
-            first_error = errors.exceptions[0]  # it has canceled the other batches
-            raise first_error from first_error.__cause__
-        return vectors
+        except APIError as error:
+            raise self._unavailable(_error_message(error)) from error
+        except _TextsRejected as rejected:
+            raise self._misconfigured(f"rejects a text: {rejected.error.message}") from rejected.error
 
     async def close(self) -> None:
         """Close the connections."""
         await self._client.close()
 
-    def _batches(self, rows: Sequence[int], texts: Sequence[str]) -> Iterator[list[int]]:
-        batch: list[int] = []
-        tokens = 0
-        for row in rows:
-            cost = estimate_tokens(texts[row])
-            if batch and (len(batch) == self._batch_texts or tokens + cost > self._batch_tokens):
-                yield batch
-                batch, tokens = [], 0
-            batch.append(row)
-            tokens += cost
-        if batch:
-            yield batch
+    async def _embed_all(self, work: "_Work") -> None:
+        """Send rounds of concurrent requests until all texts are embedded."""
+        failures = 0
+        while work.rows:
+            if self._resume_at >= (work.deadline.when() or 0.0):
+                pause_s = self._resume_at - asyncio.get_running_loop().time()
+                raise self._unavailable(f"it asks for a pause of {pause_s:.0f} s{work.progress}")
+            await asyncio.sleep(max(0.0, self._resume_at - asyncio.get_running_loop().time()))
+            batches = [self._next_batch(work) for _ in range(self._pace.requests) if work.rows]
+            results = await asyncio.gather(
+                *(self._embed_batch(batch, work) for batch in batches), return_exceptions=True
+            )
+            errors = [result for result in results if isinstance(result, BaseException)]
+            failures = failures + 1 if len(errors) == len(batches) else 0
+            for batch in batches:
+                work.rows.extendleft(row for row in reversed(batch) if row not in work.done)
+            for error in errors:
+                if not isinstance(error, APIError):
+                    raise error
+            if errors:
+                self._pace.slow_down()
+                await self._pause(errors[0], failures, work)  # type: ignore[arg-type]  # the loop has raised others
 
-    async def _embed_batch(self, rows: list[int], texts: list[str], vectors: Vectors, deadline: float) -> None:
-        """Embed a batch. If it is rejected, embed each half separately; truncate a single rejected text, and retry."""
+    async def _pause(self, error: APIError, failures: int, work: "_Work") -> None:
+        """Wait before the next attempt. Raises `StoreUnavailable` after the last one."""
+        pause_s = self._pause_s(error, failures)
+        when = asyncio.get_running_loop().time() + pause_s
+        if failures == self._tries or when >= (work.deadline.when() or 0.0):
+            raise self._unavailable(f"{_error_message(error)}{work.progress}") from error
+        await asyncio.sleep(pause_s)
+
+    def _next_batch(self, work: "_Work") -> list[int]:
+        batch = [work.rows.popleft()]
+        tokens = estimate_tokens(work.texts[batch[0]])
+        while work.rows and len(batch) < self._pace.texts:
+            tokens += estimate_tokens(work.texts[work.rows[0]])
+            if tokens > self._batch_tokens:
+                break
+            batch.append(work.rows.popleft())
+        return batch
+
+    async def _embed_batch(self, rows: list[int], work: "_Work") -> bool:
+        """Embed a batch. If it is rejected, embed each half separately; truncate a single rejected text, and retry.
+
+        Returns whether the server accepted the batch as a whole.
+        """
+        clock, is_last = asyncio.get_running_loop().time, not work.rows
         try:
             async with self._request_slots:
-                vectors[rows] = await self._request([texts[row] for row in rows], deadline)
-        except APIStatusError as error:
-            if len(rows) > 1:
-                middle = len(rows) // 2
-                await self._embed_batch(rows[:middle], texts, vectors, deadline)
-                await self._embed_batch(rows[middle:], texts, vectors, deadline)
-                return
-            row = rows[0]
-            shorter_text = truncate_bytes(texts[row], self._text_tokens)
-            if shorter_text == texts[row]:
-                raise InvalidRecord(f"the embedding model rejects the text: {error.message}", (row,)) from error
-            texts[row] = shorter_text
-            await self._embed_batch(rows, texts, vectors, deadline)
+                began_at = clock()
+                vectors = await self._request([work.texts[row] for row in rows])
+        except _TextsRejected as rejected:
+            await self._embed_rejected(rows, work, rejected)
+            return False
+        self._pace.speed_up(len(rows), clock() - began_at, is_last=is_last)
+        if not work.deadline.expired():
+            work.deadline.reschedule(clock() + self._deadline_s)
+        await work.keep(rows, vectors)
+        return True
 
-    async def _request(self, texts: list[str], deadline: float) -> Vectors:
-        """Send a request, with retries.
+    async def _embed_rejected(self, rows: list[int], work: "_Work", rejected: "_TextsRejected") -> None:
+        if len(rows) > 1:
+            middle = len(rows) // 2
+            halves = [await self._embed_batch(half, work) for half in (rows[:middle], rows[middle:])]
+            if rejected.error.status_code != 400 and all(halves):
+                self._pace.limit(len(rows) - middle)
+            return
+        row = rows[0]
+        shorter_text = truncate_bytes(work.texts[row], self._text_tokens)
+        if shorter_text == work.texts[row]:
+            message = f"the embedding model rejects the text: {rejected.error.message}"
+            raise InvalidRecord(message, (row,)) from rejected.error
+        work.texts[row] = shorter_text
+        await self._embed_batch(rows, work)
 
-        Raises `APIStatusError` if the texts are rejected.
-        """
-        clock = asyncio.get_running_loop().time
-        for attempt in range(self._tries):
-            if self._resume_at >= deadline:
-                raise self._unavailable(f"it asks for a pause of {self._resume_at - clock():.0f} s")
-            await asyncio.sleep(max(0.0, self._resume_at - clock()))
-            try:
-                return await self._attempt(texts)
-            except APIError as error:
-                self._raise_unless_transient(error)
-                pause_s = self._pause_s(error, attempt)
-                if attempt + 1 == self._tries or clock() + pause_s >= deadline:
-                    raise self._unavailable(_error_message(error)) from error
-            await asyncio.sleep(pause_s)
-        raise AssertionError("unreachable: the last attempt returns or raises")
+    async def _request(self, texts: list[str]) -> Vectors:
+        """Send one request. Raises `_TextsRejected`, and `APIError` for a transient error."""
+        try:
+            return await self._attempt(texts)
+        except APIError as error:
+            self._raise_unless_transient(error)
+            raise
 
     async def _attempt(self, texts: list[str]) -> Vectors:
         response = await self._client.embeddings.with_raw_response.create(
@@ -209,20 +265,32 @@ class OpenAIEmbedder:
         """Check the number, dimension and values of the vectors, and return the vectors scaled to unit length."""
         if indices != list(range(expected)):
             raise self._unavailable(f"it returned {len(rows)} vectors for {expected} texts")
+        if not self.dimension:
+            self.dimension = rows[0].size
+            self._tell_dimension(self.dimension)
         wrong_dimension = next((row.size for row in rows if row.shape != (self.dimension,)), None)
         if wrong_dimension is not None:
-            raise self._misconfigured(
-                f"gives vectors of {wrong_dimension} components where {self.dimension} are expected; "
-                "set the model's own dimension and run `explore reindex`"
-            )
+            raise self._other_dimension(wrong_dimension)
         vectors = np.stack(rows)
         if not np.isfinite(vectors).all():
             raise self._unavailable("it returned vectors that are not finite")
         normalize_rows(vectors)
         return vectors
 
+    def _other_dimension(self, dimension: int) -> StoreMisconfigured:
+        """Return the error for vectors of another dimension, and report the dimension unless another was asked for."""
+        fault = f"gives vectors of {dimension} components where {self.dimension} are expected"
+        if self._optional_parameters:
+            return self._misconfigured(f"{fault}; unset EMBEDDING_DIMENSION, and run `explore reindex`")
+        self._tell_dimension(dimension)
+        return self._misconfigured(f"{fault}; restart the gateway, which then fills an index of {dimension} dimensions")
+
+    def _tell_dimension(self, dimension: int) -> None:
+        if self._on_dimension is not None and not self._optional_parameters:
+            self._on_dimension(dimension)
+
     def _raise_unless_transient(self, error: APIError) -> None:
-        """Raise `StoreMisconfigured` for wrong settings and `error` for rejected texts; return for transient errors."""
+        """Raise `StoreMisconfigured` for wrong settings, `_TextsRejected` for texts; return for transient errors."""
         if isinstance(error, APIConnectionError) or not isinstance(error, APIStatusError):
             return
         status = error.status_code
@@ -235,15 +303,16 @@ class OpenAIEmbedder:
         if error.code == "insufficient_quota":
             raise self._unavailable("the account's quota is used up") from error
         if status in _INPUT_REJECTED:
-            if error.param == "dimensions":
-                raise self._misconfigured(f"cannot give {self.dimension} components: {error.message}") from error
-            raise error
+            if self._optional_parameters and (error.param == "dimensions" or "dimension" in error.message):
+                fault = f"cannot give {self.dimension} components: {error.message}"
+                raise self._misconfigured(f"{fault}; unset EMBEDDING_DIMENSION for the model's own") from error
+            raise _TextsRejected(error)
         if status < 500 and status not in _TRANSIENT_STATUSES:
             raise self._misconfigured(f"rejects the request ({status}): {error.message}") from error
 
-    def _pause_s(self, error: APIError, attempt: int) -> float:
+    def _pause_s(self, error: APIError, failures: int) -> float:
         requested_s = _retry_after_s(error)
-        backoff_s: float = self._jitter() * min(MAX_PAUSE_S, FIRST_PAUSE_S * 2**attempt)
+        backoff_s: float = self._jitter() * min(MAX_PAUSE_S, FIRST_PAUSE_S * 2 ** max(failures - 1, 0))
         if requested_s is None:
             return backoff_s
         self._resume_at = max(self._resume_at, asyncio.get_running_loop().time() + requested_s)
@@ -254,6 +323,41 @@ class OpenAIEmbedder:
 
     def _misconfigured(self, reason: str) -> StoreMisconfigured:
         return StoreMisconfigured(Store.EMBEDDINGS, f"{self.model} at {display_url(self._base_url)} {reason}")
+
+
+@dataclass(slots=True)
+class _Work:
+    """The texts of one call, and their vectors so far."""
+
+    texts: list[str]
+    vectors: Vectors
+    on_batch: OnBatch | None
+    deadline: asyncio.Timeout
+    rows: deque[int] = field(init=False)  # not embedded yet
+    done: set[int] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.rows = deque(row for row, text in enumerate(self.texts) if text)
+
+    @property
+    def progress(self) -> str:
+        """Addition to an error message if some texts are embedded."""
+        return f"; {len(self.done):,} of {len(self.texts):,} texts are embedded" if self.done else ""
+
+    async def keep(self, rows: list[int], vectors: Vectors) -> None:
+        """Add the vectors of a response."""
+        self.vectors[rows] = vectors
+        self.done.update(rows)
+        if self.on_batch is not None:
+            await self.on_batch(rows, vectors)
+
+
+class _TextsRejected(Exception):
+    """The server rejects the texts of a request."""
+
+    def __init__(self, error: APIStatusError) -> None:
+        super().__init__(error.message)
+        self.error = error
 
 
 def _clean_text(text: str) -> str:

@@ -6,8 +6,9 @@ a first page of the feed (`tunables.*_FRESH_S`). The body expires `tunables.SNAP
 cursors stay valid. A third entry lists the snapshot under its actor, for erasure (`db.cache.names`).
 
 A body never changes, so each process keeps the bodies that it used last. It reads a kept body from the cache again only
-to extend the body's life, once in `EXTEND_EVERY_S`. A process keeps its own pointers for as long as they are valid, and
-pointers of other processes for `POINTER_KEPT_S`.
+to extend the body's life, once in `EXTEND_EVERY_S`. A body that could not be stored is kept for the time that it would
+have been stored, so its cursors are valid in the process that made it. A process keeps its own pointers for as long as
+they are valid, and pointers of other processes for `POINTER_KEPT_S`.
 """
 
 import hashlib
@@ -93,6 +94,7 @@ class _KeptSnapshot(NamedTuple):
     snapshot: RankingSnapshot
     size: int  # bytes of the body
     extended_at: float
+    is_stored: bool = True  # False if the cache was unavailable
 
 
 class _KeptSnapshots:
@@ -127,7 +129,7 @@ class _KeptSnapshots:
 
 
 class SnapshotStore:
-    """Store of snapshots in the cache. Without the cache, each request makes its own ranking, marked degraded.
+    """Store of snapshots in the cache. Without the cache, each process makes its own rankings, marked degraded.
 
     `clock` returns seconds of a clock that does not go back.
     """
@@ -142,14 +144,21 @@ class SnapshotStore:
         self._pointers: LruCache[str, tuple[str, float]] = LruCache(MAX_KEPT_POINTERS)
 
     async def by_id(self, snapshot_id: str) -> RankingSnapshot | None:
-        """Return a snapshot and extend its life; None if it has expired."""
+        """Return a snapshot and extend its life; None if it has expired.
+
+        Raises `StoreUnavailable` if the cache is unavailable, and this process does not keep the snapshot.
+        """
         kept = self._kept.get(snapshot_id)
-        if kept is not None and self._clock() - kept.extended_at < EXTEND_EVERY_S:
-            return kept.snapshot
+        if kept is not None:
+            max_age_s = EXTEND_EVERY_S if kept.is_stored else tunables.SNAPSHOT_TTL_S
+            if self._clock() - kept.extended_at < max_age_s:
+                return kept.snapshot
         try:
             body = await self._cache.get(names.snapshot_key(snapshot_id), extend_s=tunables.SNAPSHOT_TTL_S)
         except StoreUnavailable:
-            return None if kept is None else kept.snapshot
+            if kept is None:
+                raise
+            return kept.snapshot
         snapshot = kept.snapshot if body and kept is not None else decode(body) if body else None
         if snapshot is None:
             self._kept.drop(snapshot_id)
@@ -163,7 +172,7 @@ class SnapshotStore:
         A ranking made while a store was unavailable is served for `tunables.DEGRADED_FRESH_S` only.
         """
         id_, valid_until = self._pointers.get(key.pointer) or ("", 0.0)
-        if self._clock() < valid_until and (snapshot := await self.by_id(id_)) is not None:
+        if self._clock() < valid_until and (snapshot := await self._available(id_)) is not None:
             return snapshot
 
         async def compute() -> Computed[RankingSnapshot]:
@@ -174,17 +183,25 @@ class SnapshotStore:
         if computed.decoded is not None:
             return self._keep(key, computed)
         self._keep_pointer(key.pointer, computed.value.decode(), min(POINTER_KEPT_S, key.max_age_s))
-        return await self.by_id(computed.value.decode()) or await self._make_again(key, compute)
+        return await self._available(computed.value.decode()) or await self._make_again(key, compute)
+
+    async def _available(self, snapshot_id: str) -> RankingSnapshot | None:
+        """Return a snapshot as `by_id`; None also if the cache is unavailable."""
+        try:
+            return await self.by_id(snapshot_id)
+        except StoreUnavailable:
+            return None
 
     def _keep(self, key: RankingKey, computed: Computed[RankingSnapshot]) -> RankingSnapshot:
-        snapshot = computed.decoded
+        snapshot, valid_s = computed.decoded, computed.ttl_s
         assert snapshot is not None  # noqa: S101 (`find_or_make` always sets it; for the type checker)
-        if not computed.is_stored or Store.CACHE in snapshot.ranking.degraded:
-            return _without_cache(snapshot)
+        is_stored = computed.is_stored and Store.CACHE not in snapshot.ranking.degraded
+        if not is_stored:
+            snapshot, valid_s = _without_cache(snapshot), min(valid_s, tunables.DEGRADED_FRESH_S)
         if computed.others:
             size = len(computed.others[names.snapshot_key(snapshot.id)].value)
-            self._kept.put(_KeptSnapshot(snapshot, size, self._clock()))
-        self._keep_pointer(key.pointer, snapshot.id, computed.ttl_s)
+            self._kept.put(_KeptSnapshot(snapshot, size, self._clock(), is_stored))
+        self._keep_pointer(key.pointer, snapshot.id, valid_s)
         return snapshot
 
     def _keep_pointer(self, pointer: str, id_: str, valid_s: float) -> None:
@@ -220,7 +237,7 @@ def _computed(key: RankingKey, ranking: Ranking | RankingSnapshot) -> Computed[R
 
 
 def _without_cache(snapshot: RankingSnapshot) -> RankingSnapshot:
-    """Mark a snapshot as degraded because it could not be stored; its cursors are not valid."""
+    """Mark a snapshot as degraded because it could not be stored; its cursors are valid in this process only."""
     degraded = distinct_stores([*snapshot.ranking.degraded, Store.CACHE])
     return replace(snapshot, ranking=replace(snapshot.ranking, degraded=degraded))
 

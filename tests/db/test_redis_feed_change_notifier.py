@@ -11,6 +11,7 @@ from db import redis_feed_change_notifier
 from db.cache.redis import node_urls
 from db.feed_change_notifier import FeedChangeNotifier
 from db.redis_feed_change_notifier import RedisFeedChangeNotifier
+from tests.doubles.proxy import FaultProxy
 from tests.servers import running_redis, running_redis_cluster, start_redis, stop_redis
 from tests.waiting import until
 
@@ -77,6 +78,21 @@ async def test_a_redis_that_went_away_and_came_back_is_heard_again(tmp_path: Pat
             await hears(heard)
         finally:
             stop_redis(back)
+
+
+async def test_connections_that_were_reset_are_made_anew(monkeypatch) -> None:
+    monkeypatch.setattr(redis_feed_change_notifier, "RETRY_AFTER_S", 0.1)
+    with running_redis() as redis:
+        async with FaultProxy("127.0.0.1", redis.port) as proxy:
+            here, there = (RedisFeedChangeNotifier(f"redis://127.0.0.1:{proxy.port}/0") for _ in range(2))
+            async with at_work(here), at_work(there) as heard:
+                await hear(here, there)
+                for _ in range(3):
+                    before = proxy.connections
+                    proxy.reset_open()
+                    await until(lambda before=before: proxy.connections >= before + 2)  # both receive again
+                    heard.clear()
+                    await until(lambda: (here.notify(), heard.is_set())[1])
 
 
 async def test_a_redis_that_was_never_there_holds_nothing_up() -> None:

@@ -61,10 +61,13 @@ class OpenAIDouble:
     paid: Counter[str] = field(default_factory=Counter)  # how often each text was embedded
     most_at_once: int = 0  # the most requests that were under way together
     only_floats: bool = False  # be one of the servers that do not know base64
+    texts_per_s: float | None = None  # be a model on a CPU: one request after the other, also if its client has left
+    takes_texts: int = MOST_TEXTS  # reject requests of more texts as text-embeddings-inference does, with 413
     text_tokens: Callable[[str], int] = lambda text: len(re.findall(r"\w{1,6}|[^\w\s]", text))
     _at_once: int = 0
     _server: asyncio.Server | None = None
     _serving: set[asyncio.Task[None]] = field(default_factory=set)
+    _processor: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def __aenter__(self) -> "OpenAIDouble":
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -114,6 +117,9 @@ class OpenAIDouble:
         try:
             fault = self.faults.pop(0) if self.faults else self.always
             await asyncio.sleep(fault.delay_s)
+            if self.texts_per_s is not None:
+                async with self._processor:
+                    await asyncio.sleep(len(json.loads(content)["input"]) / self.texts_per_s)
             status, body = self._answer(head.split()[1], headers, content, fault)
         finally:
             self._at_once -= 1
@@ -156,6 +162,8 @@ class OpenAIDouble:
             raise Refused(404, f"The model {request['model']} does not exist", "model_not_found")
         if "dimensions" in request and not request["model"].startswith("text-embedding-3"):
             raise Refused(400, "This model does not support specifying dimensions.", param="dimensions")
+        if len(texts) > self.takes_texts:
+            raise Refused(413, f"batch size {len(texts)} > maximum allowed batch size {self.takes_texts}")
         if not 0 < len(texts) <= MOST_TEXTS or not all(texts):
             raise Refused(400, "'$.input' is invalid.", param="input")
         counts = [self.text_tokens(text) for text in texts]

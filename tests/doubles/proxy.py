@@ -182,7 +182,7 @@ class FaultProxy:
     async def _pump(
         self, link: _Link, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, is_answer: bool
     ) -> None:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, RuntimeError):  # RuntimeError: uvloop, on a closed transport
             while piece := await reader.read(CHUNK_BYTES):
                 if is_answer and self._delay_s:
                     await asyncio.sleep(self._delay_s)

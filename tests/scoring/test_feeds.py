@@ -418,13 +418,20 @@ async def test_without_the_index_a_feed_comes_from_what_is_left_and_says_so(worl
     assert await feeds.reasons(viewer, [entry.scored for entry in page.entries])
 
 
-async def test_without_the_cache_a_feed_is_made_each_time_and_says_so(world: World):
+async def test_without_the_cache_a_feed_says_so_and_its_cursors_hold_in_the_process_that_made_it(world: World):
     feeds = Feeds(replace(world.stores, cache=Away(Store.CACHE)), deadlines=PATIENT)  # type: ignore[arg-type]
     viewer = await world.viewer("ada")
     page = await feeds.for_you(viewer, 5, None, ANYTHING)
     assert (page.degraded, len(page.entries)) == ((Store.CACHE,), 5)
-    with pytest.raises(SnapshotExpired):
-        await feeds.for_you(viewer, 5, page.entries[-1].cursor, ANYTHING)
+    after = page.entries[-1].cursor
+    second = await feeds.for_you(viewer, 5, after, ANYTHING)
+    assert (second.degraded, [entry.rank for entry in second.entries]) == ((Store.CACHE,), [6, 7, 8, 9, 10])
+    other_process = Feeds(replace(world.stores, cache=Away(Store.CACHE)), deadlines=PATIENT)  # type: ignore[arg-type]
+    with pytest.raises(StoreUnavailable, match="cache"):
+        await other_process.for_you(viewer, 5, after, ANYTHING)
+    assert list(await feeds.snapshots([page.snapshot_id])) == [page.snapshot_id]  # for `node(id:)` of an edge
+    with pytest.raises(StoreUnavailable, match="cache"):
+        await other_process.snapshots([page.snapshot_id])
 
 
 async def test_an_unliked_project_loses_its_penalty(world: World):

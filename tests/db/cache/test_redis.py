@@ -18,6 +18,7 @@ from db.errors import Store, StoreMisconfigured, StoreUnavailable
 from tests.db.cache.conftest import MakeRedis
 from tests.doubles.proxy import FaultProxy
 from tests.servers import RedisServer, free_port, running_redis, start_redis, stop_redis
+from tests.waiting import until
 
 pytestmark = pytest.mark.servers
 
@@ -78,6 +79,27 @@ class TestOutages:
         await behind.put("key", b"value", 60)
         proxy.reset_open()
         assert await behind.get("key") == b"value"
+
+    async def test_a_reset_of_all_pooled_connections_costs_no_call(self, behind: RedisCache, proxy: FaultProxy) -> None:
+        await behind.put("key", b"value", 60)
+        await asyncio.gather(*(behind.get("key") for _ in range(100)))
+        pooled = [*behind._client.connection_pool._available_connections]
+        assert len(pooled) > 10
+        proxy.reset_open()
+        await until(lambda: all(connection._writer.transport.is_closing() for connection in pooled))
+        assert await asyncio.gather(*(behind.get("key") for _ in range(100))) == [b"value"] * 100
+        assert await behind.get_many(["key"]) == {"key": b"value"}
+
+    @pytest.mark.parametrize("error", [RuntimeError("the handler is closed"), AttributeError("x"), ValueError("x")])
+    async def test_whatever_the_client_raises_is_an_outage_of_the_cache(
+        self, behind: RedisCache, error: Exception
+    ) -> None:
+        async def fail(_client: object) -> None:
+            raise error
+
+        with pytest.raises(StoreUnavailable) as caught:
+            await behind.run(fail)
+        assert caught.value.store is Store.CACHE
 
     async def test_a_server_that_resets_or_refuses_is_unavailable_until_it_is_back(
         self, behind: RedisCache, proxy: FaultProxy
@@ -208,6 +230,18 @@ class TestCluster:
         cache = make_redis(f"redis://127.0.0.1:{free_port()},127.0.0.1:{redis_cluster[1].port}/0")
         await cache.put("key", b"value", 60)
         assert await make_redis(redis_cluster[2].url).get("key") == b"value"
+
+    async def test_a_reset_of_all_pooled_connections_costs_no_call(
+        self, redis_cluster: list[RedisServer], make_redis: MakeRedis
+    ) -> None:
+        cache = make_redis(redis_cluster[0].url)
+        keys = [f"key{number}" for number in range(90)]
+        await asyncio.gather(*(cache.put(key, b"value", 60) for key in keys))
+        for node in cache._client.get_nodes():
+            for connection in node._connections:
+                connection._writer.transport.abort()
+        await asyncio.sleep(0)  # the event loop notices it
+        assert await asyncio.gather(*map(cache.get, keys)) == [b"value"] * len(keys)
 
     async def test_a_node_that_hangs_costs_its_own_keys_the_deadline_and_others_nothing(
         self, redis_cluster: list[RedisServer], make_redis: MakeRedis

@@ -24,7 +24,13 @@ async def make_embedder(openai: OpenAIDouble) -> AsyncIterator[MakeEmbedder]:
     made: list[OpenAIEmbedder] = []
 
     def make(api_key: str = KEY, **options: Any) -> OpenAIEmbedder:
-        options = {"base_url": openai.url, "dimension": 64, "jitter": lambda: 0.0, "deadline_s": 10.0} | options
+        options = {
+            "base_url": openai.url,
+            "dimension": 64,
+            "send_dimension": True,
+            "jitter": lambda: 0.0,
+            "deadline_s": 10.0,
+        } | options
         made.append(OpenAIEmbedder(api_key, **options))
         return made[-1]
 

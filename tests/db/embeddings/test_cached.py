@@ -5,7 +5,7 @@ import asyncio
 import numpy as np
 import pytest
 
-from db.embeddings.cached import CHUNK_TEXTS, CachedEmbedder
+from db.embeddings.cached import CachedEmbedder
 from db.embeddings.openai import OpenAIEmbedder
 from db.errors import Store, StoreUnavailable
 from tests.db.embeddings.conftest import MakeEmbedder
@@ -37,22 +37,27 @@ async def test_nothing_is_asked_for_nothing(remembered: CachedEmbedder, openai: 
 
 async def test_another_model_or_dimension_is_another_vector(make_embedder: MakeEmbedder, openai: OpenAIDouble) -> None:
     cache = MemoryCache()
-    for options in ({}, {"dimension": 32}, {"dimension": 1536}, {"model": "local-model", "dimension": 1536}):
-        remembered = CachedEmbedder(make_embedder(**options), cache)
+    for options in ({}, {"dimension": 32}, {"dimension": 1536}, {"model": "local-model", "dimension": None}):
+        embedder = make_embedder(**{"send_dimension": "model" not in options} | options)
+        if not embedder.dimension:
+            await embedder.learn_dimension()
+        remembered = CachedEmbedder(embedder, cache)
         assert (await remembered.embed(TEXTS)).shape == (3, remembered.dimension)
     assert openai.paid[TEXTS[0]] == 4
 
 
-async def test_what_was_answered_beside_a_failure_is_kept(make_embedder: MakeEmbedder, openai: OpenAIDouble) -> None:
-    remembered = CachedEmbedder(make_embedder(tries=1, concurrency=2), MemoryCache())
-    texts = [f"text {number}" for number in range(2 * CHUNK_TEXTS)]
-    openai.faults = [Fault(delay_s=0.3), Fault(status=500)]
+async def test_what_was_answered_before_and_beside_a_failure_is_kept(
+    make_embedder: MakeEmbedder, openai: OpenAIDouble
+) -> None:
+    remembered = CachedEmbedder(make_embedder(tries=1, batch_texts=4), MemoryCache())
+    texts = [f"text {number}" for number in range(40)]
+    # One request of four texts, then two at once, then four at once: of these all fail but the slow one.
+    openai.faults = [*[Fault()] * 3, Fault(delay_s=0.2), *[Fault(status=401)] * 3]
     with pytest.raises(StoreUnavailable):
         await remembered.embed(texts)
+    assert len(openai.paid) == 16
     await remembered.embed(texts)
-    await asyncio.sleep(0.4)  # what is under way at the server is paid for, whoever waits for it
-    assert max(openai.paid.values()) == 1
-    assert len(openai.paid) == 2 * CHUNK_TEXTS
+    assert (max(openai.paid.values()), len(openai.paid)) == (1, 40)
 
 
 async def test_callers_at_the_same_moment_pay_once_for_a_query(

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -36,10 +37,10 @@ class TestVectors:
         (request,) = openai.requests
         assert (request["encoding_format"], request["dimensions"]) == ("base64", 64)
 
-    async def test_a_model_with_one_dimension_is_not_asked_for_another(
+    async def test_a_model_is_not_asked_for_its_own_dimension(
         self, make_embedder: MakeEmbedder, openai: OpenAIDouble
     ) -> None:
-        vectors = await make_embedder(model="local-model", dimension=1536).embed(TEXTS)
+        vectors = await make_embedder(dimension=1536, send_dimension=False).embed(TEXTS)
         assert vectors.shape == (3, 1536)
         assert "dimensions" not in openai.requests[0]
 
@@ -73,10 +74,10 @@ class TestBatches:
     ) -> None:
         texts = [f"{number:030}" for number in range(25)]  # 10 tokens each
         vectors = await make_embedder(batch_tokens=100, batch_texts=8, concurrency=1).embed(texts)
-        assert [len(request["input"]) for request in openai.requests] == [8, 8, 8, 1]
+        assert [len(request["input"]) for request in openai.requests] == [4, 8, 8, 5]
         openai.requests.clear()
         await make_embedder(batch_tokens=55, batch_texts=8, concurrency=1).embed(texts)
-        assert [len(request["input"]) for request in openai.requests] == [5] * 5
+        assert [len(request["input"]) for request in openai.requests] == [4, 5, 5, 5, 5, 1]
         np.testing.assert_allclose(vectors, embed_words(texts, 64), atol=1e-6)
 
     async def test_no_more_requests_than_allowed_are_under_way(
@@ -114,13 +115,58 @@ class TestBatches:
         assert caught.value.path == (0,)
 
 
+class TestPace:
+    async def test_a_slow_server_is_sent_what_it_answers_in_time(
+        self, make_embedder: MakeEmbedder, openai: OpenAIDouble
+    ) -> None:
+        openai.texts_per_s = 200.0
+        texts = [f"text {number}" for number in range(60)]
+        embedder = make_embedder(attempt_s=0.2)
+        embedder._pace.texts = 256  # it was fast until now
+        vectors = await embedder.embed(texts)
+        np.testing.assert_allclose(vectors, embed_words(texts, 64), atol=1e-6)
+        assert min(len(request["input"]) for request in openai.requests) < 60
+
+    async def test_a_server_that_manages_one_text_at_a_time_gets_one(
+        self, make_embedder: MakeEmbedder, openai: OpenAIDouble
+    ) -> None:
+        openai.takes_texts = 1
+        texts = [f"text {number}" for number in range(10)]
+        embedder = make_embedder()
+        np.testing.assert_allclose(await embedder.embed(texts), embed_words(texts, 64), atol=1e-6)
+        rejected = openai.received - len(texts)
+        await embedder.embed(texts)
+        assert (rejected, openai.received) == (3, 2 * len(texts) + rejected)  # 4, 2 and 2 texts, and none again
+
+    async def test_all_of_a_long_call_may_take_longer_than_the_deadline(
+        self, make_embedder: MakeEmbedder, openai: OpenAIDouble
+    ) -> None:
+        openai.always = Fault(delay_s=0.1)
+        texts = [f"text {number}" for number in range(8)]
+        await make_embedder(batch_texts=1, concurrency=1, deadline_s=0.6).embed(texts)
+        assert openai.received == 8
+
+    async def test_a_failure_says_how_far_it_came_and_keeps_what_was_answered(
+        self, make_embedder: MakeEmbedder, openai: OpenAIDouble
+    ) -> None:
+        texts, kept = [f"text {number}" for number in range(20)], []
+
+        async def keep(rows: Sequence[int], vectors: np.ndarray) -> None:
+            kept.extend(rows)
+
+        openai.faults = [Fault(), Fault(status=503), Fault(status=503)]
+        with pytest.raises(StoreUnavailable, match=r"503: .*; 4 of 20 texts are embedded"):
+            await make_embedder(tries=2).embed(texts, keep)
+        assert kept == [0, 1, 2, 3]
+
+
 class TestRetries:
     @pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503, 529])
     async def test_what_may_heal_is_tried_again(
         self, embedder: OpenAIEmbedder, openai: OpenAIDouble, status: int
     ) -> None:
         openai.faults = [Fault(status=status)] * 3
-        np.testing.assert_allclose(await embedder.embed(TEXTS), embed_words(TEXTS, 64), atol=1e-6)
+        np.testing.assert_allclose(await embedder.embed(TEXTS[:1]), embed_words(TEXTS[:1], 64), atol=1e-6)
         assert openai.received == 4
 
     @pytest.mark.parametrize("cut_after", [0, 1, 400])
@@ -128,7 +174,7 @@ class TestRetries:
         self, embedder: OpenAIEmbedder, openai: OpenAIDouble, cut_after: int
     ) -> None:
         openai.faults = [Fault(cut_after=cut_after)]
-        np.testing.assert_allclose(await embedder.embed(TEXTS), embed_words(TEXTS, 64), atol=1e-6)
+        np.testing.assert_allclose(await embedder.embed(TEXTS[:1]), embed_words(TEXTS[:1], 64), atol=1e-6)
         assert openai.received == 2
 
     async def test_a_slow_answer_is_given_up_and_asked_for_again(
@@ -136,7 +182,7 @@ class TestRetries:
     ) -> None:
         openai.faults = [Fault(delay_s=5)]
         embedder = make_embedder(attempt_s=0.1)
-        np.testing.assert_allclose(await embedder.embed(TEXTS), embed_words(TEXTS, 64), atol=1e-6)
+        np.testing.assert_allclose(await embedder.embed(TEXTS[:1]), embed_words(TEXTS[:1], 64), atol=1e-6)
         assert openai.received == 2
 
     async def test_tries_end(self, make_embedder: MakeEmbedder, openai: OpenAIDouble) -> None:
@@ -257,14 +303,27 @@ class TestWhatWillNotHeal:
         with pytest.raises(StoreUnavailable, match="not a list of embeddings; check OPENAI_BASE_URL"):
             await embedder.embed(TEXTS)
 
-    async def test_another_dimension_is_one_sentence(self, embedder: OpenAIEmbedder, openai: OpenAIDouble) -> None:
+    async def test_another_dimension_than_asked_for_is_one_sentence(
+        self, embedder: OpenAIEmbedder, openai: OpenAIDouble
+    ) -> None:
         openai.always = Fault(change=lambda vectors: vectors[:, :32])
-        with pytest.raises(StoreMisconfigured, match="vectors of 32 components where 64 are expected"):
+        message = "vectors of 32 components where 64 are expected; unset EMBEDDING_DIMENSION"
+        with pytest.raises(StoreMisconfigured, match=message):
             await embedder.embed(TEXTS)
 
+    async def test_another_dimension_than_before_is_one_sentence_and_told(
+        self, make_embedder: MakeEmbedder, openai: OpenAIDouble
+    ) -> None:
+        openai.always = Fault(change=lambda vectors: vectors[:, :32])
+        told: list[int] = []
+        embedder = make_embedder(send_dimension=False, on_dimension=told.append)
+        with pytest.raises(StoreMisconfigured, match="vectors of 32 components where 64 are expected; restart"):
+            await embedder.embed(TEXTS)
+        assert told == [32]
+
     async def test_a_dimension_that_the_model_cannot_give_is_one_sentence(self, make_embedder: MakeEmbedder) -> None:
-        with pytest.raises(StoreMisconfigured, match="cannot give 64 components"):
-            await make_embedder(model="text-embedding-ada-002", send_dimension=True).embed(TEXTS)
+        with pytest.raises(StoreMisconfigured, match=r"cannot give 64 components: .* unset EMBEDDING_DIMENSION"):
+            await make_embedder(model="text-embedding-ada-002").embed(TEXTS)
 
     async def test_not_a_number_is_refused(self, embedder: OpenAIEmbedder, openai: OpenAIDouble) -> None:
         for value in (np.nan, np.inf):

@@ -9,7 +9,9 @@ from db.cache.redis import RedisCache
 from db.errors import StoreUnavailable
 from gateway.limits.rate_limits import PointsSpent
 from gateway.limits.redis_rate_limits import RedisRateLimitStore
+from tests.doubles.proxy import FaultProxy
 from tests.servers import running_redis, running_redis_cluster
+from tests.waiting import until
 
 pytestmark = pytest.mark.servers
 
@@ -40,6 +42,20 @@ async def test_two_gateways_count_together(kind):
         assert not await one.spend("carol", 1_001, 1_000)
         await here.close()
         await there.close()
+
+
+async def test_connections_that_were_reset_are_made_anew():
+    with running_redis() as server:
+        async with FaultProxy("127.0.0.1", server.port) as proxy:
+            cache = RedisCache(f"redis://127.0.0.1:{proxy.port}/0", deadline_s=5)
+            windows = RedisRateLimitStore(cache)
+            await asyncio.gather(*(windows.spend("ada", 1, 1_000) for _ in range(30)))
+            pooled = [*cache._client.connection_pool._available_connections]
+            proxy.reset_open()
+            await until(lambda: all(connection._writer.transport.is_closing() for connection in pooled))
+            assert all(await asyncio.gather(*(windows.spend("ada", 1, 1_000) for _ in range(30))))
+            assert (await windows.spent("ada")).points == 60
+            await cache.close()
 
 
 async def test_a_redis_that_is_away_is_told_as_such():

@@ -1,7 +1,7 @@
 """A ranking is made once however many want it, found while it is fresh, and made again when it is not."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from db.cache.base import Entry
 from db.cache.embedded import EmbeddedCache
 from db.catalog.project_cards import ProjectFilter
 from db.errors import Store, StoreUnavailable
@@ -157,12 +158,67 @@ async def test_a_process_keeps_the_rankings_that_fit():
     assert cache.read == [f"snapshot:{first.id}"]
 
 
-async def test_without_a_cache_each_request_makes_its_own_and_says_so():
-    rankings, make = SnapshotStore(Away(Store.CACHE)), Making()  # type: ignore[arg-type]
-    first, second = await rankings.find_or_make(SHARED, make), await rankings.find_or_make(SHARED, make)
+async def test_without_a_cache_a_process_makes_its_own_for_a_few_seconds_and_says_so():
+    clock, make = [0.0], Making()
+    rankings = SnapshotStore(Away(Store.CACHE), clock=lambda: clock[0])  # type: ignore[arg-type]
+    first, again = await rankings.find_or_make(SHARED, make), await rankings.find_or_make(SHARED, make)
+    assert first.ranking.degraded == (Store.CACHE,)
+    assert again is first
+    clock[0] = tunables.DEGRADED_FRESH_S
+    assert (await rankings.find_or_make(SHARED, make)).id != first.id
+    assert await rankings.by_id(first.id) is first
+
+
+class Failing(MemoryCache):
+    """A cache that is unavailable while `is_away`."""
+
+    is_away = False
+
+    async def get(self, key: str, *, extend_s: float | None = None) -> bytes | None:
+        self._check()
+        return await super().get(key, extend_s=extend_s)
+
+    async def put_many(self, values: Mapping[str, Entry]) -> None:
+        self._check()
+        await super().put_many(values)
+
+    def _check(self) -> None:
+        if self.is_away:
+            raise StoreUnavailable(Store.CACHE, "away")
+
+
+async def test_a_ranking_that_another_process_made_is_unavailable_not_expired_while_the_cache_is_away():
+    cache = Failing()
+    first = await SnapshotStore(cache).find_or_make(SHARED, Making())
+    rankings, make = SnapshotStore(cache), Making()
+    cache.is_away = True
+    with pytest.raises(StoreUnavailable):
+        await rankings.by_id(first.id)
+    assert (await rankings.find_or_make(SHARED, make)).ranking.degraded == (Store.CACHE,)
+    cache.is_away = False
+    assert (await rankings.by_id(first.id)) is not None
+    assert await rankings.by_id("00") is None
+
+
+async def test_the_cursors_of_a_ranking_that_could_not_be_stored_hold_as_long_as_others():
+    clock, cache = [0.0], Failing()
+    rankings = SnapshotStore(cache, clock=lambda: clock[0])
+    cache.is_away = True
+    snapshot = await rankings.find_or_make(SHARED, Making())
+    cache.is_away = False
+    clock[0] = tunables.SNAPSHOT_TTL_S - 1
+    assert await rankings.by_id(snapshot.id) is snapshot
+    clock[0] = tunables.SNAPSHOT_TTL_S
+    assert await rankings.by_id(snapshot.id) is None
+
+
+async def test_a_pointer_whose_ranking_went_out_of_memory_does_not_need_the_cache():
+    cache, make = Failing(), Making()
+    rankings = SnapshotStore(cache, max_kept_bytes=0)
+    await rankings.find_or_make(SHARED, make)
+    cache.is_away = True
+    assert (await rankings.find_or_make(SHARED, make)).ranking.degraded == (Store.CACHE,)
     assert make.made == 2
-    assert first.ranking.degraded == second.ranking.degraded == (Store.CACHE,)
-    assert await rankings.by_id(first.id) is None
 
 
 async def test_another_feeds_ranking_may_stand_in():
