@@ -186,7 +186,7 @@ class Guard:
             self._on_call(self.store, operation, outcome, seconds)
 
 
-_UNGUARDED = ("close", "preload")
+_UNGUARDED = ("close", "preload", "server_start")
 """Methods that can succeed without contacting the store. Their success must not close the circuit."""
 
 

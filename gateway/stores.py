@@ -56,7 +56,7 @@ CONNECT_TIMEOUT_S = 10.0
 """Deadline of the first query of a command, in seconds."""
 
 _VECTOR_WRITES = ("upsert", "remove", "listing", "counts")
-_WITHOUT_DEADLINE = ("prepare", "stage", "staged", "publish", "discard", "scrub")
+_WITHOUT_DEADLINE = ("prepare", "stage", "staged", "publish", "discard", "scrub", "unsearchable")
 """Operations on whole collections, which have no deadline here: the engines limit each of their calls."""
 
 BATCH_READ_DEADLINE_S = 600.0

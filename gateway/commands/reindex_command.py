@@ -14,7 +14,7 @@ from db.database.engine import Database
 from db.errors import InvalidRecord, StoreUnavailable
 from db.jobs import JobLease
 from db.models import OutboxKind
-from db.synchronization.index_comparison import Differences
+from db.synchronization.index_comparison import SAMPLE, Differences
 from db.synchronization.reindex import Reindex
 from gateway.background.scheduled_jobs import REINDEX
 from gateway.commands.progress import format_duration, progress
@@ -27,21 +27,25 @@ from gateway.stores import open_migrated
 def reindex(
     check: Annotated[bool, typer.Option("--check", help="Compare with the database and repair differences.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="With --check: only print the differences.")] = False,
+    thorough: Annotated[
+        bool, typer.Option("--thorough", help="With --check: search all documents by their own vectors, not a sample.")
+    ] = False,
 ) -> None:
     """Rebuild the vector index from the database and activate it.
 
     With --check, exit code 1 if the index differed or rows still wait for it.
     """
-    if dry_run and not check:
-        raise InvalidRecord("--dry-run goes with --check: explore reindex --check --dry-run")
+    if (dry_run or thorough) and not check:
+        option = "--dry-run" if dry_run else "--thorough"
+        raise InvalidRecord(f"{option} goes with --check: explore reindex --check {option}")
     settings = settings_of_data()
     if not check:
         for line in asyncio.run(rebuild(settings, errors)):
             say(line)
         return
-    comparison = asyncio.run(compare(settings, repair=not dry_run))
-    for difference in ("missing", "stale", "surplus"):
-        for kind, key in getattr(comparison.differences, difference):
+    comparison = asyncio.run(compare(settings, repair=not dry_run, thorough=thorough))
+    for difference, names in comparison.differences.by_kind().items():
+        for kind, key in names:
             typer.echo(f"{difference} {kind.value}:{key}")
     say(comparison.summary(repaired=not dry_run))
     raise typer.Exit(0 if comparison.is_clean else 1)
@@ -120,8 +124,10 @@ class IndexComparison:
         return "; ".join(sentences)
 
 
-async def compare(settings: Settings, *, repair: bool) -> IndexComparison:
+async def compare(settings: Settings, *, repair: bool, thorough: bool = False) -> IndexComparison:
     """Compare the index with the database, and with `repair` repair the differences.
+
+    With `thorough`, all documents are searched by their own vectors.
 
     Raises `CannotStart` if another process rebuilds the index.
     """
@@ -130,7 +136,7 @@ async def compare(settings: Settings, *, repair: bool) -> IndexComparison:
 
         async def work(_lease: JobLease) -> None:
             index = Reindex(stores.database, stores.vectors, stores.embedder)
-            differences = await index.compare()
+            differences = await index.compare(None if thorough else SAMPLE)
             if repair:
                 await index.repair(differences)
             comparisons.append(IndexComparison(differences, (await outbox.backlog(stores.database)).rows))

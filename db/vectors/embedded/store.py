@@ -136,6 +136,14 @@ class EmbeddedVectorStore(VectorStore):
     ) -> list[tuple[str, str]]:
         return await self._read(partial(tables.listing, kind=kind, after=after, limit=limit), generation)
 
+    async def server_start(self) -> str:
+        return ""  # SQLite loses no acknowledged write
+
+    async def unsearchable(
+        self, kind: str, keys: Sequence[str] | None = None, generation: str | None = None
+    ) -> list[str]:
+        return []  # vectors are searched in the rows that hold them
+
     async def stage(self) -> str:
         staged = await self._write(lambda connection, active: generations.stage(connection, active.space))
         await self._drop_retired()

@@ -20,6 +20,7 @@ from db.vectors.base import KINDS, IndexDocument, VectorStore, invalid_vectors, 
 from db.vectors.weaviate.collections import MAX_HITS, Collection, chunks
 from db.vectors.weaviate.connection import Address, Connection
 from db.vectors.weaviate.generations import WeaviateGenerations
+from db.vectors.weaviate.own_vectors import WeaviateOwnVectors
 from db.vectors.weaviate.schema import VECTOR_NAME, Layout, values_of
 from db.vectors.weaviate.search import WeaviateSearch
 
@@ -39,7 +40,7 @@ TRANSIENT_ERROR = re.compile(
 """Errors that are reported for an object although the server causes them. They are retried."""
 
 
-class WeaviateVectorStore(WeaviateSearch, WeaviateGenerations, VectorStore):
+class WeaviateVectorStore(WeaviateSearch, WeaviateOwnVectors, WeaviateGenerations, VectorStore):
     """The vector store in Weaviate. `StoreUnavailable` is raised after the time limit of a call.
 
     `layout`, `prefix` and `drop_after_s` are those of `WeaviateGenerations`.
