@@ -50,7 +50,9 @@ class Rest:
             return refused.status, _error(str(refused))
 
     def _well_known(self, _method: str, path: list[str], _query: dict[str, str], _body: Json) -> Answer:
-        return (404, None) if path == ["openid-configuration"] else (200, None)
+        if path == ["openid-configuration"]:
+            return 404, None
+        return (503 if path == ["ready"] and self.faults.not_ready else 200), None
 
     def _nodes(self, *_: Any) -> Answer:
         count = sum(len(one.objects) for one in self._state.collections.values())
@@ -60,17 +62,27 @@ class Rest:
     def _schema(self, method: str, path: list[str], _query: dict[str, str], body: Json) -> Answer:
         match method, path:
             case "GET", []:
-                return 200, {"classes": [one.config for one in self._state.collections.values()]}
+                answer: Any = {"classes": [one.config for one in self._state.collections.values()]}
             case "POST", []:
-                return 200, self._state.create(body)
+                answer = self._state.create(body)
             case "GET", [name]:
-                return 200, self._state.find(name).config
+                answer = self._state.find(name).config
             case "DELETE", [name]:
-                self._state.drop(name)
-                return 200, None
+                answer = self._state.drop(name)
             case "POST", [name, "properties"]:
-                return 200, self._state.add_property(name, body)
-        return 405, _error("method not allowed")
+                answer = self._state.add_property(name, body)
+            case "GET" | "PUT", [name, "shards", *_]:
+                answer = self._shards(method, name, body)
+            case _:
+                return 405, _error("method not allowed")
+        return 200, answer
+
+    def _shards(self, method: str, name: str, body: Json) -> Any:
+        collection = self._state.find(name)
+        if method == "PUT":
+            collection.status = body["status"]
+            return body
+        return [{"name": "1fwp5EeotN4X", "status": collection.status, "vectorQueueSize": 0}]
 
     def _aliases(self, method: str, path: list[str], query: dict[str, str], body: Json) -> Answer:
         aliases = self._state.aliases
@@ -103,6 +115,8 @@ class Rest:
                 if found is None:
                     return 404, None
                 if method == "DELETE":
+                    if collection.read_only_error:
+                        raise Refused(collection.read_only_error, 500)
                     del collection.objects[found.uuid]
                 return (200, _object(collection.name, found)) if method == "GET" else (204, None)
         return 405, _error("method not allowed")
