@@ -107,7 +107,7 @@ async def _unsearchable(
 ) -> set[str]:
     """Return those of the keys, and with `latest` of the documents written last, whose vectors are not found."""
     found = await vectors.unsearchable(COLLECTIONS[kind], keys, generation) if keys else []
-    if latest and keys:
+    if latest:
         found += await vectors.unsearchable(COLLECTIONS[kind], generation=generation)
     # Again, because a document may have got another vector meanwhile.
     return set(await vectors.unsearchable(COLLECTIONS[kind], list(set(found)), generation) if found else [])

@@ -13,6 +13,12 @@ from tests.doubles.weaviate.faults import Faults
 from tests.doubles.weaviate.state import Json, Refused, State, StoredObject, canonical
 
 Answer = tuple[int, Any]
+NODE_FIELDS = ("bootstrapped", "candidates", "dbLoaded", "isVoter", "leaderAddress", "leaderId", "open", "ready")
+RAFT_FIELDS = (
+    "appliedIndex", "commitIndex", "fsmPending", "lastContact", "lastLogIndex", "lastLogTerm", "lastSnapshotIndex",
+    "lastSnapshotTerm", "latestConfigurationIndex", "numPeers", "protocolVersion", "protocolVersionMax",
+    "protocolVersionMin", "snapshotVersionMax", "snapshotVersionMin", "state",
+)  # fmt: skip
 OPEN = (["v1", ".well-known", "ready"], ["v1", ".well-known", "live"], ["v1", ".well-known", "openid-configuration"])
 
 
@@ -27,6 +33,7 @@ class Rest:
             ".well-known": self._well_known,
             "meta": lambda *_: (200, {"hostname": "http://[::]:8080", "modules": {}, "version": faults.version}),
             "nodes": self._nodes,
+            "cluster": self._cluster,
             "schema": self._schema,
             "aliases": self._aliases,
             "objects": self._objects,
@@ -58,6 +65,11 @@ class Rest:
         count = sum(len(one.objects) for one in self._state.collections.values())
         node = {"name": "node1", "status": "HEALTHY", "version": self.faults.version, "gitHash": "0"}
         return 200, {"nodes": [node | {"stats": {"objectCount": count, "shardCount": 1}, "shards": None}]}
+
+    def _cluster(self, *_: Any) -> Answer:
+        raft = dict.fromkeys(RAFT_FIELDS, "0") | {"latestConfiguration": [], "term": str(self._state.starts + 1)}
+        node = {"name": "node1", "raft": raft, "initialLastAppliedIndex": 8} | dict.fromkeys(NODE_FIELDS, True)
+        return 200, {"statistics": [node | {"status": "HEALTHY"}], "synchronized": True}
 
     def _schema(self, method: str, path: list[str], _query: dict[str, str], body: Json) -> Answer:
         match method, path:

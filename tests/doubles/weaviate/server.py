@@ -54,6 +54,7 @@ class WeaviateDouble:
 
     def start(self) -> None:
         """Serve, on the previous ports if there are any."""
+        self.state.starts += 1
         self.start_rest()
         self.start_grpc()
 

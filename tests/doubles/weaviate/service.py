@@ -109,7 +109,7 @@ class WeaviateService(weaviate_pb2_grpc.WeaviateServicer):  # type: ignore[misc]
             return [Hit(item) for item in allowed if item.uuid > request.after]
         for sort in reversed(request.sort_by):
             name = sort.path[0]
-            allowed.sort(key=lambda item: _sorting_value(item.properties.get(name, "")), reverse=not sort.ascending)
+            allowed.sort(key=lambda item: _sorting_value(item, name), reverse=not sort.ascending)
         return [Hit(item) for item in allowed]
 
     def _batch(self, request: Any) -> Any:
@@ -160,8 +160,11 @@ def _check_cursor(request: Any) -> None:
         raise Refused(f"cursor api: invalid 'after' parameter: {refused} cannot be set with after and limit parameters")
 
 
-def _sorting_value(value: Any) -> Any:
+def _sorting_value(item: StoredObject, name: str) -> Any:
     """Return the value by which the server sorts: of a text, regardless of case."""
+    if name == "_lastUpdateTimeUnix":
+        return item.updated_ms
+    value = item.properties.get(name, "")
     return value.lower() if isinstance(value, str) else value
 
 

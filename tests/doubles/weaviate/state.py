@@ -170,6 +170,7 @@ class State:
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
+        self.starts = 0  # starts of the server, each of which is an election of Raft
         self.collections: dict[str, Collection] = {}
         self.aliases: dict[str, str] = {}
         self.auto_schema = True
