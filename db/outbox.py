@@ -186,6 +186,11 @@ _BACKLOG = select(
     func.min(OutboxRow.enqueued_at).filter(~OutboxRow.dead).label("oldest"),
     func.count().filter(OutboxRow.dead).label("dead"),
 ).select_from(OutboxRow)
+_COUNTS = select(
+    OutboxRow.kind,
+    func.count().filter(~OutboxRow.dead).label("waiting"),
+    func.count().filter(OutboxRow.dead).label("dead"),
+).group_by(OutboxRow.kind)
 _ANY_AVAILABLE = select(OutboxRow.version).where(~OutboxRow.dead, OutboxRow.available_at <= _NOW).limit(1)
 _PENDING = select(OutboxRow.key, OutboxRow.dead).where(
     OutboxRow.kind == bindparam("row_kind"), in_list(OutboxRow.key, bindparam("keys", type_=TextList()))
@@ -283,6 +288,11 @@ async def backlog(database: Database) -> Backlog:
     """Return counts and age of the unprocessed rows."""
     row = (await database.fetch(_BACKLOG))[0]
     return Backlog(row.rows, (now() - row.oldest).total_seconds() if row.oldest is not None else 0.0, row.dead)
+
+
+async def count_rows(database: Database) -> dict[OutboxKind, tuple[int, int]]:
+    """Return the numbers of unprocessed and of dead rows by kind."""
+    return {OutboxKind(row.kind): (row.waiting, row.dead) for row in await database.fetch(_COUNTS)}
 
 
 async def pending(database: Database, kind: OutboxKind, keys: Sequence[str]) -> dict[str, bool]:

@@ -40,6 +40,9 @@ MAX_REJECTED_SHARE = 0.01
 MAX_REJECTED = 10
 """Limits of rejected documents, as a number and as a share. A generation that exceeds both limits is not activated."""
 
+ENQUEUED = 1_000
+"""Rows that one transaction of a repair adds to the outbox."""
+
 MAX_REPAIRS = 3
 """Attempts to repair a new generation that differs from the database."""
 
@@ -124,13 +127,14 @@ class Reindex:
         return await compare(self._database, self._documents, self._vectors, include_dead=True, sample=sample)
 
     async def repair(self, differences: Differences) -> None:
-        """Remove the differing documents, and write again those that belong into the index."""
-        async with self._database.write() as connection:
-            for kind in OutboxKind:
-                keys = [key for kind_, key in differences.surplus if kind_ is kind]
-                await outbox.enqueue(connection, kind, keys, urgent=True)
-        surplus = set(differences.surplus)
-        await self._synchronizer.rewrite(name for name in differences if name not in surplus)
+        """Write, rewrite or remove the differing documents."""
+        for kind in OutboxKind:
+            for names, urgent in ((differences.surplus, True), (differences.missing, False)):
+                keys = [key for kind_, key in names if kind_ is kind]
+                for start in range(0, len(keys), ENQUEUED):
+                    async with self._database.write() as connection:
+                        await outbox.enqueue(connection, kind, keys[start : start + ENQUEUED], urgent=urgent)
+        await self._synchronizer.rewrite(differences.stale + differences.unsearchable)
         while await self._synchronizer.drain():
             pass
 

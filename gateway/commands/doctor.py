@@ -24,6 +24,7 @@ from db.errors import DatabaseLayerError, Store, StoreMisconfigured, StoreUnavai
 from db.models import OutboxKind
 from db.private_files import DataFile, paths_open_to_others
 from db.stores import Stores
+from db.synchronization.index_coverage import find_shortfall
 from db.synchronization.reindex import Reindex
 from gateway.callers.token_authority import signing_secret, token_authority
 from gateway.commands.console import plain
@@ -271,6 +272,8 @@ async def _check_project_vectors(settings: Settings, stores: Stores) -> _Result:
 async def _check_vectors(stores: Stores, is_current: bool) -> _Result:
     await stores.vectors.prepare(stores.embedder.model, stores.embedder.dimension)
     counts = await stores.vectors.counts()
+    if is_current and (shortfall := await find_shortfall(stores)) is not None:
+        return Verdict.WARNING, f"{shortfall} if explore serve or explore worker runs; until then, searches use SQL"
     if not is_current or (await outbox.backlog(stores.database)).rows:  # missing objects cannot be counted yet
         return Verdict.OK, describe_counts(counts)
     totals = await Reindex(stores.database, stores.vectors, stores.embedder).totals()
