@@ -59,6 +59,17 @@ class StoreSettings(BaseSettings):
     weaviate_batch_size: int = number(100, 1, 10_000, "Maximum objects in one write to Weaviate.")
     weaviate_replicas: int = number(1, 1, 100, "Copies of each object in new Weaviate collections.")
     weaviate_shards: int | None = number(None, 1, 1_000, "Shards of each new Weaviate collection. Unset: one per node.")
+    weaviate_ef: int = number(
+        800,
+        -1,
+        10_000,
+        "Candidates of each vector search in new Weaviate collections: more find more of the nearest vectors, and take "
+        "longer. -1: decided by the server, from 100 to 500.",
+    )
+    weaviate_ef_construction: int = number(
+        256, 4, 10_000, "Candidates for the edges of each vector that new Weaviate collections insert."
+    )
+    weaviate_max_connections: int = number(32, 4, 2_047, "Edges of each vector in new Weaviate collections.")
     weaviate_embedding_model: str = Field(
         "text-embedding-3-small",
         min_length=1,

@@ -264,7 +264,14 @@ def _create_weaviate(settings: Settings) -> VectorStore:
     openai_key = _secret(settings.openai_api_key)
     key = _secret(settings.weaviate_api_key)
     address = Address(settings.weaviate_url, settings.weaviate_grpc_url, key, openai_key)
-    layout = Layout(settings.weaviate_replicas, settings.weaviate_shards, openai_vectorizer=openai_key is not None)
+    layout = Layout(
+        settings.weaviate_replicas,
+        settings.weaviate_shards,
+        openai_vectorizer=openai_key is not None,
+        ef=settings.weaviate_ef,
+        ef_construction=settings.weaviate_ef_construction,
+        max_connections=settings.weaviate_max_connections,
+    )
     return WeaviateVectorStore(address, layout, batch_size=settings.weaviate_batch_size)
 
 

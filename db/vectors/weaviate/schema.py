@@ -22,6 +22,10 @@ SEARCH_TERMS = "search_terms"
 """Property that keyword search reads: the stems of a project from `db.vectors.text_analysis`."""
 
 
+DEFAULT_EF, DEFAULT_EF_CONSTRUCTION, DEFAULT_MAX_CONNECTIONS = 800, 256, 32
+"""Defaults of the HNSW graphs, for a recall of the nearest 200 of at least .98 (`bench/weaviate.py`)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Space:
     """An embedding space (model and dimension), and the names of its collections."""
@@ -58,6 +62,10 @@ class Layout:
     # Whether to configure text2vec-openai as vectorizer, so that other clients of the server can search by text. The
     # gateway sends its own vectors in any case and does not use the vectorizer.
     openai_vectorizer: bool = False
+    # Parameters of the HNSW graphs: candidates of a search, candidates of an insertion, and edges of a node.
+    ef: int = DEFAULT_EF
+    ef_construction: int = DEFAULT_EF_CONSTRUCTION
+    max_connections: int = DEFAULT_MAX_CONNECTIONS
 
 
 class Field(NamedTuple):
@@ -95,6 +103,9 @@ def values_of(document: IndexDocument) -> dict[str, Any]:
 def _vector_config(kind: str, space: Space, layout: Layout) -> Any:
     index = Configure.VectorIndex.hnsw(
         distance_metric=VectorDistances.COSINE,
+        ef=layout.ef,
+        ef_construction=layout.ef_construction,
+        max_connections=layout.max_connections,
         quantizer=Configure.VectorIndex.Quantizer.none(),  # whatever the server's DEFAULT_QUANTIZATION is
     )
     if not layout.openai_vectorizer:
