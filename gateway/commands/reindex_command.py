@@ -27,14 +27,30 @@ from gateway.stores import open_migrated
 def reindex(
     check: Annotated[bool, typer.Option("--check", help="Compare with the database and repair differences.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="With --check: only print the differences.")] = False,
+    drop_unused: Annotated[
+        bool, typer.Option("--drop-unused", help="List and drop collections of other embedding models.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="With --drop-unused: do not ask.")] = False,
+    take_over: Annotated[
+        bool, typer.Option("--take-over", help="Rebuild although Weaviate holds the index of another installation.")
+    ] = False,
 ) -> None:
     """Rebuild the vector index from the database and activate it.
 
     With --check, exit code 1 if the index differed or rows still wait for it.
     """
+    if sum((check, drop_unused, take_over)) > 1:
+        raise InvalidRecord("give only one of --check, --drop-unused and --take-over")
     if dry_run and not check:
         raise InvalidRecord("--dry-run goes with --check: explore reindex --check --dry-run")
+    if yes and not drop_unused:
+        raise InvalidRecord("--yes goes with --drop-unused: explore reindex --drop-unused --yes")
     settings = settings_of_data()
+    if drop_unused:
+        say(asyncio.run(drop_unused_collections(settings, asks=not yes)))
+        return
+    if take_over:
+        asyncio.run(take_over_index(settings))
     if not check:
         for line in asyncio.run(rebuild(settings, errors)):
             say(line)
@@ -79,6 +95,24 @@ async def rebuild(settings: Settings, errors: Console) -> list[str]:
 
         await _run_exclusively(stores.database, work)
     return report
+
+
+async def drop_unused_collections(settings: Settings, *, asks: bool) -> str:
+    """Print the collections that are not used any more, drop them after a confirmation, and return the result."""
+    async with open_migrated(settings) as stores:
+        await stores.vectors.prepare(stores.embedder.model, stores.embedder.dimension)
+        names = await stores.vectors.unused()
+        for name in names:
+            typer.echo(name)
+        if names and asks and not typer.confirm(f"Drop these {len(names)} collections?", err=True):
+            return "nothing was dropped"
+        return f"{len(await stores.vectors.drop_unused()) if names else 0} collections were dropped"
+
+
+async def take_over_index(settings: Settings) -> None:
+    """Let this installation use the collections of another one."""
+    async with open_migrated(settings) as stores:
+        await stores.vectors.take_over()
 
 
 def describe_counts(counts: Mapping[str, int], actor_count: int = 0) -> str:
