@@ -8,6 +8,7 @@ from pydantic_settings import BaseSettings
 
 from db.embeddings.wordllama import MODEL as WORDLLAMA
 from db.private_files import DataFile
+from db.vectors.base import KINDS
 from gateway.setting_fields import number
 
 
@@ -17,6 +18,13 @@ def _absolute(value: Path) -> Path:
         return value.expanduser().absolute()
     except RuntimeError:  # the home of an unknown user
         raise ValueError("names an unknown user") from None
+
+
+def _no_kind(value: str) -> str:
+    """Refuse a prefix that is the first part of every name without a prefix."""
+    if value.lower() in (kind.lower() for kind in KINDS):
+        raise ValueError("is a kind of collection")
+    return value
 
 
 class StoreSettings(BaseSettings):
@@ -56,6 +64,13 @@ class StoreSettings(BaseSettings):
         repr=False,  # may hold a password
     )
     weaviate_api_key: SecretStr | None = Field(None, description="Weaviate's API key, if it requires one.")
+    weaviate_prefix: Annotated[str, AfterValidator(_no_kind)] = Field(
+        "",
+        pattern=r"^([A-Za-z][A-Za-z0-9]{0,39})?$",
+        description="Start of the names of this installation's collections, of letters and digits, where several "
+        "installations share a Weaviate. Not Project, UserProfile or Tool. Empty: none. After a change the index is "
+        "built anew.",
+    )
     weaviate_batch_size: int = number(100, 1, 10_000, "Maximum objects in one write to Weaviate.")
     weaviate_replicas: int = number(1, 1, 100, "Copies of each object in new Weaviate collections.")
     weaviate_shards: int | None = number(None, 1, 1_000, "Shards of each new Weaviate collection. Unset: one per node.")

@@ -26,6 +26,9 @@ STOP_TIMEOUT_S = 5.0
 COVERAGE_CHECK_S, MAX_COVERAGE_PAUSE_S = 20.0, 600.0
 """Seconds between two comparisons of the counts of index and database, and their maximum if filling does not help."""
 
+REPAIR_EVERY_S = 15.0
+"""Seconds between two checks of the collections of the index, of two requests each, and repairs if one is damaged."""
+
 Task = Callable[[asyncio.Event], Awaitable[None]]
 """A task runs until the event is set."""
 
@@ -38,12 +41,27 @@ def build_scheduler(stores: Stores, settings: Settings) -> Scheduler:
 
 
 def worker_tasks(stores: Stores, settings: Settings) -> dict[str, Task]:
-    """Return the tasks of a worker: draining the outbox, periodic jobs, and filling an index that is far behind."""
+    """Return the tasks of a worker: draining the outbox, periodic jobs, and repairing and filling the index."""
     return {
         "synchronizer": IndexSynchronizer(stores.database, stores.vectors, stores.embedder).run,
         "scheduler": build_scheduler(stores, settings).run,
+        "index repair": lambda stop: keep_prepared(stores, stop),
         "index filling": lambda stop: keep_index_complete(stores, stop),
     }
+
+
+async def keep_prepared(stores: Stores, stop: asyncio.Event) -> None:
+    """Create or repair the collections of the index while this runs, for example after the server lost its data."""
+    reason = ""
+    while not stop.is_set():
+        try:
+            await stores.vectors.prepare(stores.embedder.model, stores.embedder.dimension)
+            reason = ""
+        except StoreUnavailable as unavailable:
+            if unavailable.reason != reason:
+                log.warning("the index cannot be prepared, trying again", reason=unavailable.reason)
+            reason = unavailable.reason
+        await pause(stop, REPAIR_EVERY_S)
 
 
 async def keep_index_complete(stores: Stores, stop: asyncio.Event) -> None:

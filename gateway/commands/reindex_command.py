@@ -30,15 +30,31 @@ def reindex(
     thorough: Annotated[
         bool, typer.Option("--thorough", help="With --check: search all documents by their own vectors, not a sample.")
     ] = False,
+    drop_unused: Annotated[
+        bool, typer.Option("--drop-unused", help="List and drop collections of other embedding models.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="With --drop-unused: do not ask.")] = False,
+    take_over: Annotated[
+        bool, typer.Option("--take-over", help="Rebuild although Weaviate holds the index of another installation.")
+    ] = False,
 ) -> None:
     """Rebuild the vector index from the database and activate it.
 
     With --check, exit code 1 if the index differed or rows still wait for it.
     """
+    if sum((check, drop_unused, take_over)) > 1:
+        raise InvalidRecord("give only one of --check, --drop-unused and --take-over")
     if (dry_run or thorough) and not check:
         option = "--dry-run" if dry_run else "--thorough"
         raise InvalidRecord(f"{option} goes with --check: explore reindex --check {option}")
+    if yes and not drop_unused:
+        raise InvalidRecord("--yes goes with --drop-unused: explore reindex --drop-unused --yes")
     settings = settings_of_data()
+    if drop_unused:
+        say(asyncio.run(drop_unused_collections(settings, asks=not yes)))
+        return
+    if take_over:
+        asyncio.run(take_over_index(settings))
     if not check:
         for line in asyncio.run(rebuild(settings, errors)):
             say(line)
@@ -83,6 +99,24 @@ async def rebuild(settings: Settings, errors: Console) -> list[str]:
 
         await _run_exclusively(stores.database, work)
     return report
+
+
+async def drop_unused_collections(settings: Settings, *, asks: bool) -> str:
+    """Print the collections that are not used any more, drop them after a confirmation, and return the result."""
+    async with open_migrated(settings) as stores:
+        await stores.vectors.prepare(stores.embedder.model, stores.embedder.dimension)
+        names = await stores.vectors.unused()
+        for name in names:
+            typer.echo(name)
+        if names and asks and not typer.confirm(f"Drop these {len(names)} collections?", err=True):
+            return "nothing was dropped"
+        return f"{len(await stores.vectors.drop_unused()) if names else 0} collections were dropped"
+
+
+async def take_over_index(settings: Settings) -> None:
+    """Let this installation use the collections of another one."""
+    async with open_migrated(settings) as stores:
+        await stores.vectors.take_over()
 
 
 def describe_counts(counts: Mapping[str, int], actor_count: int = 0) -> str:
