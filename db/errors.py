@@ -25,6 +25,10 @@ class StoreUnavailable(DatabaseLayerError):
         self.reason = reason
 
 
+class WritesRefused(StoreUnavailable):
+    """A store answers and refuses writes for now: it is read-only or full, or a collection is missing."""
+
+
 class StoreMisconfigured(StoreUnavailable):
     """A store is unavailable until its settings change. The reason is printed at start-up and says what to set."""
 

@@ -38,7 +38,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import ColumnElement
-from sqlalchemy.sql.dml import ReturningInsert
+from sqlalchemy.sql.dml import ReturningInsert, Update
 
 from db.database.column_types import TextList, UtcDateTime, in_list
 from db.database.engine import Database
@@ -123,20 +123,28 @@ _REPROCESS = _upsert(
 )
 _CLAIM = _upsert(_RESET)
 
-_AVAILABLE_ROWS = (
-    select(OutboxRow.kind, OutboxRow.key)
-    .where(~OutboxRow.dead, OutboxRow.available_at <= _NOW)
-    .where(or_(OutboxRow.urgent, ~bindparam("only_urgent", type_=Boolean())))
-    .order_by(OutboxRow.urgent.desc(), OutboxRow.available_at)
-    .limit(bindparam("limit"))
-    .with_for_update(skip_locked=True)
-    .cte("available_rows")
-)
-_LEASE_ROWS = (
-    update(OutboxRow)
-    .where(tuple_(OutboxRow.kind, OutboxRow.key).in_(select(_AVAILABLE_ROWS.c.kind, _AVAILABLE_ROWS.c.key)))
-    .values(available_at=_LEASE_END)
-    .returning(OutboxRow.kind, OutboxRow.key, OutboxRow.version, OutboxRow.urgent, OutboxRow.enqueued_at)
+
+def _lease_rows(*conditions: ColumnElement[bool]) -> Update:
+    """Return the statement that leases available rows: urgent ones first, then the oldest."""
+    available_rows = (
+        select(OutboxRow.kind, OutboxRow.key)
+        .where(~OutboxRow.dead, OutboxRow.available_at <= _NOW, *conditions)
+        .order_by(OutboxRow.urgent.desc(), OutboxRow.available_at)
+        .limit(bindparam("limit"))
+        .with_for_update(skip_locked=True)
+        .cte("available_rows")
+    )
+    return (
+        update(OutboxRow)
+        .where(tuple_(OutboxRow.kind, OutboxRow.key).in_(select(available_rows.c.kind, available_rows.c.key)))
+        .values(available_at=_LEASE_END)
+        .returning(OutboxRow.kind, OutboxRow.key, OutboxRow.version, OutboxRow.urgent, OutboxRow.enqueued_at)
+    )
+
+
+_LEASE_ROWS = _lease_rows(or_(OutboxRow.urgent, ~bindparam("only_urgent", type_=Boolean())))
+_LEASE_KEYS = _lease_rows(
+    OutboxRow.kind == bindparam("row_kind"), in_list(OutboxRow.key, bindparam("keys", type_=TextList()))
 )
 
 _VERSIONED_KEY = cast(OutboxRow.version, String) + " " + OutboxRow.key
@@ -178,6 +186,11 @@ _BACKLOG = select(
     func.min(OutboxRow.enqueued_at).filter(~OutboxRow.dead).label("oldest"),
     func.count().filter(OutboxRow.dead).label("dead"),
 ).select_from(OutboxRow)
+_COUNTS = select(
+    OutboxRow.kind,
+    func.count().filter(~OutboxRow.dead).label("waiting"),
+    func.count().filter(OutboxRow.dead).label("dead"),
+).group_by(OutboxRow.kind)
 _ANY_AVAILABLE = select(OutboxRow.version).where(~OutboxRow.dead, OutboxRow.available_at <= _NOW).limit(1)
 _PENDING = select(OutboxRow.key, OutboxRow.dead).where(
     OutboxRow.kind == bindparam("row_kind"), in_list(OutboxRow.key, bindparam("keys", type_=TextList()))
@@ -198,12 +211,21 @@ async def enqueue(connection: AsyncConnection, kind: OutboxKind, keys: Sequence[
 
 async def take(database: Database, limit: int, lease_s: float, *, only_urgent: bool = False) -> list[Lease]:
     """Lease up to `limit` available rows for `lease_s` seconds: urgent rows first, then the oldest."""
+    return await _take(database, _LEASE_ROWS, {"limit": limit, "only_urgent": only_urgent}, lease_s)
+
+
+async def take_keys(database: Database, kind: OutboxKind, keys: Sequence[str], lease_s: float) -> list[Lease]:
+    """Lease the available rows of these keys."""
+    return await _take(database, _LEASE_KEYS, {"limit": len(keys), "row_kind": kind.value, "keys": list(keys)}, lease_s)
+
+
+async def _take(database: Database, statement: Update, parameters: dict[str, Any], lease_s: float) -> list[Lease]:
     taken_at = now()
     lease_end = taken_at + timedelta(seconds=lease_s)
-    parameters = {"now": taken_at, "lease_end": lease_end, "limit": limit, "only_urgent": only_urgent}
     async with database.write() as connection:
+        result = await connection.execute(statement, parameters | {"now": taken_at, "lease_end": lease_end})
         rows = sorted(
-            (await connection.execute(_LEASE_ROWS, parameters)).all(),
+            result.all(),
             key=lambda row: (not row.urgent, row.enqueued_at, row.kind, row.key),
         )
     return [Lease(OutboxKind(row.kind), row.key, row.version, lease_end) for row in rows]
@@ -266,6 +288,11 @@ async def backlog(database: Database) -> Backlog:
     """Return counts and age of the unprocessed rows."""
     row = (await database.fetch(_BACKLOG))[0]
     return Backlog(row.rows, (now() - row.oldest).total_seconds() if row.oldest is not None else 0.0, row.dead)
+
+
+async def count_rows(database: Database) -> dict[OutboxKind, tuple[int, int]]:
+    """Return the numbers of unprocessed and of dead rows by kind."""
+    return {OutboxKind(row.kind): (row.waiting, row.dead) for row in await database.fetch(_COUNTS)}
 
 
 async def pending(database: Database, kind: OutboxKind, keys: Sequence[str]) -> dict[str, bool]:

@@ -15,7 +15,7 @@ from functools import wraps
 from inspect import iscoroutinefunction
 from typing import Any, TypeVar, cast
 
-from db.errors import DatabaseLayerError, Store, StoreUnavailable
+from db.errors import DatabaseLayerError, Store, StoreUnavailable, WritesRefused
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -158,6 +158,9 @@ class Guard:
         except TimeoutError:
             outcome, reason = CallOutcome.TIMEOUT, f"{operation}: no answer within {deadline_s} s"
             raise StoreUnavailable(self.store, reason) from None
+        except WritesRefused:
+            outcome = CallOutcome.INPUT_REJECTED  # reads go on
+            raise
         except StoreUnavailable as error:
             outcome, reason = CallOutcome.UNAVAILABLE, error.reason
             raise
@@ -186,7 +189,7 @@ class Guard:
             self._on_call(self.store, operation, outcome, seconds)
 
 
-_UNGUARDED = ("close", "preload")
+_UNGUARDED = ("close", "preload", "server_start")
 """Methods that can succeed without contacting the store. Their success must not close the circuit."""
 
 

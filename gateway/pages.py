@@ -55,7 +55,7 @@ async def answer_ready(request: Request) -> Response:
     stores: Stores = request.app.state.runtime.stores
     probes: dict[str, Awaitable[object]] = {
         "database": _check_database(stores),
-        "vectors": stores.vectors.counts(),
+        "vectors": _check_index(stores),
         "embeddings": stores.embedder.embed(["ready"]),
         "cache": stores.cache.get("readyz"),
     }
@@ -107,14 +107,20 @@ async def _check_database(stores: Stores) -> None:
     await require_current(stores.database)
 
 
+async def _check_index(stores: Stores) -> str | None:
+    """Return how far the index is behind the database; None if searches use it."""
+    await stores.vectors.counts()
+    return None if stores.coverage.shortfall is None else str(stores.coverage.shortfall)
+
+
 async def _check(name: str, probe: Awaitable[object]) -> str:
-    """Return "ok" or a sentence for the operator.
+    """Return "ok" or a sentence for the operator: that of the probe if it returns one.
 
     The store's own message may contain addresses, so it goes to the log only.
     """
     try:
         async with asyncio.timeout(CHECK_TIMEOUT_S):
-            await probe
+            found = await probe
     except TimeoutError:
         return f"no answer within {CHECK_TIMEOUT_S:.0f} s"
     except MigrationPending as error:
@@ -122,4 +128,4 @@ async def _check(name: str, probe: Awaitable[object]) -> str:
     except Exception as error:  # every error is reported
         log.warning("store unavailable", store=name, reason=str(error))
         return "cannot be reached: the reason is in the log"
-    return "ok"
+    return found if isinstance(found, str) else "ok"

@@ -15,7 +15,8 @@ from db.errors import StoreMisconfigured, StoreUnavailable
 from db.interactions.served_pages import ServedPageLog
 from db.schema import require_current
 from db.stores import Stores
-from gateway.background.tasks import Task, pause, run_alongside
+from db.synchronization.index_coverage import update_coverage
+from gateway.background.tasks import COVERAGE_CHECK_S, Task, pause, run_alongside
 from gateway.limits.rate_limits import RateLimitStore
 from gateway.limits.shared_rate_limits import local_rate_limits
 from gateway.settings import Settings
@@ -38,6 +39,9 @@ PREPARE_EVERY_S = 5.0
 
 LOAD_AHEAD_EVERY_S = 1.0
 """Interval of checks for a rebuilt index, which is loaded before it is activated. A check costs 0.1 ms."""
+
+RECOVERY_CHECK_S = 1.0
+"""Interval of the comparisons of index and database while the index is far behind."""
 
 log = structlog.get_logger(__name__)
 
@@ -70,6 +74,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
         tasks: dict[str, Task] = {
             "served page log": lambda stop: _write_served_pages(served_page_log, stop),
             "index loading": lambda stop: _preload(stores, stop),
+            "index coverage": lambda stop: _check_coverage(stores, stop),
             "columns": columns.run,
         }
         if not await _try_prepare(stores):
@@ -149,6 +154,16 @@ async def _preload(stores: Stores, stop: asyncio.Event) -> None:
         with suppress(StoreUnavailable):
             await stores.vectors.preload()
         await pause(stop, LOAD_AHEAD_EVERY_S)
+
+
+async def _check_coverage(stores: Stores, stop: asyncio.Event) -> None:
+    """Check whether the index is far behind the database; then searches use the database."""
+    while not stop.is_set():
+        was_complete = stores.coverage.shortfall is None
+        await update_coverage(stores)
+        if was_complete and stores.coverage.shortfall is not None:
+            log.warning("searches use the database", reason=str(stores.coverage.shortfall))
+        await pause(stop, COVERAGE_CHECK_S if stores.coverage.shortfall is None else RECOVERY_CHECK_S)
 
 
 async def _write_served_pages(served_page_log: ServedPageLog, stop: asyncio.Event) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy.engine import URL
 
 from db.embeddings.wordllama import MODEL as WORDLLAMA
 from db.private_files import DataFile
+from db.vectors.base import KINDS
 from gateway.setting_fields import StoredName, number
 
 
@@ -20,6 +21,13 @@ def _absolute(value: Path) -> Path:
     except RuntimeError:  # the home of an unknown user
         raise ValueError("names an unknown user") from None
     return folder
+
+
+def _no_kind(value: str) -> str:
+    """Refuse a prefix that is the first part of every name without a prefix."""
+    if value.lower() in (kind.lower() for kind in KINDS):
+        raise ValueError("is a kind of collection")
+    return value
 
 
 class StoreSettings(BaseSettings):
@@ -60,9 +68,27 @@ class StoreSettings(BaseSettings):
         repr=False,  # may hold a password
     )
     weaviate_api_key: SecretStr | None = Field(None, description="Weaviate's API key, if it requires one.")
+    weaviate_prefix: Annotated[str, AfterValidator(_no_kind)] = Field(
+        "",
+        pattern=r"^([A-Za-z][A-Za-z0-9]{0,39})?$",
+        description="Start of the names of this installation's collections, of letters and digits, where several "
+        "installations share a Weaviate. Not Project, UserProfile or Tool. Empty: none. After a change the index is "
+        "built anew.",
+    )
     weaviate_batch_size: int = number(100, 1, 10_000, "Maximum objects in one write to Weaviate.")
     weaviate_replicas: int = number(1, 1, 100, "Copies of each object in new Weaviate collections.")
     weaviate_shards: int | None = number(None, 1, 1_000, "Shards of each new Weaviate collection. Unset: one per node.")
+    weaviate_ef: int = number(
+        800,
+        -1,
+        10_000,
+        "Candidates of each vector search in new Weaviate collections: more find more of the nearest vectors, and take "
+        "longer. -1: decided by the server, from 100 to 500.",
+    )
+    weaviate_ef_construction: int = number(
+        256, 4, 10_000, "Candidates for the edges of each vector that new Weaviate collections insert."
+    )
+    weaviate_max_connections: int = number(32, 4, 2_047, "Edges of each vector in new Weaviate collections.")
     weaviate_embedding_model: StoredName = Field(
         "text-embedding-3-small",
         min_length=1,

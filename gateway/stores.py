@@ -9,6 +9,7 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 
 from asyncpg import PostgresError
 from pydantic import SecretStr
@@ -29,6 +30,7 @@ from db.embeddings.prefixed import with_prefix
 from db.embeddings.wordllama import WordLlamaEmbedder
 from db.errors import Store, StoreMisconfigured, StoreUnavailable
 from db.feed_change_notifier import FeedChangeNotifier
+from db.installation import installation_id
 from db.platform_inputs import EmbeddingSpace, PlatformInputs
 from db.private_files import DataFile
 from db.resilience import Guard, guarded
@@ -58,7 +60,10 @@ CONNECT_TIMEOUT_S = 10.0
 """Deadline of the first query of a command, in seconds."""
 
 _VECTOR_WRITES = ("upsert", "remove", "listing", "counts")
-_WITHOUT_DEADLINE = ("prepare", "stage", "staged", "publish", "discard", "scrub")
+_WITHOUT_DEADLINE = (
+    *("prepare", "faults", "unused", "drop_unused", "take_over"),
+    *("stage", "staged", "publish", "discard", "scrub", "unsearchable"),
+)
 """Operations on whole collections, which have no deadline here: the engines limit each of their calls."""
 
 BATCH_READ_DEADLINE_S = 600.0
@@ -93,9 +98,10 @@ async def open_stores(settings: Settings, *, read_deadline_s: float = READ_DEADL
         make_var_dir(settings)
     documents, queries = await _create_embedders(settings)
     platform = PlatformInputs(embedding_space=_platform_space(settings, documents))
+    database = _create_database(settings, read_deadline_s)
     stores = Stores(
-        database=_create_database(settings, read_deadline_s),
-        vectors=_create_vectors(settings),
+        database=database,
+        vectors=_create_vectors(settings, database),
         embedder=documents,
         cache=_create_cache(settings, DataFile.CACHE),
         query_embedder=queries,
@@ -109,11 +115,10 @@ async def open_stores(settings: Settings, *, read_deadline_s: float = READ_DEADL
 
 @asynccontextmanager
 async def open_migrated(settings: Settings) -> AsyncIterator[Stores]:
-    """Open the stores for a command: with the database schema up to date and the collections of the index in place."""
+    """Open the stores for a command, with the database schema up to date. The index may be unavailable."""
     async with open_stores(settings, read_deadline_s=BATCH_READ_DEADLINE_S) as stores:
         await require_reachable(stores.database)
         await schema.migrate(stores.database)
-        await stores.vectors.prepare(stores.embedder.model, stores.embedder.dimension)
         yield await with_custom_types(settings, stores, keeps_others=True)
 
 
@@ -268,9 +273,9 @@ async def _create_openai(settings: Settings) -> BatchEmbedder:
     return client
 
 
-def _create_vectors(settings: Settings) -> VectorStore:
+def _create_vectors(settings: Settings, database: Database) -> VectorStore:
     path = settings.data_file(DataFile.VECTORS)
-    store: VectorStore = _create_weaviate(settings) if settings.weaviate_url else EmbeddedVectorStore(path)
+    store: VectorStore = _create_weaviate(settings, database) if settings.weaviate_url else EmbeddedVectorStore(path)
     deadlines = dict.fromkeys(_VECTOR_WRITES, WRITE_VECTORS_S) | dict.fromkeys(_WITHOUT_DEADLINE, None)
     return guarded(store, _create_guard(Store.VECTORS, READ_VECTORS_S, deadlines))
 
@@ -281,14 +286,27 @@ def _create_guard(
     return Guard(store, deadline_s, deadlines_s=deadlines_s, on_change=record_circuit_state, on_call=observe_store_call)
 
 
-def _create_weaviate(settings: Settings) -> VectorStore:
+def _create_weaviate(settings: Settings, database: Database) -> VectorStore:
     from db.vectors.weaviate import Address, Layout, WeaviateVectorStore
 
     openai_key = _secret(settings.openai_api_key)
     key = _secret(settings.weaviate_api_key)
     address = Address(settings.weaviate_url, settings.weaviate_grpc_url, key, openai_key)
-    layout = Layout(settings.weaviate_replicas, settings.weaviate_shards, openai_vectorizer=openai_key is not None)
-    return WeaviateVectorStore(address, layout, batch_size=settings.weaviate_batch_size)
+    layout = Layout(
+        settings.weaviate_replicas,
+        settings.weaviate_shards,
+        openai_vectorizer=openai_key is not None,
+        ef=settings.weaviate_ef,
+        ef_construction=settings.weaviate_ef_construction,
+        max_connections=settings.weaviate_max_connections,
+    )
+    return WeaviateVectorStore(
+        address,
+        layout,
+        batch_size=settings.weaviate_batch_size,
+        prefix=settings.weaviate_prefix and f"{settings.weaviate_prefix}_",
+        installation=partial(installation_id, database),
+    )
 
 
 def _secret(value: SecretStr | None) -> str | None:

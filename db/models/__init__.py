@@ -42,6 +42,7 @@ from db.models.onboarding import OnboardingQuestion, OnboardingResponse
 from db.models.operations import (
     ActivityRate,
     Erasure,
+    Installation,
     ItemFactors,
     ItemNeighbors,
     Job,
@@ -56,7 +57,7 @@ from db.models.operations import (
 __all__ = [
     "CUSTOM_TYPES_OF_EACH_KIND", "DELIBERATE_KINDS", "ENGAGEMENT_BIT", "FIRST_CUSTOM_BIT", "PASSIVE_KINDS",
     "ActivityRate", "Actor", "ActorInterest", "Base", "CustomInteractionType", "DecayedCounters", "Dismissal",
-    "Engagement", "EngagementKind", "Erasure", "EventId", "FeedKind", "Interaction", "InteractionType",
+    "Engagement", "EngagementKind", "Erasure", "EventId", "FeedKind", "Installation", "Interaction", "InteractionType",
     "InterestSource", "ItemFactors", "ItemNeighbors", "Job", "Like", "Mute", "MuteKind", "NetworkCount",
     "OnboardingQuestion", "OnboardingResponse", "OutboxKind", "OutboxRow", "Project", "ProjectEmbedding",
     "ProjectSearchText", "ProjectTerm", "QuestionType", "RankingModel", "RemovedInterest", "Role", "Save", "ServedPage",

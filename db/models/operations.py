@@ -1,4 +1,4 @@
-"""Operational tables: outbox, erasures, jobs, trained models, served pages."""
+"""Operational tables: outbox, erasures, jobs, installation, trained models, served pages."""
 
 from datetime import datetime
 from typing import Any
@@ -70,6 +70,13 @@ class Job(Base):
     started_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
     error: Mapped[str | None]
+
+
+class Installation(Base):
+    """The one row with the id of this installation (see `db.installation`)."""
+
+    __tablename__ = "installation"
+    id: Mapped[str] = mapped_column(primary_key=True)
 
 
 class UserFactors(Base):

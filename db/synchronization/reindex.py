@@ -6,11 +6,13 @@ generations exist, synchronizers write to both (see `IndexSynchronizer`).
 
 - A change before the claim is in the documents that are read. A later change ends the lease of the row early, and a
   synchronizer writes the change to both generations; `settle` detects this and requests one more pass.
-- An outbox row that exists before the claim becomes available and is processed before the new generation is activated.
-  A worker that took the row before the new generation existed does not write to that generation, and the row of a
-  killed run has no worker.
+- An outbox row that exists before the claim becomes available and is processed with its batch, for both generations. A
+  worker that took the row before the new generation existed does not write to that generation, and the row of a killed
+  run has no worker.
 - If a run is killed, the next run continues: documents that the new generation holds with the current fingerprint are
   not written again.
+- The new generation is compared with the database. Documents that differ are removed and written again before it is
+  activated.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -23,7 +25,7 @@ from db.embeddings.base import Embedder
 from db.errors import IndexIncomplete
 from db.models import OutboxKind
 from db.outbox import RETRY_AFTER
-from db.synchronization.index_comparison import Differences, compare, listing, pages
+from db.synchronization.index_comparison import SAMPLE, Differences, compare, listing, pages
 from db.synchronization.index_documents import IndexDocumentReader
 from db.synchronization.index_writer import COLLECTIONS
 from db.synchronization.synchronizer import IndexSynchronizer
@@ -37,6 +39,12 @@ minute."""
 MAX_REJECTED_SHARE = 0.01
 MAX_REJECTED = 10
 """Limits of rejected documents, as a number and as a share. A generation that exceeds both limits is not activated."""
+
+ENQUEUED = 1_000
+"""Rows that one transaction of a repair adds to the outbox."""
+
+MAX_REPAIRS = 3
+"""Attempts to repair a new generation that differs from the database."""
 
 Progress = Callable[[str, float | None, int | None], None]
 """Callback of the progress: name of the step, completed share (0 to 1; None if unknown), and number of documents that
@@ -97,10 +105,7 @@ class Reindex:
             entries = [] if unfinished is None else [entry async for entry in listing(self._vectors, kind, unfinished)]
             await self._fill(kind, generation, dict(entries), progress)
         await self._drain(progress)
-        progress("comparison with the database", None, None)
-        reason = await self._incompleteness(generation)
-        progress("comparison with the database", 1.0, None)
-        if reason is not None:
+        if (reason := await self._incompleteness(generation, progress)) is not None:
             await self._vectors.discard(generation)
             raise IndexIncomplete(f"the new index is not activated, the old one stays: {reason}")
         if assert_still_leader is not None:
@@ -113,19 +118,23 @@ class Reindex:
         """Number of documents written so far, including the documents of outbox rows."""
         return self._synchronizer.written
 
-    async def compare(self) -> Differences:
-        """Return the differences between active generation and database, except documents with an outbox row."""
+    async def compare(self, sample: int | None = SAMPLE) -> Differences:
+        """Return the differences between active generation and database, except documents with an outbox row.
+
+        `sample` documents of each collection, or with None all, are searched by their own vectors.
+        """
         await self._vectors.prepare(*self._embedding_space)
-        return await compare(self._database, self._documents, self._vectors, include_dead=True)
+        return await compare(self._database, self._documents, self._vectors, include_dead=True, sample=sample)
 
     async def repair(self, differences: Differences) -> None:
-        """Write or remove the differing documents through the outbox."""
-        surplus = set(differences.surplus)
-        async with self._database.write() as connection:
-            for kind in OutboxKind:
-                for urgent in (True, False):
-                    keys = [name[1] for name in differences if name[0] is kind and (name in surplus) is urgent]
-                    await outbox.enqueue(connection, kind, keys, urgent=urgent)
+        """Write, rewrite or remove the differing documents."""
+        for kind in OutboxKind:
+            for names, urgent in ((differences.surplus, True), (differences.missing, False)):
+                keys = [key for kind_, key in names if kind_ is kind]
+                for start in range(0, len(keys), ENQUEUED):
+                    async with self._database.write() as connection:
+                        await outbox.enqueue(connection, kind, keys[start : start + ENQUEUED], urgent=urgent)
+        await self._synchronizer.rewrite(differences.stale + differences.unsearchable)
         while await self._synchronizer.drain():
             pass
 
@@ -138,10 +147,14 @@ class Reindex:
         if total:
             progress(step, 0.0, 0)
         async for keys in pages(self._documents, kind, BATCH):
+            await self._synchronizer.restore_lost_vectors()
             outdated = await self._outdated_keys(kind, keys, fingerprints) if fingerprints else keys
-            leases = await outbox.claim(self._database, kind, outdated, LEASE_S)
-            if leases:
+            if leases := await outbox.claim(self._database, kind, outdated, LEASE_S):
                 await self._synchronizer.process(leases, generation)
+            if len(leases) < len(outdated) and (
+                waiting := await outbox.take_keys(self._database, kind, outdated, LEASE_S)
+            ):
+                await self._synchronizer.process(waiting)
             keys_read += len(keys)
             progress(step, min(keys_read / max(total, 1), 1.0), self.written - written_before)
         if keys_read:
@@ -166,15 +179,23 @@ class Reindex:
         self._kept += len(documents) - len(outdated)
         return outdated + surplus
 
-    async def _incompleteness(self, generation: str) -> str | None:
-        """Return why a generation must not be activated, or None."""
+    async def _incompleteness(self, generation: str, progress: Progress) -> str | None:
+        """Repair the differences between a generation and the database, and return why it must not be activated."""
         rejected = self._synchronizer.rejected
         total = self.written + self._kept + rejected
         if rejected > max(MAX_REJECTED, MAX_REJECTED_SHARE * total):
             return f"it rejects {rejected} of {total} documents; see: explore outbox"
-        counts = await self._vectors.counts(generation)
-        differences = await compare(self._database, self._documents, self._vectors, generation, include_dead=False)
-        if not differences:
+        for attempt in range(MAX_REPAIRS + 1):
+            progress("comparison with the database", None, None)
+            differences = await compare(self._database, self._documents, self._vectors, generation, include_dead=False)
+            progress("comparison with the database", 1.0, None)
+            if not differences:
+                return None
+            if attempt < MAX_REPAIRS:
+                await self._synchronizer.rewrite(differences, generation)
+                await self._drain(progress)
+        if len(differences) == len(differences.unsearchable):  # the search is approximate and may not find everything
             return None
+        counts = await self._vectors.counts(generation)
         contents = ", ".join(f"{counts[name]} {name}" for name in COLLECTIONS.values())
         return f"it holds {contents}, and differs from the database: {differences.summary()}"

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 
@@ -15,7 +15,7 @@ from db.errors import Store, StoreUnavailable
 from db.models import OutboxKind
 from db.outbox import Lease
 from db.synchronization.index_documents import IndexChanges, IndexDocumentReader
-from db.synchronization.index_writer import DocumentName, IndexWriter
+from db.synchronization.index_writer import COLLECTIONS, DocumentName, IndexWriter
 from db.vectors.base import VectorStore
 
 log = logging.getLogger(__name__)
@@ -29,6 +29,9 @@ LEASE_S = 60.0
 POLL_S = 0.25
 """Interval of checks for new rows, which other processes write."""
 
+RESTART_CHECK_S = 5.0
+"""Interval of checks for a restart of the index's server while no row waits. A check takes 5 ms."""
+
 FIRST_PAUSE_S, MAX_PAUSE_S = 0.5, 30.0
 """Seconds before the first and before later retries while a store is unavailable."""
 
@@ -41,6 +44,10 @@ class IndexSynchronizer:
     change makes the outbox row available again, so the row is not deleted. While a new generation is filled, documents
     are written to both generations. A row that an available store rejects is retried after `retry_after`. `written` and
     `rejected` count documents since the start.
+
+    A crash of the index's server may lose the vectors of the last documents, and the server ignores an unchanged
+    document that is written again. So after each restart of the server, vectors that are lost are restored before other
+    rows are processed, and the documents of a failed batch are removed before they are written again.
     """
 
     def __init__(
@@ -59,6 +66,8 @@ class IndexSynchronizer:
         self._writer = IndexWriter(vectors, embedder)
         self._retry_after = retry_after
         self._is_prepared = False
+        self._checked_start = ""  # the start of the server after which the last documents were searched
+        self._failed: set[DocumentName] = set()  # documents of failed batches
 
     async def run(self, stop: asyncio.Event) -> None:
         """Process rows until `stop` is set. If a store is unavailable, retry after a pause that doubles up to 30 s."""
@@ -77,6 +86,7 @@ class IndexSynchronizer:
     async def drain_all(self, progress: Callable[[float, int], None]) -> None:
         """Process rows until the outbox is empty. `progress` receives the finished share and the number of rows."""
         backlog_rows, total = (await outbox.backlog(self._database)).rows, 0
+        progress(0.0, 0)
         while processed := await self.drain():
             total += processed
             progress(min(total / max(backlog_rows, 1), 0.99), total)
@@ -88,6 +98,8 @@ class IndexSynchronizer:
         Raises `StoreUnavailable` if the index or the embedder is unavailable. The rows are then released without
         counting an attempt.
         """
+        if not only_urgent:
+            await self.restore_lost_vectors()
         leases = await outbox.take(self._database, limit, LEASE_S, only_urgent=only_urgent)
         if leases:
             await self.process(leases)
@@ -107,19 +119,57 @@ class IndexSynchronizer:
                 for kind in OutboxKind
             }
             for kind, change in changes.items():
-                await self._writer.remove(kind, change.remove, generations)
+                failed = [key for key in change.documents if (kind, key) in self._failed]
+                await self._writer.remove(kind, [*change.remove, *failed], generations)
             removed_leases += [lease for lease in leases if lease.key in changes[lease.kind].remove]
             rejected = await self._write(changes, generations)
-        except StoreUnavailable:
+        except StoreUnavailable as error:
             self._is_prepared = False
+            if error.store is Store.VECTORS:
+                self._failed |= {(lease.kind, lease.key) for lease in leases}
             await outbox.settle(self._database, removed_leases)
             await outbox.release(self._database, [lease for lease in leases if lease not in removed_leases])
             raise
+        self._failed -= {(lease.kind, lease.key) for lease in leases}
         await outbox.settle(self._database, [lease for lease in leases if (lease.kind, lease.key) not in rejected])
         for lease in leases:
             if (reason := rejected.get((lease.kind, lease.key))) is not None:
                 log.error("the index rejects %s %s: %s", lease.kind.value, lease.key, reason)
                 await outbox.reject(self._database, [lease], reason, self._retry_after)
+
+    async def rewrite(self, names: Iterable[DocumentName], generation: str | None = None) -> None:
+        """Remove documents and write them again, to one generation or, if it is None, to the active and the staged one.
+
+        A document that waits in the outbox is removed, and written when its row is processed.
+        """
+        keys_by_kind: dict[OutboxKind, list[str]] = {kind: [] for kind in OutboxKind}
+        for kind, key in names:
+            keys_by_kind[kind].append(key)
+        for kind, keys in keys_by_kind.items():
+            for start in range(0, len(keys), BATCH):
+                batch = keys[start : start + BATCH]
+                leases = await outbox.claim(self._database, kind, batch, LEASE_S)
+                generations = await self._generations() if generation is None else [generation]
+                await self._writer.remove(kind, batch, generations)
+                if leases:
+                    await self.process(leases, generation)
+
+    async def restore_lost_vectors(self) -> None:
+        """Write documents anew that a restarted server of the index does not find by their vectors.
+
+        Searches for the last documents of each collection, once after each restart that this process notices, and once
+        after its own start.
+        """
+        start = await self._vectors.server_start()
+        if start == self._checked_start:
+            return
+        for generation in await self._generations():
+            for kind, collection in COLLECTIONS.items():
+                lost = await self._vectors.unsearchable(collection, generation=generation)
+                if lost:
+                    log.warning("the index has lost the vectors of %d documents (%s)", len(lost), kind.value)
+                await self.rewrite([(kind, key) for key in lost], generation)
+        self._checked_start = start
 
     async def _generations(self) -> list[str | None]:
         if not self._is_prepared:
@@ -141,8 +191,13 @@ class IndexSynchronizer:
         return rejected
 
     async def _wait_for_rows(self, stop: asyncio.Event) -> None:
-        """Wait until a row is available. A check takes a fifth of a millisecond, and no lock."""
-        while not (stop.is_set() or await outbox.has_available(self._database)):
+        """Wait until a row is available, or a restart of the index's server is to be looked for.
+
+        A check for rows takes a fifth of a millisecond, and no lock.
+        """
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + RESTART_CHECK_S
+        while not (stop.is_set() or clock() > deadline or await outbox.has_available(self._database)):
             await _pause(stop, POLL_S)
 
     async def _wait_for_store(self, error: Exception, stop: asyncio.Event, pause_s: float) -> None:

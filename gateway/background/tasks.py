@@ -7,13 +7,13 @@ from datetime import timedelta
 
 import structlog
 
-from db import jobs, outbox
+from db import jobs
 from db.errors import StoreUnavailable
-from db.models import OutboxKind
 from db.stores import Stores
+from db.synchronization.index_coverage import find_shortfall
 from db.synchronization.reindex import Reindex
 from db.synchronization.synchronizer import IndexSynchronizer
-from gateway.background.scheduled_jobs import REINDEX, rebuild_index, scheduled_jobs
+from gateway.background.scheduled_jobs import REINDEX, scheduled_jobs
 from gateway.background.scheduler import Scheduler
 from gateway.settings import Settings
 
@@ -23,8 +23,11 @@ RESTART_AFTER_S = 5.0
 STOP_TIMEOUT_S = 5.0
 """Seconds for background tasks to finish when the process stops. Leases of outbox rows expire by themselves."""
 
-RETRY_FILLING_S = 5.0
-"""Seconds between two attempts to fill an empty index while a store is unavailable."""
+COVERAGE_CHECK_S, MAX_COVERAGE_PAUSE_S = 20.0, 600.0
+"""Seconds between two comparisons of the counts of index and database, and their maximum if filling does not help."""
+
+REPAIR_EVERY_S = 15.0
+"""Seconds between two checks of the collections of the index, of two requests each, and repairs if one is damaged."""
 
 Task = Callable[[asyncio.Event], Awaitable[None]]
 """A task runs until the event is set."""
@@ -38,36 +41,53 @@ def build_scheduler(stores: Stores, settings: Settings) -> Scheduler:
 
 
 def worker_tasks(stores: Stores, settings: Settings) -> dict[str, Task]:
-    """Return the tasks of a worker: draining the outbox, periodic jobs, and filling an empty index."""
+    """Return the tasks of a worker: draining the outbox, periodic jobs, and repairing and filling the index."""
     return {
         "synchronizer": IndexSynchronizer(stores.database, stores.vectors, stores.embedder).run,
         "scheduler": build_scheduler(stores, settings).run,
-        "index filling": lambda stop: fill_if_empty(stores, stop),
+        "index repair": lambda stop: keep_prepared(stores, stop),
+        "index filling": lambda stop: keep_index_complete(stores, stop),
     }
 
 
-async def fill_if_empty(stores: Stores, stop: asyncio.Event) -> None:
-    """Fill the index if it is empty, without waiting for the nightly rebuild, then wait for `stop`.
-
-    The index is empty after a change of the embedding model, after the loss of its file, and after an update that
-    changes its format.
-    """
+async def keep_prepared(stores: Stores, stop: asyncio.Event) -> None:
+    """Create or repair the collections of the index while this runs, for example after the server lost its data."""
+    reason = ""
     while not stop.is_set():
         try:
-            if await needs_filling(stores):
-                log.info("filling the empty index from the database")
-                await jobs.run_exclusively(stores.database, REINDEX, lambda lease: rebuild_index(stores, lease))
-        except StoreUnavailable:  # its guard has logged it
-            await pause(stop, RETRY_FILLING_S)
-        else:
-            await stop.wait()
+            await stores.vectors.prepare(stores.embedder.model, stores.embedder.dimension)
+            reason = ""
+        except StoreUnavailable as unavailable:
+            if unavailable.reason != reason:
+                log.warning("the index cannot be prepared, trying again", reason=unavailable.reason)
+            reason = unavailable.reason
+        await pause(stop, REPAIR_EVERY_S)
 
 
-async def needs_filling(stores: Stores) -> bool:
-    """Return whether the index holds no project, the database has some, and the outbox is empty."""
-    if (await stores.vectors.counts())["Project"] or (await outbox.backlog(stores.database)).rows:
-        return False
-    return (await Reindex(stores.database, stores.vectors, stores.embedder).totals())[OutboxKind.PROJECT] > 0
+async def keep_index_complete(stores: Stores, stop: asyncio.Event) -> None:
+    """Fill the index whenever it is far behind the database, without waiting for the nightly rebuild.
+
+    The index is empty after a change of the embedding model, after the loss of its file or server, and after an update
+    that changes its format.
+    """
+    pause_s = COVERAGE_CHECK_S
+    while not stop.is_set():
+        filled = False
+        try:
+            shortfall = await find_shortfall(stores)
+            if shortfall is not None and shortfall.needs_repair:
+                log.warning("filling the index from the database", reason=str(shortfall))
+                filled = await jobs.run_exclusively(stores.database, REINDEX, lambda _: _fill_index(stores))
+        except StoreUnavailable as unavailable:
+            log.info("the index cannot be compared with the database", reason=unavailable.reason)
+        # The pause grows if filling does not help.
+        pause_s = min(2 * pause_s, MAX_COVERAGE_PAUSE_S) if filled else COVERAGE_CHECK_S
+        await pause(stop, pause_s)
+
+
+async def _fill_index(stores: Stores) -> None:
+    index = Reindex(stores.database, stores.vectors, stores.embedder)
+    await index.repair(await index.compare(sample=0))
 
 
 @asynccontextmanager

@@ -24,6 +24,7 @@ from db.errors import DatabaseLayerError, Store, StoreMisconfigured, StoreUnavai
 from db.models import OutboxKind
 from db.private_files import DataFile, paths_open_to_others
 from db.stores import Stores
+from db.synchronization.index_coverage import find_shortfall
 from db.synchronization.reindex import Reindex
 from gateway.callers.token_authority import signing_secret, token_authority
 from gateway.commands.console import plain
@@ -269,13 +270,22 @@ async def _check_project_vectors(settings: Settings, stores: Stores) -> _Result:
 
 
 async def _check_vectors(stores: Stores, is_current: bool) -> _Result:
-    await stores.vectors.prepare(stores.embedder.model, stores.embedder.dimension)
-    counts = await stores.vectors.counts()
-    if not is_current or (await outbox.backlog(stores.database)).rows:  # missing objects cannot be counted yet
-        return Verdict.OK, describe_counts(counts)
+    space = (stores.embedder.model, stores.embedder.dimension)
+    if faults := await stores.vectors.faults(*space):
+        repair = "explore serve or explore worker repairs this at the start and within 15 s, and fills the index"
+        return Verdict.WARNING, f"{'; '.join(faults)}; {repair}"
+    if not is_current:  # it cannot tell its installation yet
+        return Verdict.OK, "not compared with the database, which is not up to date"
+    await stores.vectors.prepare(*space)
+    counts, unused = await stores.vectors.counts(), await stores.vectors.unused()
+    left = f"; {len(unused)} collections are not used any more: explore reindex --drop-unused" if unused else ""
+    if (shortfall := await find_shortfall(stores)) is not None:
+        return Verdict.WARNING, f"{shortfall} if explore serve or explore worker runs; until then, searches use SQL"
+    if (await outbox.backlog(stores.database)).rows:  # missing objects cannot be counted yet
+        return Verdict.OK, describe_counts(counts) + left
     totals = await Reindex(stores.database, stores.vectors, stores.embedder).totals()
     missing = totals[OutboxKind.PROJECT] - counts["Project"]
-    message = describe_counts(counts, actor_count=totals[OutboxKind.PROFILE])
+    message = describe_counts(counts, actor_count=totals[OutboxKind.PROFILE]) + left
     if missing > 0:
         return Verdict.WARNING, f"{message}; {missing:,} projects are missing: explore reindex --check"
     return Verdict.OK, message

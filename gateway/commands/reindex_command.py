@@ -14,7 +14,7 @@ from db.database.engine import Database
 from db.errors import InvalidRecord, StoreUnavailable
 from db.jobs import JobLease
 from db.models import OutboxKind
-from db.synchronization.index_comparison import Differences
+from db.synchronization.index_comparison import SAMPLE, Differences
 from db.synchronization.reindex import Reindex
 from gateway.background.scheduled_jobs import REINDEX
 from gateway.commands.progress import format_duration, progress
@@ -27,21 +27,41 @@ from gateway.stores import open_migrated
 def reindex(
     check: Annotated[bool, typer.Option("--check", help="Compare with the database and repair differences.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="With --check: only print the differences.")] = False,
+    thorough: Annotated[
+        bool, typer.Option("--thorough", help="With --check: search all documents by their own vectors, not a sample.")
+    ] = False,
+    drop_unused: Annotated[
+        bool, typer.Option("--drop-unused", help="List and drop collections of other embedding models.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="With --drop-unused: do not ask.")] = False,
+    take_over: Annotated[
+        bool, typer.Option("--take-over", help="Rebuild although Weaviate holds the index of another installation.")
+    ] = False,
 ) -> None:
     """Rebuild the vector index from the database and activate it.
 
     With --check, exit code 1 if the index differed or rows still wait for it.
     """
-    if dry_run and not check:
-        raise InvalidRecord("--dry-run goes with --check: explore reindex --check --dry-run")
+    if sum((check, drop_unused, take_over)) > 1:
+        raise InvalidRecord("give only one of --check, --drop-unused and --take-over")
+    if (dry_run or thorough) and not check:
+        option = "--dry-run" if dry_run else "--thorough"
+        raise InvalidRecord(f"{option} goes with --check: explore reindex --check {option}")
+    if yes and not drop_unused:
+        raise InvalidRecord("--yes goes with --drop-unused: explore reindex --drop-unused --yes")
     settings = settings_of_data()
+    if drop_unused:
+        say(asyncio.run(drop_unused_collections(settings, asks=not yes)))
+        return
+    if take_over:
+        asyncio.run(take_over_index(settings))
     if not check:
         for line in asyncio.run(rebuild(settings, errors)):
             say(line)
         return
-    comparison = asyncio.run(compare(settings, repair=not dry_run))
-    for difference in ("missing", "stale", "surplus"):
-        for kind, key in getattr(comparison.differences, difference):
+    comparison = asyncio.run(compare(settings, repair=not dry_run, thorough=thorough))
+    for difference, names in comparison.differences.by_kind().items():
+        for kind, key in names:
             typer.echo(f"{difference} {kind.value}:{key}")
     say(comparison.summary(repaired=not dry_run))
     raise typer.Exit(0 if comparison.is_clean else 1)
@@ -79,6 +99,24 @@ async def rebuild(settings: Settings, errors: Console) -> list[str]:
 
         await _run_exclusively(stores.database, work)
     return report
+
+
+async def drop_unused_collections(settings: Settings, *, asks: bool) -> str:
+    """Print the collections that are not used any more, drop them after a confirmation, and return the result."""
+    async with open_migrated(settings) as stores:
+        await stores.vectors.prepare(stores.embedder.model, stores.embedder.dimension)
+        names = await stores.vectors.unused()
+        for name in names:
+            typer.echo(name)
+        if names and asks and not typer.confirm(f"Drop these {len(names)} collections?", err=True):
+            return "nothing was dropped"
+        return f"{len(await stores.vectors.drop_unused()) if names else 0} collections were dropped"
+
+
+async def take_over_index(settings: Settings) -> None:
+    """Let this installation use the collections of another one."""
+    async with open_migrated(settings) as stores:
+        await stores.vectors.take_over()
 
 
 def describe_counts(counts: Mapping[str, int], actor_count: int = 0) -> str:
@@ -120,8 +158,10 @@ class IndexComparison:
         return "; ".join(sentences)
 
 
-async def compare(settings: Settings, *, repair: bool) -> IndexComparison:
+async def compare(settings: Settings, *, repair: bool, thorough: bool = False) -> IndexComparison:
     """Compare the index with the database, and with `repair` repair the differences.
+
+    With `thorough`, all documents are searched by their own vectors.
 
     Raises `CannotStart` if another process rebuilds the index.
     """
@@ -130,7 +170,7 @@ async def compare(settings: Settings, *, repair: bool) -> IndexComparison:
 
         async def work(_lease: JobLease) -> None:
             index = Reindex(stores.database, stores.vectors, stores.embedder)
-            differences = await index.compare()
+            differences = await index.compare(None if thorough else SAMPLE)
             if repair:
                 await index.repair(differences)
             comparisons.append(IndexComparison(differences, (await outbox.backlog(stores.database)).rows))

@@ -16,6 +16,7 @@ from db.vectors.base import VectorStore
 from gateway.commands.console import print_plain
 from gateway.commands.progress import progress
 from gateway.commands.shared import errors, output, output_file, run_on_database, run_on_stores, say
+from gateway.stores import prepare_index
 from scoring import tunables
 from scoring.errors import InsufficientData
 from scoring.evaluation.html_reports import models_html
@@ -39,6 +40,7 @@ def train(
 
     async def run(stores: Stores) -> int:
         await run_train_trends(stores.database, seed, output)
+        await prepare_index(stores)
         return await run_train(stores.database, name, tunables.ANONYMITY_FLOOR, seed, output, stores.vectors)
 
     raise typer.Exit(run_on_stores(run))

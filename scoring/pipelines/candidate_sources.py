@@ -170,6 +170,7 @@ async def likes_by_neighbors(stores: Stores, profile: Profile, at: datetime) -> 
 async def _nearest_vectors(stores: Stores, profile: Profile, where: ProjectFilter, terms: TermGroups) -> Hits:
     if profile.vector is None:
         return Hits()
+    stores.coverage.require()
     filter_ = vector_filter(where, terms, exclude_owner=profile.viewer.user_id)
     return await stores.vectors.near(profile.vector, tunables.CANDIDATES_NEAR, filter_)
 

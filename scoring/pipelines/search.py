@@ -123,6 +123,7 @@ async def _hits(
     stores: Stores, query: SearchQuery, vector: Vector | None, filter_: VectorFilter, profile: Profile | None
 ) -> tuple[HybridHits, Floats]:
     """Return the hits, and their similarities to the profile or zeros."""
+    stores.coverage.require()
     alpha = 0.0 if vector is None else query.alpha
     # Twice the window holds all hits of the vector and the keyword search, so that they can be reweighted.
     hits = await stores.vectors.hybrid(query.text, vector, alpha, 2 * WINDOW, filter_)

@@ -44,6 +44,7 @@ async def rank(
 
 
 async def _nearest(stores: Stores, project_id: int, where: ProjectFilter) -> Hits:
+    stores.coverage.require()
     _, rows = await stores.vectors.project_vectors(np.array([project_id], dtype=np.int64))
     if not len(rows):
         return Hits()

@@ -76,6 +76,7 @@ async def find_tools(
 
 
 async def _similar(stores: Stores, search: str, deadlines: Deadlines) -> list[SimilarityPosition]:
+    stores.coverage.require()
     seconds = deadlines.search_s
     vector = await within(seconds, Store.EMBEDDINGS, stores.embed_query(search))
     pairs = await within(seconds, Store.VECTORS, stores.vectors.nearest_tools(vector, MAX_SEMANTIC_MATCHES))

@@ -15,6 +15,7 @@ import strawberry
 from graphql import GraphQLError
 
 from db.errors import InvalidRecord, Store, StoreUnavailable, UnknownReference
+from db.vectors.coverage import IndexCoverage
 from gateway.app import build
 from gateway.callers.clock import Clock
 from gateway.callers.token_authority import TokenAuthority
@@ -143,7 +144,9 @@ class FakeContext:
 @dataclass
 class FakeRuntime:
     stores: Any = field(
-        default_factory=lambda: SimpleNamespace(vectors=FakeStore(), embedder=FakeStore(), cache=FakeStore())
+        default_factory=lambda: SimpleNamespace(
+            vectors=FakeStore(), embedder=FakeStore(), cache=FakeStore(), coverage=IndexCoverage()
+        )
     )
 
     rate_limits: MemoryRateLimitStore = field(default_factory=MemoryRateLimitStore)

@@ -37,13 +37,13 @@ _PROJECT_COLUMNS = (
 class Space:
     """An embedding space: the vectors of one model with one dimension."""
 
-    model: str
+    name: str  # in the table of generations
     dimension: int
 
-    @property
-    def name(self) -> str:
-        """Name of the space in the table of generations."""
-        return collection_name("Space", self.model, self.dimension)
+    @classmethod
+    def of(cls, model: str, dimension: int) -> "Space":
+        """Return the space of a model."""
+        return cls(collection_name("Space", model, dimension), dimension)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Generation:
 
     def table(self, kind: str) -> str:
         """Return the name of the table of a kind of document."""
-        return f"{collection_name(kind, self.space.model, self.space.dimension)}_g{self.number}"
+        return f"{kind}{self.space.name.removeprefix('Space')}_g{self.number}"
 
 
 def create(connection: sqlite3.Connection, space: Space) -> None:
@@ -127,19 +127,32 @@ def discard(connection: sqlite3.Connection, name: str) -> None:
     connection.execute(f"UPDATE generations SET state = '{RETIRED}' WHERE name = ? AND state = '{STAGED}'", (name,))
 
 
-def drop_retired_slice(connection: sqlite3.Connection, space: Space, max_rows: int = SLICE_ROWS) -> bool:
+def unused(connection: sqlite3.Connection, space: Space) -> list[str]:
+    """Return the names of the generations of other embedding spaces."""
+    statement = "SELECT name FROM generations WHERE space <> ? ORDER BY name"
+    return [name for (name,) in connection.execute(statement, (space.name,))]
+
+
+def retire_unused(connection: sqlite3.Connection, space: Space) -> None:
+    """Retire the generations of other embedding spaces."""
+    connection.execute(f"UPDATE generations SET state = '{RETIRED}' WHERE space <> ?", (space.name,))
+
+
+def drop_retired_slice(connection: sqlite3.Connection, max_rows: int = SLICE_ROWS) -> bool:
     """Delete up to `max_rows` rows of a retired generation, and drop its tables when they are empty.
 
     Returns whether retired generations remain. Free pages stay in the file for the next generations.
     """
-    retired = _generation(connection, space, "state = ?", RETIRED)
-    if retired is None:
+    statement = f"SELECT space, number, identity FROM generations WHERE state = '{RETIRED}'"
+    row = connection.execute(statement).fetchone()
+    if row is None:
         return False
+    retired = Generation(Space(row[0], 0), *row[1:])
     if _empty(connection, retired, max_rows):
         for table in (*map(retired.table, KINDS), retired.words_table, retired.removed_ids_table):
             connection.execute(f"DROP TABLE IF EXISTS {table}")
         connection.execute("DELETE FROM generations WHERE name = ?", (retired.name,))
-    return _generation(connection, space, "state = ?", RETIRED) is not None
+    return connection.execute(statement).fetchone() is not None
 
 
 def _retire(connection: sqlite3.Connection, space: Space, state: str) -> None:

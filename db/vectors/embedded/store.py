@@ -82,7 +82,7 @@ class EmbeddedVectorStore(VectorStore):
         self._load_thread = ThreadPoolExecutor(1, thread_name_prefix="vectors-load")
 
     async def prepare(self, model: str, dimension: int) -> None:
-        await _run(self._write_thread, self._prepare, Space(model, dimension))
+        await _run(self._write_thread, self._prepare, Space.of(model, dimension))
 
     async def preload(self) -> None:
         """Load the announced or active generation, concurrently with searches."""
@@ -136,6 +136,14 @@ class EmbeddedVectorStore(VectorStore):
     ) -> list[tuple[str, str]]:
         return await self._read(partial(tables.listing, kind=kind, after=after, limit=limit), generation)
 
+    async def server_start(self) -> str:
+        return ""  # SQLite loses no acknowledged write
+
+    async def unsearchable(
+        self, kind: str, keys: Sequence[str] | None = None, generation: str | None = None
+    ) -> list[str]:
+        return []  # vectors are searched in the rows that hold them
+
     async def stage(self) -> str:
         staged = await self._write(lambda connection, active: generations.stage(connection, active.space))
         await self._drop_retired()
@@ -160,6 +168,22 @@ class EmbeddedVectorStore(VectorStore):
     async def discard(self, generation: str) -> None:
         await self._write(lambda connection, _: generations.discard(connection, generation))
         await self._drop_retired()
+
+    async def faults(self, model: str, dimension: int) -> list[str]:
+        """Return no faults: `prepare` of the next start finds the file whole, or empties it."""
+        return []
+
+    async def unused(self) -> list[str]:
+        return await self._read(lambda connection, active: generations.unused(connection, active.space))
+
+    async def drop_unused(self) -> list[str]:
+        names = await self.unused()
+        await self._write(lambda connection, active: generations.retire_unused(connection, active.space))
+        await self._drop_retired()
+        return names
+
+    async def take_over(self) -> None:
+        """Do nothing: the file is in the data folder of this installation."""
 
     async def scrub(self) -> None:
         """Drop retired generations, erase the words of removed projects, and empty the write-ahead log."""
@@ -217,7 +241,7 @@ class EmbeddedVectorStore(VectorStore):
     async def _drop_retired(self) -> None:
         """Drop retired generations in slices, so that other processes can write between two slices."""
         while await self._write(  # noqa: ASYNC110 (each iteration does a slice of the work)
-            lambda connection, active: generations.drop_retired_slice(connection, active.space)
+            lambda connection, _: generations.drop_retired_slice(connection)
         ):
             await asyncio.sleep(SLICE_PAUSE_S)
 

@@ -47,10 +47,12 @@ class WeaviateCollections:
         *,
         generation: str | None = None,
         level: ConsistencyLevel = ConsistencyLevel.ONE,
+        is_slow: bool = False,
     ) -> Any:
-        """Run a call that reads from a collection."""
+        """Run a call that reads from a collection; a slow one reads all its objects."""
         self._prepared()
-        return await self._connection.read(lambda client: call(self._collection(client, kind, generation, level)))
+        read = self._connection.read_all if is_slow else self._connection.read
+        return await read(lambda client: call(self._collection(client, kind, generation, level)))
 
     async def _write(self, kind: str, call: Callable[[Collection], Any], generation: str | None) -> Any:
         """Run a call that writes to a collection, acknowledged by a quorum of the replicas."""

@@ -7,10 +7,11 @@ the connection: the connection is closed later, and the next call opens a new on
 
 import asyncio
 import re
+import socket
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 import grpc  # type: ignore[import-untyped]
@@ -37,6 +38,9 @@ MIN_VERSION = (1, 33)
 """The first version with aliases and the filter ContainsNone."""
 
 DEFAULT_GRPC_PORT = 50051
+
+READ_ALL_DEADLINE_S = 120.0
+"""Time limit of a call for which the server reads all objects of a collection: 0.3 s for 20,000."""
 
 CHANNEL_OPTIONS: tuple[tuple[str, int], ...] = (
     # By default, gRPC shares connections among channels of one address, so a new channel would get the dead connection.
@@ -104,6 +108,17 @@ def _misconfigured_error(reason: str) -> StoreMisconfigured:
     return StoreMisconfigured(Store.VECTORS, reason)
 
 
+def server_text(error: UnexpectedStatusCodeError) -> str:
+    """Return the text of the server's answer, without that of the client library."""
+    body: Any = error.error
+    match body:
+        case {"error": [{"message": str(text)}, *_]} if text:
+            return text
+        case {"message": str(text)} if text:
+            return text
+    return str(body) if body else "without a reason; wait until it has started, or read its log"
+
+
 class Connection:
     """Runs calls on a client, which it opens, replaces and closes. The time limit of a call includes connecting."""
 
@@ -122,9 +137,17 @@ class Connection:
         """Address of the server, for messages."""
         return display_url(self._address.url)
 
+    @property
+    def _grpc_address(self) -> str:
+        return f"{self._parameters.grpc.host}:{self._parameters.grpc.port}"
+
     async def read(self, call: Callable[[WeaviateAsyncClient], Awaitable[T]]) -> T:
         """Run a call that only reads, with the read deadline."""
         return await self._run(call, self._read_deadline_s)
+
+    async def read_all(self, call: Callable[[WeaviateAsyncClient], Awaitable[T]]) -> T:
+        """Run a call for which the server reads whole collections."""
+        return await self._run(call, READ_ALL_DEADLINE_S)
 
     async def write(self, call: Callable[[WeaviateAsyncClient], Awaitable[T]]) -> T:
         """Run a call that writes, with the write deadline."""
@@ -150,7 +173,8 @@ class Connection:
                 result = await call(client)
         except TimeoutError as error:
             self._abandon(client, started_at)
-            raise self._unavailable_error(f"no answer within {deadline_s:g} s") from error
+            also = "" if client is None else f"; check gRPC at {self._grpc_address} too"  # REST has answered before
+            raise self._unavailable_error(f"no answer within {deadline_s:g} s{also}") from error
         except asyncio.CancelledError:
             # A feed's time limit, shorter than the deadline here, canceled the call. A dead connection must not be
             # kept.
@@ -199,7 +223,8 @@ class Connection:
                 {"X-OpenAI-Api-Key": self._address.openai_api_key} if self._address.openai_api_key else None
             ),
             additional_config=AdditionalConfig(
-                timeout=Timeout(query=self._read_deadline_s, insert=self._write_deadline_s, init=self._read_deadline_s),
+                # `_run` limits each query further.
+                timeout=Timeout(query=READ_ALL_DEADLINE_S, insert=self._write_deadline_s, init=self._read_deadline_s),
                 grpc_config=GrpcConfig(channel_options=CHANNEL_OPTIONS),
             ),
             skip_init_checks=True,
@@ -228,6 +253,19 @@ class Connection:
             raise
         if numbers < MIN_VERSION:
             raise self._version_error(f"it is {version}")
+        await self._check_grpc_port()
+
+    async def _check_grpc_port(self) -> None:
+        """Connect to the gRPC port once: the client would repeat a refused call until the deadline, without a reason.
+
+        Other failures are left to the calls.
+        """
+        try:
+            _, writer = await asyncio.open_connection(self._parameters.grpc.host, self._parameters.grpc.port)
+        except (ConnectionRefusedError, socket.gaierror) as error:
+            reason = f"gRPC at {self._grpc_address} refuses connections ({error.strerror}); correct WEAVIATE_GRPC_URL"
+            raise self._unavailable_error(reason) from error
+        writer.close()
 
     def _not_weaviate_error(self) -> StoreMisconfigured:
         return _misconfigured_error(f"no Weaviate answers at {self.url}; correct WEAVIATE_URL, or empty it")
@@ -239,6 +277,8 @@ class Connection:
     def _store_error(self, error: WeaviateBaseError) -> StoreUnavailable:
         status = error.status_code if isinstance(error, UnexpectedStatusCodeError) else None
         message = str(error.message)
+        if isinstance(error, UnexpectedStatusCodeError) and error.status_code >= 500:
+            return self._unavailable_error(f"it answers {status} ({server_text(error)})")
         if status in (401, 403) or (status is None and KEY_REJECTED.search(message)):
             return _misconfigured_error(f"Weaviate at {self.url} rejects the key; correct WEAVIATE_API_KEY")
         if status is None and LENGTHS_DIFFER.search(message):

@@ -24,18 +24,26 @@ SEARCH_TERMS = "search_terms"
 """Property that keyword search reads: the terms of a project from `db.vectors.text_analysis`."""
 
 
+DEFAULT_EF, DEFAULT_EF_CONSTRUCTION, DEFAULT_MAX_CONNECTIONS = 800, 256, 32
+"""Defaults of the HNSW graphs, for a recall of the nearest 200 of at least .98 (`bench/weaviate.py`)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Space:
     """An embedding space (model and dimension), and the names of its collections."""
 
-    prefix: str
+    prefix: str  # starts with a capital, as the server makes all names start
     model: str
     dimension: int
 
     def alias(self, kind: str) -> str:
         """Return the alias of a kind, which points to the active collection."""
-        name = f"{self.prefix}{collection_name(kind, self.model, self.dimension)}_v{ANALYSIS_VERSION}"
-        return name[:1].upper() + name[1:]
+        return f"{self.prefix}{collection_name(kind, self.model, self.dimension)}_v{ANALYSIS_VERSION}"
+
+    @property
+    def owner_mark(self) -> str:
+        """Name of the collection that marks the prefix as the prefix of one installation."""
+        return f"{self.prefix}ExploreInstallation"
 
     def collection(self, kind: str, number: int) -> str:
         """Return the name of the collection of a kind in a generation."""
@@ -56,6 +64,10 @@ class Layout:
     # Whether to configure text2vec-openai as vectorizer, so that other clients of the server can search by text. The
     # gateway sends its own vectors in any case and does not use the vectorizer.
     openai_vectorizer: bool = False
+    # Parameters of the HNSW graphs: candidates of a search, candidates of an insertion, and edges of a node.
+    ef: int = DEFAULT_EF
+    ef_construction: int = DEFAULT_EF_CONSTRUCTION
+    max_connections: int = DEFAULT_MAX_CONNECTIONS
 
 
 class Field(NamedTuple):
@@ -91,7 +103,13 @@ def values_of(document: IndexDocument) -> dict[str, Any]:
 
 
 def _vector_config(kind: str, space: Space, layout: Layout) -> Any:
-    index = Configure.VectorIndex.hnsw(distance_metric=VectorDistances.COSINE)
+    index = Configure.VectorIndex.hnsw(
+        distance_metric=VectorDistances.COSINE,
+        ef=layout.ef,
+        ef_construction=layout.ef_construction,
+        max_connections=layout.max_connections,
+        quantizer=Configure.VectorIndex.Quantizer.none(),  # whatever the server's DEFAULT_QUANTIZATION is
+    )
     if not layout.openai_vectorizer:
         return Configure.Vectors.self_provided(name=VECTOR_NAME, vector_index_config=index)
     return Configure.Vectors.text2vec_openai(
@@ -112,19 +130,13 @@ def _property_field(name: str, kind: DataType, value: Callable[[Any], Any] | Non
     )
 
 
-def _searchable_text(name: str, kind: DataType = DataType.TEXT, value: Callable[[Any], Any] | None = None) -> Field:
-    """Return a text property for keyword search, not filterable. The gateway's search does not read it."""
-    flags = {"tokenization": Tokenization.WORD, "index_searchable": True, "index_filterable": False}
-    return _property_field(name, kind, value, **flags)
-
-
 def _terms(name: str, value: Callable[[Any], Any]) -> Field:
     """Return the text property that the gateway's keyword search reads: terms separated by spaces, compared exactly."""
     flags = {"tokenization": Tokenization.WHITESPACE, "index_searchable": True, "index_filterable": False}
     return _property_field(name, DataType.TEXT, value, **flags)
 
 
-def _exact_text(name: str, value: Callable[[Any], Any] | None = None) -> Field:
+def _exact_text(name: str, value: Callable[[Any], Any]) -> Field:
     """Return a text property that filters compare as a whole."""
     flags = {"tokenization": Tokenization.FIELD, "index_searchable": False, "index_filterable": True}
     return _property_field(name, DataType.TEXT, value, **flags)
@@ -136,7 +148,7 @@ def _stored_value(name: str, kind: DataType = DataType.TEXT, value: Callable[[An
     return _property_field(name, kind, value, index_filterable=False, **text)
 
 
-def _filterable_number(name: str, kind: DataType = DataType.INT, value: Callable[[Any], Any] | None = None) -> Field:
+def _filterable_number(name: str, value: Callable[[Any], Any] | None = None, kind: DataType = DataType.INT) -> Field:
     """Return a number property for filters."""
     return _property_field(name, kind, value, index_filterable=True)
 
@@ -146,44 +158,45 @@ def _owner_id(document: Any) -> int:
 
 
 FIELDS: dict[str, list[Field]] = {
-    # Popularity and velocity are left out, because a like must not require an update of the object.
+    # Only what a search or a filter reads has an index. Popularity and velocity are left out, because a like must not
+    # require an update of the object.
     PROJECT: [
-        _filterable_number("project_id", value=attrgetter("id")),
-        _searchable_text("title"),
-        _searchable_text("description"),
-        _searchable_text("combined_text"),
+        _filterable_number("project_id", attrgetter("id")),
+        _stored_value("title"),
+        _stored_value("description"),
+        _stored_value("combined_text"),
         _terms(SEARCH_TERMS, search_terms_of),
-        _searchable_text("tool_names", DataType.TEXT_ARRAY),
-        _searchable_text("category_names", DataType.TEXT_ARRAY),
-        _searchable_text("topics", DataType.TEXT_ARRAY),
-        _exact_text("username"),
+        _stored_value("tool_names", DataType.TEXT_ARRAY),
+        _stored_value("category_names", DataType.TEXT_ARRAY),
+        _stored_value("topics", DataType.TEXT_ARRAY),
+        _stored_value("username"),
         _exact_text("project_type", attrgetter("type")),
         _property_field("created_at", DataType.DATE, None, index_filterable=True, index_range_filters=True),
-        _exact_text("key"),
-        _filterable_number("owner_id", value=_owner_id),
-        _filterable_number("term_ids", DataType.INT_ARRAY),
+        _stored_value("key"),
+        _filterable_number("owner_id", _owner_id),
+        _filterable_number("term_ids", kind=DataType.INT_ARRAY),
         _stored_value("fingerprint"),
     ],
     PROFILE: [
-        _filterable_number("user_id", value=attrgetter("actor_id")),
+        _stored_value("user_id", DataType.INT, attrgetter("actor_id")),
         _stored_value("preference_text"),
         _stored_value("tool_interests", DataType.TEXT_ARRAY),
         _stored_value("category_interests", DataType.TEXT_ARRAY),
         _stored_value("activity_summary"),
-        _exact_text("tier"),
+        _stored_value("tier"),
         _stored_value("total_points", DataType.INT),
-        _exact_text("key"),
+        _stored_value("key"),
         _stored_value("fingerprint"),
     ],
     TOOL: [
-        _filterable_number("tool_id", value=attrgetter("term_id")),
-        _searchable_text("name"),
-        _searchable_text("description"),
-        _searchable_text("tagline"),
-        _exact_text("category"),
-        _searchable_text("tags", DataType.TEXT_ARRAY),
-        _searchable_text("use_cases"),
-        _exact_text("key"),
+        _stored_value("tool_id", DataType.INT, attrgetter("term_id")),
+        _stored_value("name"),
+        _stored_value("description"),
+        _stored_value("tagline"),
+        _stored_value("category"),
+        _stored_value("tags", DataType.TEXT_ARRAY),
+        _stored_value("use_cases"),
+        _stored_value("key"),
         _stored_value("fingerprint"),
     ],
 }

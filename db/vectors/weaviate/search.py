@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from weaviate.classes.query import Filter, MetadataQuery
 from weaviate.collections.classes.filters import FilterReturn
 from weaviate.util import generate_uuid5
@@ -12,7 +13,8 @@ from weaviate.util import generate_uuid5
 from db.vectors.base import PROFILE, PROJECT, SCORE_DECIMALS, TOOL, Hits, HybridHits, Ids, Vector, VectorFilter
 from db.vectors.fusion import WINDOW, fuse
 from db.vectors.text_analysis import query_terms
-from db.vectors.weaviate.collections import MAX_HITS, WeaviateCollections, chunks
+from db.vectors.weaviate import compat
+from db.vectors.weaviate.collections import MAX_HITS, Collection, WeaviateCollections, chunks
 from db.vectors.weaviate.schema import SEARCH_TERMS, VECTOR_NAME
 
 TIE_MARGIN = 16
@@ -31,11 +33,10 @@ class WeaviateSearch(WeaviateCollections):
             return Hits()
         window = min(limit + TIE_MARGIN, MAX_HITS)
         while True:
-            objects = await self._nearest_objects(PROJECT, vector, window, _conditions(where), "project_id")
-            is_exhausted = len(objects) < window or window == MAX_HITS
+            hits = _vector_hits(await self._nearest(PROJECT, vector, window, _conditions(where), "project_id"))
+            is_exhausted = len(hits.ids) < window or window == MAX_HITS
             # If the last hits have equal scores, more hits with this score may follow: request a larger window.
-            if is_exhausted or round(_similarity(objects[limit - 1]) - _similarity(objects[-1]), SCORE_DECIMALS) > 0:
-                hits = _vector_hits(objects)
+            if is_exhausted or hits.scores[limit - 1] > hits.scores[-1]:
                 order = np.lexsort((hits.ids, -hits.scores))[:limit]
                 return Hits(hits.ids[order], hits.scores[order])
             window = min(4 * window, MAX_HITS)
@@ -58,29 +59,34 @@ class WeaviateSearch(WeaviateCollections):
         async def search_by_vector() -> list[Any]:
             if vector is None or alpha == 0 or not vector.any():
                 return []
-            return await self._nearest_objects(PROJECT, self._unit_query(vector), window, where_filter, "project_id")
+            return await self._nearest(PROJECT, self._unit_query(vector), window, where_filter, "project_id")
 
         async def search_by_keywords() -> list[Any]:
             words = " ".join(query_terms(query)) if alpha < 1 else ""
-            return await self._keyword_objects(words, window, where_filter) if words else []
+            return await self._by_keywords(words, window, where_filter) if words else []
 
-        vector_objects, keyword_objects = await asyncio.gather(search_by_vector(), search_by_keywords())
-        keyword_scores = np.array([hit.metadata.score for hit in keyword_objects], np.float32)
-        uuids = {hit.properties["project_id"]: str(hit.uuid) for hit in (*vector_objects, *keyword_objects)}
-        return fuse(_vector_hits(vector_objects), Hits(_ids(keyword_objects), keyword_scores), alpha, limit, uuids)
+        by_vector, by_keywords = await asyncio.gather(search_by_vector(), search_by_keywords())
+        keyword_scores = np.array([result.metadata.score for result in by_keywords], np.float32)
+        results = (*by_vector, *by_keywords)
+        uuids = dict(zip(_ids(results).tolist(), (result.metadata.id for result in results), strict=True))
+        return fuse(_vector_hits(by_vector), Hits(_ids(by_keywords), keyword_scores), alpha, limit, uuids)
 
     async def similarities(self, vector: Vector, ids: Ids) -> Vector:
         vector = self._unit_query(vector)
-        similarity_by_id: dict[int, float] = {}
+        known = Hits()
         for batch in chunks(np.unique(ids).tolist(), MAX_HITS):
-            id_filter = Filter.by_property("project_id").contains_any(batch)
-            objects = await self._nearest_objects(PROJECT, vector, len(batch), id_filter, "project_id")
-            similarity_by_id |= {hit.properties["project_id"]: _similarity(hit) for hit in objects}
-        scores = [similarity_by_id.get(id_, np.nan) for id_ in ids.tolist()]
-        return np.array(scores, np.float32).round(SCORE_DECIMALS)
+            id_filter = Filter.by_property("project_id").contains_any(list(batch))
+            found = _vector_hits(await self._nearest(PROJECT, vector, len(batch), id_filter, "project_id"))
+            known = Hits(np.append(known.ids, found.ids), np.append(known.scores, found.scores))
+        order = np.argsort(known.ids)
+        positions = np.searchsorted(known.ids, ids, sorter=order)
+        if not len(order):
+            return np.full(ids.shape, np.nan, np.float32)
+        rows = order[np.minimum(positions, len(order) - 1)]
+        return np.where(known.ids[rows] == ids, known.scores[rows], np.float32(np.nan))
 
     async def project_vectors(self, ids: Ids) -> tuple[Ids, Vector]:
-        vector_by_id: dict[int, list[float]] = {}
+        vector_by_id: dict[int, Vector] = {}
         for batch in chunks(np.unique(ids).tolist(), VECTOR_BATCH):
             vector_by_id |= await self._fetch_vectors(list(batch))
         existing_ids = [id_ for id_ in ids.tolist() if id_ in vector_by_id]
@@ -101,67 +107,80 @@ class WeaviateSearch(WeaviateCollections):
         vector, limit = self._unit_query(vector), min(limit, MAX_HITS)
         if limit <= 0 or not vector.any():
             return []
-        objects = await self._nearest_objects(TOOL, vector, limit, None, "key")
-        pairs = [(str(hit.properties["key"]), round(_similarity(hit), SCORE_DECIMALS)) for hit in objects]
+        results = await self._nearest(TOOL, vector, limit, None, "key")
+        keys = [_value(result, "key").text_value for result in results]
+        pairs = [
+            (key, round(score, SCORE_DECIMALS)) for key, score in zip(keys, _scores(results).tolist(), strict=True)
+        ]
         return sorted(pairs, key=lambda pair: (-pair[1], pair[0]))
 
-    async def _nearest_objects(
-        self, kind: str, vector: Vector, limit: int, where: FilterReturn | None, name: str
-    ) -> list[Any]:
-        """Return the objects nearest to a vector, with the property `name`."""
-        response = await self._read(
-            kind,
-            lambda collection: collection.query.near_vector(
-                vector.tolist(),
+    async def _nearest(self, kind: str, vector: Vector, limit: int, where: FilterReturn | None, name: str) -> list[Any]:
+        """Return the results nearest to a vector, with the property `name`."""
+
+        def call(collection: Collection) -> Any:
+            return compat.search(
+                collection,
+                "near_vector",
+                metadata=MetadataQuery(distance=True),
+                near_vector=vector.tolist(),
                 limit=limit,
                 filters=where,
                 target_vector=VECTOR_NAME,
-                return_metadata=MetadataQuery(distance=True),
                 return_properties=[name],
-            ),
-        )
-        return list(response.objects)
+            )
 
-    async def _keyword_objects(self, words: str, limit: int, where: FilterReturn | None) -> list[Any]:
-        response = await self._read(
-            PROJECT,
-            lambda collection: collection.query.bm25(
-                words,
+        results: list[Any] = await self._read(kind, call)
+        return results
+
+    async def _by_keywords(self, words: str, limit: int, where: FilterReturn | None) -> list[Any]:
+        def call(collection: Collection) -> Any:
+            return compat.search(
+                collection,
+                "bm25",
+                metadata=MetadataQuery(score=True),
+                query=words,
                 limit=limit,
-                query_properties=[SEARCH_TERMS],
+                properties=[SEARCH_TERMS],
                 filters=where,
-                return_metadata=MetadataQuery(score=True),
                 return_properties=["project_id"],
-            ),
-        )
-        return list(response.objects)
+            )
 
-    async def _fetch_vectors(self, ids: list[int]) -> dict[int, list[float]]:
-        response = await self._read(
-            PROJECT,
-            lambda collection: collection.query.fetch_objects(
+        results: list[Any] = await self._read(PROJECT, call)
+        return results
+
+    async def _fetch_vectors(self, ids: list[int]) -> dict[int, Vector]:
+        def call(collection: Collection) -> Any:
+            return compat.search(
+                collection,
+                "get",
+                vectors=[VECTOR_NAME],
                 limit=len(ids),
                 filters=Filter.by_property("project_id").contains_any(ids),
-                include_vector=[VECTOR_NAME],
                 return_properties=["project_id"],
-            ),
-        )
-        return {hit.properties["project_id"]: hit.vector[VECTOR_NAME] for hit in response.objects}
+            )
+
+        results = await self._read(PROJECT, call)
+        vectors = (np.frombuffer(result.metadata.vectors[0].vector_bytes, "<f4") for result in results)
+        return dict(zip(_ids(results).tolist(), vectors, strict=True))
 
 
-def _vector_hits(objects: Sequence[Any]) -> Hits:
-    scores = np.array([_similarity(hit) for hit in objects], np.float32).round(SCORE_DECIMALS)
-    return Hits(_ids(objects), scores)
+def _vector_hits(results: Sequence[Any]) -> Hits:
+    return Hits(_ids(results), _scores(results).astype(np.float32).round(SCORE_DECIMALS))
 
 
-def _ids(objects: Sequence[Any]) -> Ids:
-    return np.array([hit.properties["project_id"] for hit in objects], np.int64)
+def _ids(results: Sequence[Any]) -> Ids:
+    return np.array([_value(result, "project_id").int_value for result in results], np.int64)
 
 
-def _similarity(hit: Any) -> float:
-    """Return the cosine of a hit of a vector search; NaN if the hit has no distance."""
-    distance = hit.metadata.distance
-    return 1.0 - distance if distance is not None else float("nan")
+def _value(result: Any, name: str) -> Any:
+    return result.properties.non_ref_props.fields[name]
+
+
+def _scores(results: Sequence[Any]) -> NDArray[np.float64]:
+    """Return the cosines of the hits of a vector search; NaN for hits without a distance."""
+    found = [(result.metadata.distance, result.metadata.distance_present) for result in results]
+    distances, are_present = np.array(found, np.float64).reshape(-1, 2).T
+    return np.where(are_present > 0, 1.0 - distances, np.nan)
 
 
 def _matches_nothing(where: VectorFilter) -> bool:

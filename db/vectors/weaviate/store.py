@@ -11,15 +11,16 @@ from typing import Any
 
 from weaviate.classes.config import ConsistencyLevel
 from weaviate.classes.data import DataObject
-from weaviate.classes.query import Filter, Sort
-from weaviate.exceptions import WeaviateInsertManyAllFailedError
+from weaviate.classes.query import Filter
+from weaviate.exceptions import UnexpectedStatusCodeError, WeaviateInsertManyAllFailedError
 from weaviate.util import generate_uuid5
 
-from db.errors import Store, StoreUnavailable
+from db.errors import Store, WritesRefused
 from db.vectors.base import KINDS, IndexDocument, VectorStore, invalid_vectors, unit
 from db.vectors.weaviate.collections import MAX_HITS, Collection, chunks
-from db.vectors.weaviate.connection import Address, Connection
-from db.vectors.weaviate.generations import WeaviateGenerations
+from db.vectors.weaviate.connection import Address, Connection, server_text
+from db.vectors.weaviate.generations import Installation, WeaviateGenerations
+from db.vectors.weaviate.own_vectors import WeaviateOwnVectors
 from db.vectors.weaviate.schema import VECTOR_NAME, Layout, values_of
 from db.vectors.weaviate.search import WeaviateSearch
 
@@ -33,16 +34,18 @@ REMOVE_BATCH = 1_000
 
 TRANSIENT_ERROR = re.compile(
     r"deadline|unavailable|timeout|timed out|connection|consistency|replica|read-?only|shutting down|not ready|memory"
-    r"|leader|no space|context canceled|rate limit|\b429\b|\b50[0234]\b|could not find class",
+    r"|leader|no space|context canceled|rate limit|\b429\b|\b50[0234]\b|could not find class|not present in schema"
+    r"|which does not exist|no such prop",
     re.IGNORECASE,
 )
-"""Errors that are reported for an object although the server causes them. They are retried."""
+"""Errors that are reported for an object although the server or its schema causes them. They are retried after the
+collections were prepared again."""
 
 
-class WeaviateVectorStore(WeaviateSearch, WeaviateGenerations, VectorStore):
+class WeaviateVectorStore(WeaviateSearch, WeaviateOwnVectors, WeaviateGenerations, VectorStore):
     """The vector store in Weaviate. `StoreUnavailable` is raised after the time limit of a call.
 
-    `layout`, `prefix` and `drop_after_s` are those of `WeaviateGenerations`.
+    `layout`, `prefix`, `drop_after_s` and `installation` are those of `WeaviateGenerations`.
     """
 
     def __init__(
@@ -55,10 +58,10 @@ class WeaviateVectorStore(WeaviateSearch, WeaviateGenerations, VectorStore):
         read_deadline_s: float = READ_DEADLINE_S,
         write_deadline_s: float = WRITE_DEADLINE_S,
         drop_after_s: float = DROP_AFTER_S,
+        installation: Installation | None = None,
     ) -> None:
-        super().__init__(
-            Connection(address, read_deadline_s, write_deadline_s), layout or Layout(), prefix, drop_after_s
-        )
+        connection = Connection(address, read_deadline_s, write_deadline_s)
+        super().__init__(connection, layout or Layout(), prefix, drop_after_s, installation)
         self._batch_size = batch_size
 
     async def preload(self) -> None:
@@ -80,7 +83,8 @@ class WeaviateVectorStore(WeaviateSearch, WeaviateGenerations, VectorStore):
                 generation,
             )
             if result.failed:
-                raise StoreUnavailable(Store.VECTORS, f"{result.failed} of {len(batch)} objects could not be removed")
+                reason = await self._removal_error(kind, batch[0], generation)
+                raise WritesRefused(Store.VECTORS, f"Weaviate at {self._connection.url} does not remove: {reason}")
 
     async def counts(self, generation: str | None = None) -> dict[str, int]:
         async def count(kind: str) -> int:
@@ -94,13 +98,13 @@ class WeaviateVectorStore(WeaviateSearch, WeaviateGenerations, VectorStore):
     async def listing(
         self, kind: str, after: str | None, limit: int, generation: str | None = None
     ) -> list[tuple[str, str]]:
-        where = None if after is None else Filter.by_property("key").greater_than(after)
+        # By uuid: the server sorts texts regardless of case and compares their bytes in filters, so pages sorted by key
+        # would leave keys out.
         response = await self._read(
             kind,
             lambda collection: collection.query.fetch_objects(
                 limit=min(limit, MAX_HITS),
-                filters=where,
-                sort=Sort.by_property("key", ascending=True),
+                after=None if after is None else generate_uuid5(after, kind),
                 return_properties=["key", "fingerprint"],
             ),
             generation=generation,
@@ -115,6 +119,18 @@ class WeaviateVectorStore(WeaviateSearch, WeaviateGenerations, VectorStore):
 
     async def close(self) -> None:
         await self._connection.close()
+
+    async def _removal_error(self, kind: str, key: str, generation: str | None) -> str:
+        """Return why an object cannot be removed: the reply of a removal of many gives no reason."""
+
+        async def remove(collection: Collection) -> str:
+            try:
+                await collection.data.delete_by_id(generate_uuid5(key, kind))
+            except UnexpectedStatusCodeError as error:
+                return server_text(error)
+            return "the server gives no reason"
+
+        return str(await self._write(kind, remove, generation))
 
     async def _insert(self, documents: Sequence[IndexDocument], generation: str | None) -> dict[str, str]:
         """Write one batch, and return the reason for each rejected document by key."""
@@ -139,5 +155,5 @@ class WeaviateVectorStore(WeaviateSearch, WeaviateGenerations, VectorStore):
         rejected = await self._write(kind, insert, generation)
         for reason in rejected.values():
             if TRANSIENT_ERROR.search(reason):
-                raise StoreUnavailable(Store.VECTORS, f"Weaviate at {self._connection.url}: {reason}")
+                raise WritesRefused(Store.VECTORS, f"Weaviate at {self._connection.url}: {reason}")
         return {documents[index].key: reason for index, reason in rejected.items()}

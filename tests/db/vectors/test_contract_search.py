@@ -13,7 +13,7 @@ import pytest
 
 from db.errors import StoreUnavailable
 from db.vectors.base import PROJECT, HybridHits, ProjectDocument, Vector, VectorFilter, document_uuid
-from tests.db.vectors.conftest import DIMENSION
+from tests.db.vectors.conftest import DIMENSION, MODEL
 from tests.db.vectors.objects import EPOCH, profile, project, tool, unit
 
 SEARCHING_STORES = ("embedded", "weaviate")
@@ -192,22 +192,40 @@ class TestTools:
 
 
 class TestListing:
-    async def test_fingerprints_are_listed_page_by_page_in_the_order_of_keys(self, vector_store: Any):
-        names = ["b", "a", "Z", "10", "9", "é"]
+    @pytest.mark.parametrize("limit", [1, 2, 4, 7, 100])
+    async def test_fingerprints_are_listed_page_by_page_in_any_order_each_once(self, vector_store: Any, limit: int):
+        names = ["b", "a", "Z", "10", "9", "é", "É", "A", "aB", "Ab", "ab", "AB", "_", "B"]
         made = [
             replace(project(id_, unit(1), key=key), fingerprint=f"f{key}") for id_, key in enumerate(names, start=1)
         ]
         await vector_store.upsert(made)
         listed: list[tuple[str, str]] = []
-        while page := await vector_store.listing("Project", listed[-1][0] if listed else None, 4):
+        while page := await vector_store.listing("Project", listed[-1][0] if listed else None, limit):
             listed += page
-        assert listed == [(key, f"f{key}") for key in sorted(names)]
+        assert sorted(listed) == [(key, f"f{key}") for key in sorted(names)]
 
     async def test_profiles_and_tools_are_listed_too(self, vector_store: Any):
         await vector_store.upsert([replace(profile(12, unit(1)), fingerprint="x")])
         await vector_store.upsert([replace(tool(3, unit(1)), fingerprint="y")])
         assert await vector_store.listing("UserProfile", None, 10) == [("12", "x")]
         assert await vector_store.listing("Tool", None, 10) == [("t3", "y")]
+
+
+class TestUnused:
+    async def test_collections_of_another_model_are_named_and_dropped(self, vector_store: Any):
+        await vector_store.upsert([project(1, unit(1))])
+        await vector_store.prepare("newer", DIMENSION)
+        await vector_store.upsert([project(2, unit(1))])
+        generation = await vector_store.stage()
+        unused = await vector_store.unused()
+        assert unused
+        assert all("test_model_8" in name for name in unused)
+        assert await vector_store.drop_unused() == unused
+        assert await vector_store.unused() == []
+        assert await found(vector_store) == [2]
+        assert await vector_store.staged() == generation
+        await vector_store.prepare(MODEL, DIMENSION)
+        assert await found(vector_store) == []
 
 
 class TestRebuild:

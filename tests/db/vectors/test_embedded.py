@@ -48,7 +48,7 @@ def start_writer(path: Path, first: int, last: int, size: int) -> Code:
 
 
 def serving(connection: sqlite3.Connection) -> generations.Generation:
-    generation = generations.active(connection, generations.Space(MODEL, DIMENSION))
+    generation = generations.active(connection, generations.Space.of(MODEL, DIMENSION))
     assert generation is not None
     return generation
 
@@ -312,7 +312,7 @@ async def test_an_unfinished_generation_that_is_discarded_or_replaced_is_dropped
         name = await store.stage()
         await store.upsert([project(1, unit(1))], generation=name)
         with sqlite3.connect(path) as connection:
-            unfinished = generations.by_name(connection, generations.Space(MODEL, DIMENSION), name)
+            unfinished = generations.by_name(connection, generations.Space.of(MODEL, DIMENSION), name)
         connection.close()
         assert unfinished is not None
         assert tables_of(path, unfinished)
@@ -337,7 +337,7 @@ async def test_a_drop_that_ends_suddenly_anywhere_goes_on_with_the_next_connecti
     old, slices, more = retire_what_serves(path, await store.stage()), 0, True
     while more:
         with sqlite3.connect(path) as connection:
-            more = generations.drop_retired_slice(connection, old.space, 1)
+            more = generations.drop_retired_slice(connection, 1)
         connection.close()
         slices += 1
         assert slices < 100
@@ -359,7 +359,7 @@ async def test_an_old_generation_is_dropped_where_the_tables_of_fts5_are_guarded
     await store.upsert([project(1, unit(1))])
     old = retire_what_serves(path, await store.stage())
     with sqlite3.connect(path, factory=Defensive) as connection:
-        while generations.drop_retired_slice(connection, old.space):
+        while generations.drop_retired_slice(connection):
             pass
     connection.close()
     assert tables_of(path, old) == set()

@@ -14,7 +14,7 @@ from weaviate.util import generate_uuid5
 from db.errors import Store, StoreMisconfigured, StoreUnavailable
 from db.vectors.base import KINDS, PROJECT, VectorFilter
 from db.vectors.weaviate import Address, Layout, WeaviateVectorStore, schema
-from db.vectors.weaviate.schema import Space, properties_of
+from db.vectors.weaviate.schema import Space
 from tests.db.vectors.conftest import DIMENSION, MODEL
 from tests.db.vectors.objects import profile, project, tool, unit
 from tests.doubles.proxy import FaultProxy
@@ -201,8 +201,9 @@ class TestOutages:
     ):
         double.state.collections.clear()
         double.state.aliases.clear()
+        double.state.auto_schema = False
         for call in (READS["near"], WRITES["upsert"]):
-            with pytest.raises(StoreUnavailable, match="could not find class"):
+            with pytest.raises(StoreUnavailable, match=r"could not find class|not present in schema"):
                 await call(store)
         await store.prepare(MODEL, DIMENSION)
         assert (await store.near(unit(1), 1, EVERYTHING)).ids.tolist() == []
@@ -384,18 +385,14 @@ class TestCollections:
             assert made["replicationConfig"]["factor"] == 3
             assert made["shardingConfig"]["desiredCount"] == 2
             assert made["invertedIndexConfig"] == {"bm25": {"b": 0.75, "k1": 1.2}, "stopwords": {"preset": "en"}}
+            assert made["vectorConfig"]["default"]["vectorIndexConfig"]["skipDefaultQuantization"] is True
             assert made["vectorConfig"]["default"]["vectorizer"] == {"none": {}}
             assert made["vectorConfig"]["default"]["vectorIndexType"] == "hnsw"
             assert made["vectorConfig"]["default"]["vectorIndexConfig"]["distance"] == "cosine"
-            flags = {
-                one["name"]: (one["indexFilterable"], one["indexSearchable"], one.get("tokenization"))
-                for one in made["properties"]
-            }
-            assert flags["title"] == flags["tool_names"] == (False, True, "word")
-            assert flags["search_terms"] == (False, True, "whitespace")
-            assert flags["key"] == flags["project_type"] == (True, False, "field")
-            assert flags["term_ids"] == (True, False, None)
-            assert flags["fingerprint"] == (False, False, "field")
+            indexed = {one["name"] for one in made["properties"] if one["indexFilterable"] or one["indexSearchable"]}
+            assert indexed == {"project_id", "search_terms", "project_type", "created_at", "owner_id", "term_ids"}
+            searchable = [(one["name"], one["tokenization"]) for one in made["properties"] if one["indexSearchable"]]
+            assert searchable == [("search_terms", "whitespace")]
 
     async def test_with_an_openai_key_the_vectorizer_is_named_and_the_key_sent(self, double: WeaviateDouble):
         address = Address(double.url, double.grpc_url, openai_api_key="sk-secret")
@@ -417,14 +414,6 @@ class TestCollections:
             await one.upsert([project(1, unit(1))])
             assert (await other.near(unit(1), 1, EVERYTHING)).ids.tolist() == [1]
             assert len(double.state.collections) == len(KINDS)
-
-    async def test_a_collection_of_an_older_version_gets_what_it_lacks(
-        self, double: WeaviateDouble, store: WeaviateVectorStore
-    ):
-        held = double.state.find(Space("", MODEL, DIMENSION).alias("Project"))
-        held.config["properties"] = [one for one in held.config["properties"] if one["name"] != "fingerprint"]
-        await store.prepare(MODEL, DIMENSION)
-        assert {one["name"] for one in held.config["properties"]} == {one.name for one in properties_of("Project")}
 
     async def test_a_publishing_that_was_cut_short_is_ended_by_the_next(
         self, double: WeaviateDouble, store: WeaviateVectorStore

@@ -16,3 +16,4 @@ class Faults:
     delay_s: float = 0.0  # wait so long before each gRPC answer
     refused_objects: dict[str, str] = field(default_factory=dict)  # refuse these uuids in a batch, each with its text
     version: str = "1.38.2"  # the server's version that `/v1/meta` tells
+    not_ready: bool = False  # answer `/v1/.well-known/ready` with 503, as a server does that starts or stops

@@ -13,6 +13,12 @@ from tests.doubles.weaviate.faults import Faults
 from tests.doubles.weaviate.state import Json, Refused, State, StoredObject, canonical
 
 Answer = tuple[int, Any]
+NODE_FIELDS = ("bootstrapped", "candidates", "dbLoaded", "isVoter", "leaderAddress", "leaderId", "open", "ready")
+RAFT_FIELDS = (
+    "appliedIndex", "commitIndex", "fsmPending", "lastContact", "lastLogIndex", "lastLogTerm", "lastSnapshotIndex",
+    "lastSnapshotTerm", "latestConfigurationIndex", "numPeers", "protocolVersion", "protocolVersionMax",
+    "protocolVersionMin", "snapshotVersionMax", "snapshotVersionMin", "state",
+)  # fmt: skip
 OPEN = (["v1", ".well-known", "ready"], ["v1", ".well-known", "live"], ["v1", ".well-known", "openid-configuration"])
 
 
@@ -27,6 +33,7 @@ class Rest:
             ".well-known": self._well_known,
             "meta": lambda *_: (200, {"hostname": "http://[::]:8080", "modules": {}, "version": faults.version}),
             "nodes": self._nodes,
+            "cluster": self._cluster,
             "schema": self._schema,
             "aliases": self._aliases,
             "objects": self._objects,
@@ -50,27 +57,44 @@ class Rest:
             return refused.status, _error(str(refused))
 
     def _well_known(self, _method: str, path: list[str], _query: dict[str, str], _body: Json) -> Answer:
-        return (404, None) if path == ["openid-configuration"] else (200, None)
+        if path == ["openid-configuration"]:
+            return 404, None
+        return (503 if path == ["ready"] and self.faults.not_ready else 200), None
 
     def _nodes(self, *_: Any) -> Answer:
         count = sum(len(one.objects) for one in self._state.collections.values())
         node = {"name": "node1", "status": "HEALTHY", "version": self.faults.version, "gitHash": "0"}
         return 200, {"nodes": [node | {"stats": {"objectCount": count, "shardCount": 1}, "shards": None}]}
 
+    def _cluster(self, *_: Any) -> Answer:
+        raft = dict.fromkeys(RAFT_FIELDS, "0") | {"latestConfiguration": [], "term": str(self._state.starts + 1)}
+        node = {"name": "node1", "raft": raft, "initialLastAppliedIndex": 8} | dict.fromkeys(NODE_FIELDS, True)
+        return 200, {"statistics": [node | {"status": "HEALTHY"}], "synchronized": True}
+
     def _schema(self, method: str, path: list[str], _query: dict[str, str], body: Json) -> Answer:
         match method, path:
             case "GET", []:
-                return 200, {"classes": [one.config for one in self._state.collections.values()]}
+                answer: Any = {"classes": [one.config for one in self._state.collections.values()]}
             case "POST", []:
-                return 200, self._state.create(body)
+                answer = self._state.create(body)
             case "GET", [name]:
-                return 200, self._state.find(name).config
+                answer = self._state.find(name).config
             case "DELETE", [name]:
-                self._state.drop(name)
-                return 200, None
+                answer = self._state.drop(name)
             case "POST", [name, "properties"]:
-                return 200, self._state.add_property(name, body)
-        return 405, _error("method not allowed")
+                answer = self._state.add_property(name, body)
+            case "GET" | "PUT", [name, "shards", *_]:
+                answer = self._shards(method, name, body)
+            case _:
+                return 405, _error("method not allowed")
+        return 200, answer
+
+    def _shards(self, method: str, name: str, body: Json) -> Any:
+        collection = self._state.find(name)
+        if method == "PUT":
+            collection.status = body["status"]
+            return body
+        return [{"name": "1fwp5EeotN4X", "status": collection.status, "vectorQueueSize": 0}]
 
     def _aliases(self, method: str, path: list[str], query: dict[str, str], body: Json) -> Answer:
         aliases = self._state.aliases
@@ -103,6 +127,8 @@ class Rest:
                 if found is None:
                     return 404, None
                 if method == "DELETE":
+                    if collection.read_only_error:
+                        raise Refused(collection.read_only_error, 500)
                     del collection.objects[found.uuid]
                 return (200, _object(collection.name, found)) if method == "GET" else (204, None)
         return 405, _error("method not allowed")

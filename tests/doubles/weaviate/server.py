@@ -54,6 +54,7 @@ class WeaviateDouble:
 
     def start(self) -> None:
         """Serve, on the previous ports if there are any."""
+        self.state.starts += 1
         self.start_rest()
         self.start_grpc()
 
@@ -61,6 +62,12 @@ class WeaviateDouble:
         """Close both ports; the data stays."""
         self.stop_grpc()
         self.stop_rest()
+
+    def kill(self, lost: int = 3) -> None:
+        """Close both ports as `kill -9` does: by vector, the last `lost` objects of each collection are not found."""
+        self.stop()
+        for collection in self.state.collections.values():
+            collection.lose_vectors(lost)
 
     def start_rest(self) -> None:
         """Open the REST port."""

@@ -89,6 +89,7 @@ class WeaviateService(weaviate_pb2_grpc.WeaviateServicer):  # type: ignore[misc]
         limit, offset = request.limit or DEFAULT_LIMIT, request.offset
         if limit + offset > MOST_RESULTS:
             raise Refused("query maximum results exceeded")
+        _check_cursor(request)
         allowed = _allowed(request, collection)
         hits = self._found(request, collection, allowed)
         reply = search_get_pb2.SearchReply()
@@ -104,9 +105,11 @@ class WeaviateService(weaviate_pb2_grpc.WeaviateServicer):  # type: ignore[misc]
             search = request.bm25_search
             sparse = _sparse(collection, search.query, search.properties, allowed)
             return [Hit(collection.objects[uuid], score=score) for uuid, score in sparse]
+        if request.after:
+            return [Hit(item) for item in allowed if item.uuid > request.after]
         for sort in reversed(request.sort_by):
             name = sort.path[0]
-            allowed.sort(key=lambda item: item.properties.get(name, ""), reverse=not sort.ascending)
+            allowed.sort(key=lambda item: _sorting_value(item, name), reverse=not sort.ascending)
         return [Hit(item) for item in allowed]
 
     def _batch(self, request: Any) -> Any:
@@ -122,15 +125,24 @@ class WeaviateService(weaviate_pb2_grpc.WeaviateServicer):  # type: ignore[misc]
         uuid = canonical(item.uuid)
         if uuid in self._faults.refused_objects:
             raise Refused(self._faults.refused_objects[uuid])
-        self._state.find(item.collection).put(uuid, _properties(item.properties), _vectors(item))
+        properties = _properties(item.properties)
+        self._state.find_to_write(item.collection, properties).put(uuid, properties, _vectors(item))
 
     def _delete(self, request: Any) -> Any:
         collection = self._state.find(request.collection)
         matching = _allowed(request, collection)[:MOST_RESULTS]
-        if not request.dry_run:
-            for item in matching:
-                del collection.objects[item.uuid]
-        return batch_delete_pb2.BatchDeleteReply(matches=len(matching), successful=len(matching))
+        reply = batch_delete_pb2.BatchDeleteReply(matches=len(matching))
+        if collection.read_only_error and not request.dry_run:
+            if request.verbose:
+                raise Refused("batch delete reply: failed to parse hex string to integer")
+            reply.failed = 1  # whatever the number is, and without the reason
+            return reply
+        for item in matching if not request.dry_run else ():
+            del collection.objects[item.uuid]
+        reply.successful = len(matching)
+        for item in matching if request.verbose else ():
+            reply.objects.add(uuid=UUID(item.uuid).bytes, successful=True)
+        return reply
 
     def _aggregate(self, request: Any) -> Any:
         collection = self._state.find(request.collection)
@@ -139,9 +151,27 @@ class WeaviateService(weaviate_pb2_grpc.WeaviateServicer):  # type: ignore[misc]
         return reply
 
 
+def _check_cursor(request: Any) -> None:
+    """Refuse what the server does not combine with a cursor."""
+    if not request.after:
+        return
+    others = {"offset": request.offset, "where": request.HasField("filters"), "sort": len(request.sort_by)}
+    if refused := ",".join(name for name, value in others.items() if value):
+        raise Refused(f"cursor api: invalid 'after' parameter: {refused} cannot be set with after and limit parameters")
+
+
+def _sorting_value(item: StoredObject, name: str) -> Any:
+    """Return the value by which the server sorts: of a text, regardless of case."""
+    if name == "_lastUpdateTimeUnix":
+        return item.updated_ms
+    value = item.properties.get(name, "")
+    return value.lower() if isinstance(value, str) else value
+
+
 def _allowed(request: Any, collection: Collection) -> list[StoredObject]:
+    """Return the objects that pass the filter, in the order of writes; without a filter all, ordered by uuid."""
     if not request.HasField("filters"):
-        return list(collection.objects.values())
+        return sorted(collection.objects.values(), key=lambda item: item.uuid)
     return list(filter(predicate(request.filters, collection), collection.objects.values()))
 
 
@@ -150,7 +180,7 @@ def _dense(collection: Collection, vector: np.ndarray, allowed: list[StoredObjec
     known = collection.dimensions.get("default")
     if known is not None and known != len(vector):
         raise Refused(f"vector search: vector lengths don't match: {known} vs {len(vector)}", 500)
-    held = [item for item in allowed if "default" in item.vectors]
+    held = [item for item in allowed if "default" in item.vectors and item.indexed]
     if not held:
         return []
     matrix = np.array([_unit(item.vectors["default"]) for item in held])

@@ -19,7 +19,22 @@ HNSW = {
     "skip": False, "cleanupIntervalSeconds": 300, "maxConnections": 32, "efConstruction": 128, "ef": -1,
     "dynamicEfMin": 100, "dynamicEfMax": 500, "dynamicEfFactor": 8, "vectorCacheMaxObjects": 1000000000000,
     "flatSearchCutoff": 40000, "distance": "cosine", "filterStrategy": "acorn",
+    "skipDefaultQuantization": False, "trackDefaultQuantization": False,
 }  # fmt: skip
+QUANTIZERS = ("pq", "bq", "sq", "rq")
+DEFAULTS = {
+    "invertedIndexConfig": {
+        "bm25": {"b": 0.75, "k1": 1.2}, "cleanupIntervalSeconds": 60, "usingBlockMaxWAND": True,
+        "stopwords": {"additions": None, "preset": "en", "removals": None},
+    },
+    "multiTenancyConfig": {"autoTenantActivation": False, "autoTenantCreation": False, "enabled": False},
+    "shardingConfig": {
+        "virtualPerPhysical": 128, "desiredCount": 1, "actualCount": 1, "desiredVirtualCount": 128,
+        "actualVirtualCount": 128, "key": "_id", "strategy": "hash", "function": "murmur3",
+    },
+    "replicationConfig": {"deletionStrategy": "TimeBasedResolution", "factor": 1, "asyncEnabled": False},
+}  # fmt: skip
+"""Configuration of a collection that a request does not give."""
 TYPES: dict[str, type | tuple[type, ...]] = {
     "text": str, "int": int, "number": (int, float), "boolean": bool, "date": str,
 }  # fmt: skip
@@ -42,15 +57,17 @@ class StoredObject:
     vectors: dict[str, np.ndarray]
     created_ms: int
     updated_ms: int
+    indexed: bool = True  # whether searches by vector find it
 
 
 @dataclass(slots=True)
 class Collection:
-    """One collection: its configuration as JSON, and its objects by uuid."""
+    """One collection: its configuration as JSON, and its objects by uuid, in the order of their last writes."""
 
     config: Json
     objects: dict[str, StoredObject] = field(default_factory=dict)
     dimensions: dict[str, int] = field(default_factory=dict)
+    status: str = "READY"  # of its one shard; READONLY refuses writes and removals
 
     @property
     def name(self) -> str:
@@ -86,14 +103,32 @@ class Collection:
         if not self._property(name)["indexSearchable"]:
             raise Refused(f"Property '{name}' is not indexed and searchable. Please enable `indexSearchable`.")
 
+    @property
+    def read_only_error(self) -> str | None:
+        """The server's text if the shard is READONLY, as an operator or a full disk make it."""
+        return "store is read-only due to: manually set by user" if self.status == "READONLY" else None
+
     def put(self, uuid: str, properties: Json, vectors: dict[str, np.ndarray]) -> None:
         """Write a whole object, replacing an older one."""
+        if self.read_only_error:
+            raise Refused(self.read_only_error)
         checked = {name: self._checked(name, value) for name, value in properties.items() if value is not None}
         for name, vector in vectors.items():
             self._check_vector(name, len(vector))
         now = time.time_ns() // 1_000_000
         older = self.objects.get(uuid)
-        self.objects[uuid] = StoredObject(uuid, checked, vectors, older.created_ms if older else now, now)
+        has_equal_vectors = older is not None and _are_equal(older.vectors, vectors)
+        if older is not None and has_equal_vectors and older.properties == checked:
+            return
+        # The server indexes a vector only if it has changed.
+        indexed = older.indexed if older is not None and has_equal_vectors else True
+        self.objects.pop(uuid, None)
+        self.objects[uuid] = StoredObject(uuid, checked, vectors, older.created_ms if older else now, now, indexed)
+
+    def lose_vectors(self, count: int) -> None:
+        """Forget the vectors of the last `count` objects, as a killed server does; the objects stay."""
+        for item in list(self.objects.values())[-count:] if count else ():
+            item.indexed = False
 
     def _check_vector(self, name: str, length: int) -> None:
         if name not in self.vector_names:
@@ -128,19 +163,41 @@ class Collection:
 
 
 class State:
-    """All collections and aliases. Readers and writers hold `lock`."""
+    """All collections and aliases, and settings of the server. Readers and writers hold `lock`.
+
+    `auto_schema` is AUTOSCHEMA_ENABLED and `default_quantization` is DEFAULT_QUANTIZATION (`rq-8`, `bq`, …).
+    """
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
+        self.starts = 0  # starts of the server, each of which is an election of Raft
         self.collections: dict[str, Collection] = {}
         self.aliases: dict[str, str] = {}
+        self.auto_schema = True
+        self.default_quantization = ""
 
     def find(self, name: str) -> Collection:
         """Return a collection by its name or by an alias."""
         real = self.aliases.get(name, name)
         if real not in self.collections:
-            raise Refused(f"could not find class {name} in schema", 404)
+            raise Refused(f"could not find class {real} in schema", 404)
         return self.collections[real]
+
+    def find_to_write(self, name: str, properties: Json) -> Collection:
+        """Return the collection of an object to write; with `auto_schema` make what it lacks from the values."""
+        real = self.aliases.get(name, name)
+        if real not in self.collections:
+            if name in self.aliases:
+                raise Refused(f'alias "{name}" points to collection "{real}" which does not exist')
+            if not self.auto_schema:
+                raise Refused(f"class '{name}' not present in schema")
+            self.create({"class": name, "description": "This property was generated by Weaviate's auto-schema feature"})
+        collection = self.collections[real]
+        if self.auto_schema:
+            known = {one["name"] for one in collection.config["properties"]}
+            guessed = [{"name": one, "dataType": [_guessed_type(value)]} for one, value in properties.items()]
+            collection.config["properties"] += [_full_property(one) for one in guessed if one["name"] not in known]
+        return collection
 
     def create(self, config: Json) -> Json:
         """Make a collection, with the server's defaults filled in."""
@@ -148,18 +205,30 @@ class State:
         if not NAME.fullmatch(name):
             raise Refused(f"'{name}' is not a valid class name")
         if name in self.collections or name in self.aliases:
-            raise Refused(f'class name "{name}" already exists')
-        full = deepcopy(config)
+            raise Refused(f"{'alias' if name in self.aliases else 'class'} name {name} already exists")
+        full = deepcopy(DEFAULTS | config)
         full["properties"] = [_full_property(one) for one in config.get("properties") or []]
+        if not full.get("vectorConfig"):
+            full |= {"vectorIndexConfig": self._full_index(HNSW), "vectorIndexType": "hnsw", "vectorizer": "none"}
         for one in (full.get("vectorConfig") or {}).values():
-            one["vectorIndexConfig"] = {**HNSW, **one.get("vectorIndexConfig", {})}
+            one["vectorIndexConfig"] = self._full_index({**HNSW, **one.get("vectorIndexConfig", {})})
             one.setdefault("vectorIndexType", "hnsw")
         self.collections[name] = Collection(full)
         return full
 
+    def _full_index(self, index: Json) -> Json:
+        """Turn on the quantization that is the default of the server, unless the collection says otherwise."""
+        kind, _, bits = self.default_quantization.partition("-")
+        if not kind or index["skipDefaultQuantization"] or any(index.get(one, {}).get("enabled") for one in QUANTIZERS):
+            return index
+        chosen = {"enabled": True} | ({"bits": int(bits)} if bits else {})
+        return index | {kind: chosen, "trackDefaultQuantization": True}
+
     def add_property(self, name: str, config: Json) -> Json:
-        """Add a property to a collection."""
-        collection = self.find(name)
+        """Add a property to a collection, which has to be named itself: the server resolves no alias here."""
+        if name not in self.collections:
+            raise Refused(f'class "{name}": not found')
+        collection = self.collections[name]
         full = _full_property(config)
         if any(one["name"] == full["name"] for one in collection.config["properties"]):
             raise Refused(f"class '{name}': conflict for property '{full['name']}': already in use")
@@ -167,20 +236,21 @@ class State:
         return full
 
     def drop(self, name: str) -> None:
-        """Drop a collection, and the aliases that point to it."""
-        if name in self.aliases:
-            raise Refused(f"{name} is an alias")
+        """Drop a collection. Aliases stay, and then point to nothing."""
         self.collections.pop(name, None)
-        self.aliases = {alias: real for alias, real in self.aliases.items() if real != name}
 
     def point(self, alias: str, real: str, *, new: bool) -> None:
         """Make an alias, or point one elsewhere: from one request to the next."""
-        if not NAME.fullmatch(alias) or real not in self.collections:
-            raise Refused(f"create alias: collection {real} does not exist")
-        if new and (alias in self.aliases or alias in self.collections):
-            raise Refused(f"create alias: {alias} already exists")
+        if not NAME.fullmatch(alias):
+            raise Refused(f"'{alias}' is not a valid alias name")
         if not new and alias not in self.aliases:
-            raise Refused(f"alias {alias} does not exist", 404)
+            raise Refused("", 404)
+        if real not in self.collections:
+            raise Refused(f'target class "{real}" does not exist')
+        if new and alias in self.aliases:
+            raise Refused(f"create alias: {alias}, alias already exists")
+        if new and alias in self.collections:
+            raise Refused(f"create alias: class {alias} already exists", 500)
         self.aliases[alias] = real
 
 
@@ -197,6 +267,23 @@ def _full_property(config: Json) -> Json:
     if text:
         full.setdefault("tokenization", "word")
     return full
+
+
+def _guessed_type(value: Any) -> str:
+    """Return the data type that auto-schema guesses from a value. gRPC brings each number outside a list as a float."""
+    if isinstance(value, list):
+        return f"{_guessed_type(value[0])}[]" if value else "text[]"
+    if isinstance(value, str):
+        try:
+            datetime.strptime(value, "%Y-%m-%dT%H:%M:%S%z")
+        except ValueError:
+            return "text"
+        return "date"
+    return {bool: "boolean", int: "int", float: "number"}[type(value)]
+
+
+def _are_equal(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> bool:
+    return one.keys() == other.keys() and all(np.array_equal(vector, other[name]) for name, vector in one.items())
 
 
 def canonical(uuid: str) -> str:

@@ -1,4 +1,4 @@
-"""An empty index does not wait for the night."""
+"""An index that is far behind the database is filled while the gateway runs, and not searched until then."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,11 +8,19 @@ from pathlib import Path
 import pytest
 from sqlalchemy import delete
 
+from db import outbox
 from db.database.engine import Database
-from db.models import OutboxRow
+from db.errors import Store
+from db.models import OutboxKind, OutboxRow
+from db.synchronization.index_coverage import find_shortfall, update_coverage
+from db.vectors.base import PROJECT
+from db.vectors.coverage import Shortfall
 from db.vectors.embedded import EmbeddedVectorStore
-from gateway.background.tasks import fill_if_empty, needs_filling
-from tests.world import World, embedded_world
+from gateway.background import tasks
+from gateway.background.tasks import keep_index_complete
+from scoring.pipelines import search
+from scoring.pipelines.search import SearchQuery
+from tests.world import ANYTHING, BEGIN, World, embedded_world
 
 
 @pytest.fixture
@@ -27,38 +35,83 @@ async def forget_the_outbox(database: Database) -> None:
 
 
 async def projects_in(world: World) -> int:
-    return (await world.stores.vectors.counts())["Project"]
+    return (await world.stores.vectors.counts())[PROJECT]
 
 
-async def test_an_index_whose_file_was_lost_is_filled_from_the_truth(world: World, tmp_path: Path):
-    await world.add_projects(5)
-    await forget_the_outbox(world.stores.database)
+async def fill(world: World, projects: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the task of the worker run until the index is full."""
+    monkeypatch.setattr(tasks, "COVERAGE_CHECK_S", 0.05)
     stop = asyncio.Event()
-    filling = asyncio.create_task(fill_if_empty(world.stores, stop))
+    filling = asyncio.create_task(keep_index_complete(world.stores, stop))
     async with asyncio.timeout(60):
-        while await projects_in(world) < 5:  # noqa: ASYNC110 (another task fills it; there is no event)
+        while await projects_in(world) < projects:  # noqa: ASYNC110 (another task fills it; there is no event)
             await asyncio.sleep(0.02)
         assert not filling.done()
         stop.set()
         await filling
 
 
-async def test_what_the_outbox_will_bring_is_left_to_it(world: World):
+async def test_an_index_whose_file_was_lost_is_filled_from_the_database(world: World, monkeypatch: pytest.MonkeyPatch):
     await world.add_projects(5)
-    assert not await needs_filling(world.stores)
+    await forget_the_outbox(world.stores.database)
+    await fill(world, 5, monkeypatch)
 
 
-async def test_an_index_with_projects_and_a_truth_without_any_are_left_alone(world: World):
-    assert not await needs_filling(world.stores)
-    await world.add_projects(2)
+async def test_an_index_that_lost_a_part_is_filled_although_a_row_waits(world: World, monkeypatch: pytest.MonkeyPatch):
+    keys = await world.add_projects(40)
     await world.settle()
-    assert not await needs_filling(world.stores)
+    await world.stores.vectors.remove(PROJECT, keys[:4])
+    async with world.stores.database.write() as connection:
+        await outbox.enqueue(connection, OutboxKind.PROJECT, keys[39:])
+    found = await find_shortfall(world.stores)
+    assert found == Shortfall("project", total=40, indexed=36, waiting=1)
+    await fill(world, 40, monkeypatch)
+    assert await find_shortfall(world.stores) is None
 
 
-async def test_an_index_that_is_away_is_asked_again_until_told_to_stop(world: World, tmp_path: Path):
+async def test_searches_use_the_database_while_the_index_is_far_behind(world: World):
+    keys = await world.add_projects(40)
+    await world.settle()
+    query = SearchQuery.checked("chess", 0.7)
+    await update_coverage(world.stores)
+    whole = await search.rank(world.stores, query, ANYTHING, None, BEGIN)
+    assert whole.degraded == ()
+    await world.stores.vectors.remove(PROJECT, keys[:4])
+    await update_coverage(world.stores)
+    partial = await search.rank(world.stores, query, ANYTHING, None, BEGIN)
+    assert partial.degraded == (Store.VECTORS,)
+    assert {*await world.ids(keys[5::6])} <= {*partial.ids.tolist()}
+
+
+@pytest.mark.parametrize(
+    ("counts", "is_large", "needs_repair"),
+    [
+        ({"total": 20_012, "indexed": 1}, True, True),
+        ({"total": 20_012, "indexed": 1, "waiting": 1}, True, True),
+        ({"total": 100_000, "indexed": 99_900}, False, False),
+        ({"total": 100_000, "indexed": 99_899}, True, True),
+        ({"total": 100_000, "indexed": 96_000, "waiting": 4_000}, False, False),  # an import
+        ({"total": 20_000, "indexed": 0, "waiting": 20_000}, True, False),  # the first import
+        ({"total": 5, "indexed": 0, "waiting": 5}, False, False),
+        ({"total": 20, "indexed": 19}, False, False),
+        ({"total": 20, "indexed": 18}, True, True),
+        ({"total": 20, "indexed": 18, "dead": 2}, False, False),  # it rejects them
+        ({"total": 20_000, "indexed": 20_200}, True, True),  # the database was restored from a backup
+        ({"total": 0, "indexed": 0}, False, False),
+    ],
+)
+def test_the_limits(counts: dict[str, int], is_large: bool, needs_repair: bool):
+    shortfall = Shortfall("project", **counts)
+    assert (shortfall.is_large, shortfall.needs_repair) == (is_large, needs_repair)
+
+
+async def test_an_index_that_is_away_is_asked_again_until_told_to_stop(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(tasks, "COVERAGE_CHECK_S", 0.01)
     away = replace(world.stores, vectors=EmbeddedVectorStore(tmp_path / "never" / "prepared.sqlite"))
     stop = asyncio.Event()
-    filling = asyncio.create_task(fill_if_empty(away, stop))
+    filling = asyncio.create_task(keep_index_complete(away, stop))
     await asyncio.sleep(0.1)
     assert not filling.done()
     stop.set()
