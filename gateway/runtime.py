@@ -62,7 +62,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
     Raises `MigrationPending` if the database schema is older than this code. Raises `StoreMisconfigured` if the vector
     store can never serve these settings.
     """
-    async with open_stores(settings) as opened:
+    async with open_stores(settings, is_server=True) as opened:
         await require_current(opened.database)
         columns = _open_columns(settings, opened)
         stores = replace(await with_custom_types(settings, opened), columns=columns)

@@ -16,8 +16,10 @@ import asyncpg
 from sqlalchemy.engine import URL, Dialect
 from sqlalchemy.sql import Executable
 
+from db.database.connections import ConnectionSlots
 from db.database.pooling import connect_directly
-from db.errors import Store, StoreUnavailable
+from db.errors import Store, StoreTimeout
+from db.resilience import Guard
 
 MAX_STEPS = 100_000
 """Instructions of SQLite's virtual machine after which a read on the event loop is interrupted: after about 5 to 10
@@ -81,7 +83,7 @@ class ShortReads(ABC):
         """Run a statement. Raises `NotShort` if the statement must be run in the usual way."""
 
     @abstractmethod
-    async def close(self) -> None:
+    def close(self) -> None:
         """Close the connections."""
 
 
@@ -92,7 +94,7 @@ class NoShortReads(ShortReads):
         """Raise `NotShort`."""
         raise NotShort
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Do nothing."""
 
 
@@ -112,10 +114,10 @@ class SqliteShortReads(ShortReads):
         try:
             return self._open().execute(sql, values).fetchall()
         except sqlite3.Error as error:
-            await self.close()
+            self.close()
             raise NotShort from error
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Close the connection; the next read opens another."""
         connection, self._connection = self._connection, None
         if connection is not None:
@@ -142,16 +144,26 @@ class SqliteShortReads(ShortReads):
 class PostgresqlShortReads(ShortReads):
     """Short reads on separate connections. Nobody changes the state of these connections, so they need no reset."""
 
-    def __init__(self, dialect: Dialect, url: URL, pool_size: int, deadline_s: float) -> None:
+    def __init__(self, dialect: Dialect, url: URL, pool_size: int, deadline_s: float, guard: Guard) -> None:
         super().__init__(dialect)
         self._arguments = dict(dialect.create_connect_args(url)[1])
         self._pool_size = pool_size
         self._deadline_s = deadline_s
+        self._guard = guard
+        self._slots = ConnectionSlots(pool_size, deadline_s)
         self._pool: asyncpg.Pool[Any] | None = None
 
     async def fetch(self, statement: Executable, parameters: Parameters) -> RawRows:
         """Run a statement. Raises `NotShort` after an error, and `StoreUnavailable` without an answer in time."""
         sql, values = self.bind(statement, parameters)
+        async with self._slots:
+            try:
+                with self._guard.watch("fetch"):
+                    return await self._fetch_in_time(sql, values)
+            except _DRIVER_ERRORS as error:
+                raise NotShort from error
+
+    async def _fetch_in_time(self, sql: str, values: Sequence[Any]) -> RawRows:
         try:
             async with asyncio.timeout(self._deadline_s):
                 pool = await self._open()
@@ -161,12 +173,10 @@ class PostgresqlShortReads(ShortReads):
                 finally:
                     await _give_back(pool, connection)
         except TimeoutError:
-            raise StoreUnavailable(Store.DATABASE, f"no answer in {self._deadline_s:g} s") from None
-        except _DRIVER_ERRORS as error:
-            raise NotShort from error
+            raise StoreTimeout(Store.DATABASE, f"fetch: no answer within {self._deadline_s:g} s") from None
 
-    async def close(self) -> None:
-        """Close all connections."""
+    def close(self) -> None:
+        """Close all connections without a word to the server; the next read opens others."""
         pool, self._pool = self._pool, None
         if pool is not None:
             pool.terminate()
