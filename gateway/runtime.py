@@ -49,6 +49,8 @@ class Runtime:
     stores: Stores
     open_context: Callable[..., Context]  # creates the context of one request from its `caller`
     rate_limits: RateLimitStore  # store of the points that callers have spent
+    # Returns for how many seconds the first of the waiting statements has waited for a connection to the database.
+    connection_wait: Callable[[], float] = lambda: 0.0
     changes: FeedChangeWatcher | None = None  # source of feed change notifications, or None without subscriptions
 
 
@@ -106,7 +108,10 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             claimed_session_lifetime=timedelta(hours=settings.claimed_session_hours),
         )
         async with run_alongside(tasks):
-            yield Runtime(stores, open_context, _rate_limits(settings, stores), changes)
+            database = opened.database
+            yield Runtime(
+                stores, open_context, _rate_limits(settings, stores), lambda: database.connection_wait_s, changes
+            )
 
 
 def _open_columns(settings: Settings, stores: Stores) -> ColumnStore:

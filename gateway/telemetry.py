@@ -53,6 +53,15 @@ _circuits = Gauge(
 _embedding_tokens = Counter("explore_embedding_tokens_total", "Tokens that a paid model has embedded")
 _embedding_dollars = Counter("explore_embedding_dollars_total", "Cost of these tokens, at the price of the settings")
 _refused = Counter("explore_refused_requests_total", "Refused requests, by code", ("code",))
+_shed = Counter("explore_shed_requests_total", "Operations refused in an overload, by class of the caller", ("caller",))
+_concurrency_limit = Gauge(
+    "explore_concurrency_limit", "Operations that may run at once, of all processes", multiprocess_mode="livesum"
+)
+_loop_delay = Gauge(
+    "explore_event_loop_delay_seconds",
+    "Smallest delay of the event loop within the last 0.1 s, of the slowest process",
+    multiprocess_mode="livemax",
+)
 _operations = Counter(
     "explore_operations_total",
     "Operations over HTTP, by execution: compiled, or mixed if graphql-core resolved fields below a root field",
@@ -76,6 +85,17 @@ def count_untrusted_forwarding(is_public: bool) -> None:
 def count_refused_request(code: str) -> None:
     """Count a request that was refused."""
     _refused.labels(code).inc()
+
+
+def count_shed_request(caller: str) -> None:
+    """Count an operation that was refused in an overload."""
+    _shed.labels(caller).inc()
+
+
+def record_load(limit: float, delay_s: float) -> None:
+    """Record the limit of concurrent operations, and the delay from which it follows."""
+    _concurrency_limit.set(int(limit))
+    _loop_delay.set(delay_s)
 
 
 def count_operation(*, is_compiled: bool) -> None:

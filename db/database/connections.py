@@ -1,6 +1,8 @@
 """Use of the connections to a database: waits for a free one, and statements that are not answered."""
 
 import asyncio
+import time
+from collections import deque
 from types import TracebackType
 from typing import Any
 from weakref import WeakSet
@@ -23,17 +25,27 @@ class ConnectionSlots:
     def __init__(self, count: int, longest_wait_s: float) -> None:
         self._free = asyncio.Semaphore(count)
         self._longest_wait_s = longest_wait_s
+        self._waiting_since: deque[float] = deque()
+
+    @property
+    def wait_s(self) -> float:
+        """Seconds for which the first of the waiting tasks has waited; 0 if none waits."""
+        return time.monotonic() - self._waiting_since[0] if self._waiting_since else 0.0
 
     async def __aenter__(self) -> None:
         if not self._free.locked():
             await self._free.acquire()
             return
+        since = time.monotonic()
+        self._waiting_since.append(since)
         try:
             async with asyncio.timeout(self._longest_wait_s):
                 await self._free.acquire()
         except TimeoutError:
             reason = f"no connection was free within {self._longest_wait_s:g} s"
             raise StoreBusy(Store.DATABASE, reason) from None
+        finally:
+            self._waiting_since.remove(since)
 
     async def __aexit__(
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None

@@ -151,6 +151,11 @@ class Database:
         """The engines that execute statements, for tests that count them."""
         return tuple(dict.fromkeys((self._reader, self._writer.sync_engine)))
 
+    @property
+    def connection_wait_s(self) -> float:
+        """Seconds for which the first of the waiting statements has waited for a connection; 0 if none waits."""
+        return max(self._slots.wait_s, self.short_reads.connection_wait_s)
+
     async def fetch(self, statement: Executable, parameters: Parameters | None = None) -> Rows:
         """Run a SELECT statement and return all rows.
 

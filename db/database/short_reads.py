@@ -54,6 +54,11 @@ class ShortReads(ABC):
         self._compiled: dict[Executable, _Compiled] = {}
         self.listeners: list[Callable[[str, Sequence[Any]], None]] = []
 
+    @property
+    def connection_wait_s(self) -> float:
+        """Seconds for which the first of the waiting reads has waited for a connection; 0 if none waits."""
+        return 0.0
+
     def bind(self, statement: Executable, parameters: Parameters) -> tuple[str, Sequence[Any]]:
         """Return the SQL of a statement, and its values by position."""
         compiled = self._compiled.get(statement)
@@ -162,6 +167,11 @@ class PostgresqlShortReads(ShortReads):
                     return await self._fetch_in_time(sql, values)
             except _DRIVER_ERRORS as error:
                 raise NotShort from error
+
+    @property
+    def connection_wait_s(self) -> float:
+        """Seconds for which the first of the waiting reads has waited for a connection."""
+        return self._slots.wait_s
 
     async def _fetch_in_time(self, sql: str, values: Sequence[Any]) -> RawRows:
         try:
