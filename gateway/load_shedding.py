@@ -23,7 +23,7 @@ from gateway.callers.authentication import Authentication
 from gateway.errors import RequestRefused
 from gateway.telemetry import count_shed_request, record_load
 
-FIRST_LIMIT, MIN_LIMIT, MAX_LIMIT = 16, 2, 256
+FIRST_LIMIT, MIN_LIMIT, MAX_LIMIT = 16, 4, 256
 """Concurrent operations of a server process: at the start, and the bounds of the limit."""
 
 TARGET_DELAY_S = 0.02
@@ -34,7 +34,7 @@ DECREASE = 0.8
 SAMPLE_S, INTERVAL_S = 0.02, 0.1
 """Seconds between two samples of the delay, and between two changes of the limit."""
 
-BURST_WAIT_S, OVERLOAD_WAIT_S = 0.25, 0.02
+BURST_WAIT_S, OVERLOAD_WAIT_S = 0.5, 0.03
 """Longest wait for a turn: normally, and in an overload."""
 
 CALM_AFTER_S = 1.0
