@@ -39,7 +39,7 @@ from gateway.limits.budget import Budgets
 from gateway.limits.limits import Limits
 from gateway.load_shedding import LoadShedder
 from gateway.logs import configure_logs
-from gateway.pages import answer_alive, answer_http_exception, answer_ready, answer_start_page
+from gateway.pages import Readiness, answer_alive, answer_http_exception, answer_start_page
 from gateway.request_log import REQUEST_ID_HEADER, RequestLog
 from gateway.runtime import OpenRuntime, open_runtime
 from gateway.server import SHUTDOWN_GRACE_S
@@ -142,7 +142,7 @@ def build(
             Route("/graphql", endpoint),
             *([WebSocketRoute("/graphql", websockets)] if settings.subscriptions else []),
             Route("/healthz", answer_alive),
-            Route("/readyz", answer_ready),
+            Route("/readyz", Readiness().answer),
             Route("/demo/viewers", DemoViewers(authority, enabled=settings.demo_viewers).answer),
             *([Route("/metrics", Metrics(settings.metrics_token).answer)] if settings.metrics else []),
         ],

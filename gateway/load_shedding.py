@@ -21,6 +21,7 @@ from graphql import OperationType
 
 from gateway.callers.authentication import Authentication
 from gateway.errors import RequestRefused
+from gateway.masking import OVERLOADED, OVERLOADED_MESSAGE
 from gateway.telemetry import count_shed_request, record_load
 
 FIRST_LIMIT, MIN_LIMIT, MAX_LIMIT = 16, 4, 256
@@ -78,8 +79,7 @@ class Overloaded(RequestRefused):
     """The server process has more work than it can do in time."""
 
     def __init__(self) -> None:
-        message = f"The server is overloaded. Try again in {RETRY_AFTER_S} s."
-        super().__init__(503, "OVERLOADED", message, {"Retry-After": str(RETRY_AFTER_S)})
+        super().__init__(503, OVERLOADED, OVERLOADED_MESSAGE, {"Retry-After": str(RETRY_AFTER_S)})
 
 
 @dataclass(order=True, slots=True)

@@ -21,12 +21,14 @@ from pydantic import SecretStr
 from starlette.requests import Request
 from starlette.responses import Response
 
+from db.database.engine import Database
 from db.errors import Store, StoreUnavailable
 from db.jobs import JobStatus, job_statuses
 from db.outbox import Backlog, backlog
 from db.resilience import CallOutcome, CircuitState, log_circuit_change
 from gateway.client_addresses import is_local
 from gateway.json_responses import error_response
+from gateway.refreshed import Refreshed
 from gateway.sharing.processes import is_running, process_folder
 
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
@@ -146,6 +148,7 @@ class Metrics:
 
     def __init__(self, token: SecretStr | None) -> None:
         self._token = None if token is None else token.get_secret_value().encode()
+        self._database_metrics: Refreshed[list[Metric]] = Refreshed()
 
     async def answer(self, request: Request) -> Response:
         """Answer a scrape, without the metrics of outbox and jobs while the database is unavailable."""
@@ -153,10 +156,7 @@ class Metrics:
             return refusal
         metrics = _process_metrics()
         database = request.app.state.runtime.stores.database
-        try:
-            metrics += [*_describe_backlog(await backlog(database)), *_describe_jobs(await job_statuses(database))]
-        except StoreUnavailable as unavailable:
-            log.warning("metrics of outbox and jobs unavailable", reason=unavailable.reason)
+        metrics += await self._database_metrics.get(lambda: _read_database_metrics(database))
         return Response(generate_latest(_Collected(metrics)), media_type=CONTENT_TYPE_LATEST)
 
     def _refusal(self, request: Request) -> Response | None:
@@ -232,6 +232,14 @@ def _add_up(metrics: Iterable[Metric]) -> list[Metric]:
                 values[key] = sample
         earlier.samples = list(values.values())
     return list(merged.values())
+
+
+async def _read_database_metrics(database: Database) -> list[Metric]:
+    try:
+        return [*_describe_backlog(await backlog(database)), *_describe_jobs(await job_statuses(database))]
+    except StoreUnavailable as unavailable:
+        log.warning("metrics of outbox and jobs unavailable", reason=unavailable.reason)
+        return []
 
 
 def _describe_backlog(waiting: Backlog) -> list[Metric]:
