@@ -29,6 +29,14 @@ class WritesRefused(StoreUnavailable):
     """A store answers and refuses writes for now: it is read-only or full, or a collection is missing."""
 
 
+class StoreTimeout(StoreUnavailable):
+    """A store did not answer within the deadline of a call."""
+
+
+class StoreBusy(StoreUnavailable):
+    """All connections to a store are in use by this process. The store itself may be well."""
+
+
 class StoreMisconfigured(StoreUnavailable):
     """A store is unavailable until its settings change. The reason is printed at start-up and says what to set."""
 

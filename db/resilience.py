@@ -8,14 +8,24 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import wraps
 from inspect import iscoroutinefunction
-from typing import Any, TypeVar, cast
+from math import inf
+from typing import Any, NoReturn, TypeVar, cast
 
-from db.errors import DatabaseLayerError, Store, StoreUnavailable, WritesRefused
+from db.errors import (
+    DatabaseLayerError,
+    Store,
+    StoreBusy,
+    StoreMisconfigured,
+    StoreTimeout,
+    StoreUnavailable,
+    WritesRefused,
+)
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -53,6 +63,7 @@ class CallOutcome(StrEnum):
     TIMEOUT = "timeout"  # the deadline has passed, or the call was canceled after `CANCELLATION_COUNTS_AFTER_S`
     NOT_SENT = "rejected"  # the circuit is open
     INPUT_REJECTED = "refused"  # the store is available and rejected the input
+    BUSY = "busy"  # all connections to the store are in use
     FAILED = "failed"  # unexpected error
     CANCELLED = "cancelled"  # canceled early by the caller
 
@@ -62,16 +73,28 @@ OnCall = Callable[[Store, str, CallOutcome, float], None]
 
 _FAILED_OUTCOMES = {CallOutcome.UNAVAILABLE, CallOutcome.TIMEOUT}
 _SUCCESSFUL_OUTCOMES = {CallOutcome.OK, CallOutcome.INPUT_REJECTED}
+_OUTCOMES = {
+    StoreTimeout: CallOutcome.TIMEOUT,
+    StoreBusy: CallOutcome.BUSY,
+    WritesRefused: CallOutcome.INPUT_REJECTED,
+    StoreMisconfigured: CallOutcome.INPUT_REJECTED,
+}
 
 
 @dataclass(slots=True)
 class CircuitBreaker:
-    """The circuit of one store. `failures` within `window_s` seconds open it, and a successful probe closes it."""
+    """The circuit of one store. `failures` within `window_s` seconds open it, and a successful probe closes it.
+
+    With `consecutive`, a success forgets all failures, and a failure does not count if another call has succeeded
+    since it was admitted: then the call was slow and not the store.
+    """
 
     failures: int = FAILURES
     window_s: float = WINDOW_S
     probe_interval_s: float = PROBE_INTERVAL_S
     clock: Callable[[], float] = time.monotonic
+    consecutive: bool = False
+    _succeeded_at: float = -inf
     _failed_at: deque[float] = field(default_factory=deque)
     _opened_at: float | None = None
     _probing: bool = False
@@ -97,7 +120,10 @@ class CircuitBreaker:
         `admitted_at` is the admission time by `clock`. Calls admitted before the circuit opened are ignored.
         """
         if self._opened_at is None:
-            if outcome in _FAILED_OUTCOMES:
+            if outcome in _SUCCESSFUL_OUTCOMES and self.consecutive:
+                self._succeeded_at = self.clock()
+                self._failed_at.clear()
+            elif outcome in _FAILED_OUTCOMES and admitted_at >= self._succeeded_at:
                 self._record_failure()
         elif admitted_at >= self._opened_at + self.probe_interval_s:
             self._probing = False
@@ -120,8 +146,11 @@ class CircuitBreaker:
 class Guard:
     """Sends calls to one store, with a deadline and a circuit breaker.
 
-    `on_change` is called when the circuit opens or closes (default: log it), and `on_call` after each call.
+    `on_change` is called when the circuit opens or closes (default: log it), `on_call` after each call, and `on_open`
+    when the circuit opens: the owner of the connections sets it, to abort those that no longer answer.
     """
+
+    on_open: Callable[[], None] | None = None
 
     def __init__(
         self,
@@ -147,22 +176,29 @@ class Guard:
 
         Raises `StoreUnavailable` if the store cannot be reached, the deadline has passed, or the circuit is open.
         """
-        if not self.breaker.admit():
-            self._observe(operation, CallOutcome.NOT_SENT, 0.0)
-            raise StoreUnavailable(self.store, f"{operation}: not called, the circuit is open")
         deadline_s = self._deadlines_s.get(operation, self._deadline_s)
+        with self.watch(operation):
+            try:
+                return await _run_until_deadline(request, deadline_s)
+            except TimeoutError:
+                raise StoreTimeout(self.store, f"{operation}: no answer within {deadline_s:g} s") from None
+
+    def refuse(self, operation: str) -> NoReturn:
+        """Count a call that is not sent. Raises `StoreUnavailable`."""
+        self._observe(operation, CallOutcome.NOT_SENT, 0.0)
+        raise StoreUnavailable(self.store, f"{operation}: not called, the circuit is open")
+
+    @contextmanager
+    def watch(self, operation: str) -> Iterator[None]:
+        """Admit the call that the block makes, and record its outcome. Raises `StoreUnavailable` as `refuse`."""
+        if not self.breaker.admit():
+            self.refuse(operation)
         admitted_at, outcome, reason = self.breaker.clock(), CallOutcome.FAILED, ""
         try:
-            result = await _run_until_deadline(request, deadline_s)
+            yield
             outcome = CallOutcome.OK
-        except TimeoutError:
-            outcome, reason = CallOutcome.TIMEOUT, f"{operation}: no answer within {deadline_s} s"
-            raise StoreUnavailable(self.store, reason) from None
-        except WritesRefused:
-            outcome = CallOutcome.INPUT_REJECTED  # reads go on
-            raise
         except StoreUnavailable as error:
-            outcome, reason = CallOutcome.UNAVAILABLE, error.reason
+            outcome, reason = _OUTCOMES.get(type(error), CallOutcome.UNAVAILABLE), error.reason
             raise
         except DatabaseLayerError:
             outcome = CallOutcome.INPUT_REJECTED
@@ -174,7 +210,6 @@ class Guard:
             raise
         finally:
             self._report(operation, outcome, admitted_at, reason)
-        return result
 
     def _report(self, operation: str, outcome: CallOutcome, admitted_at: float, reason: str) -> None:
         self._observe(operation, outcome, self.breaker.clock() - admitted_at)
@@ -183,6 +218,8 @@ class Guard:
         state = self.breaker.state
         if (state is CircuitState.CLOSED) is not was_closed:
             self._on_change(self.store, state, reason)
+            if was_closed and self.on_open is not None:
+                self.on_open()
 
     def _observe(self, operation: str, outcome: CallOutcome, seconds: float) -> None:
         if self._on_call is not None:

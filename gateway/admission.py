@@ -44,6 +44,7 @@ class AdmittedOperation:
 
     document: Document
     kind: OperationType  # query, mutation or subscription
+    points: int  # the price of its fields
     cost: Mapping[str, int]  # the cost and the remaining budget, for `extensions`
     prepared: Prepared
 
@@ -113,7 +114,7 @@ class Admission:
             prepared.plans = document.plans  # type: ignore[attr-defined]  # an attribute of `resolvers.execution`
         cost = {} if budget is None else budget.extension
         cost |= {"asked": coercion_points + points, "newDocument": new_document_points}
-        return AdmittedOperation(document, operation.operation, cost, prepared)
+        return AdmittedOperation(document, operation.operation, points, cost, prepared)
 
     def _select_operation(
         self, request: HTTPConnection, parameters: GraphQLRequest, text: str

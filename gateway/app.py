@@ -19,7 +19,7 @@ from starlette.types import ASGIApp
 
 from gateway.admission import Admission
 from gateway.assets import FRONTEND, GraphiqlOrEndpoint, StaticFiles, read_explore_page, read_graphiql
-from gateway.background.tasks import STOP_TIMEOUT_S
+from gateway.background.tasks import STOP_TIMEOUT_S, run_alongside
 from gateway.callers.authentication import Authenticator
 from gateway.callers.clock import Clock
 from gateway.callers.demo_viewers import DemoViewers
@@ -37,8 +37,9 @@ from gateway.graphql_http.public_caching import PublicCaching
 from gateway.graphql_http.request_parsing import PREFLIGHT_HEADERS
 from gateway.limits.budget import Budgets
 from gateway.limits.limits import Limits
+from gateway.load_shedding import LoadShedder
 from gateway.logs import configure_logs
-from gateway.pages import answer_alive, answer_http_exception, answer_ready, answer_start_page
+from gateway.pages import Readiness, answer_alive, answer_http_exception, answer_start_page
 from gateway.request_log import REQUEST_ID_HEADER, RequestLog
 from gateway.runtime import OpenRuntime, open_runtime
 from gateway.server import SHUTDOWN_GRACE_S
@@ -104,6 +105,7 @@ def build(
     resolver = document_resolver(settings)
     admission = Admission(graph, authenticator, resolver, documents, limits, Budgets(settings, secret))
 
+    shedder = LoadShedder()
     shutting_down = asyncio.Event()
     counts = open_counts()
     stream_limits = StreamLimits(
@@ -111,11 +113,12 @@ def build(
     )
     streams = EventStreams(authenticator, stream_limits, shutting_down, clock) if settings.subscriptions else None
     origins = AllowedOrigins(settings.allow_origins)
-    websockets = WebSocketEndpoint(admission, stream_limits, origins, settings.stream_idle_s, clock)
+    websockets = WebSocketEndpoint(admission, shedder, stream_limits, origins, settings.stream_idle_s, clock)
 
     explore_page = read_explore_page(frontend) if settings.explore_page else {}
     graphiql = read_graphiql(frontend) if settings.graphiql else {}
-    endpoint: ASGIApp = Endpoint(admission, PublicCaching(graph_schema, settings.public_cache_s), streams)
+    caching = PublicCaching(graph_schema, settings.public_cache_s)
+    endpoint: ASGIApp = Endpoint(admission, shedder, caching, streams)
     if settings.graphiql:
         endpoint = GraphiqlOrEndpoint(endpoint, graphiql)
 
@@ -125,8 +128,10 @@ def build(
             app.state.runtime = opened
             app.state.issuer_keys = authority.keys
             app.state.addresses = addresses
+            shedder.connection_wait = opened.connection_wait
             with set_on_shutdown_signal(shutting_down):
-                yield
+                async with run_alongside({"load measurement": shedder.run}):
+                    yield
         await resolver.close()
         if authority.keys is not None:
             await authority.keys.close()
@@ -137,7 +142,7 @@ def build(
             Route("/graphql", endpoint),
             *([WebSocketRoute("/graphql", websockets)] if settings.subscriptions else []),
             Route("/healthz", answer_alive),
-            Route("/readyz", answer_ready),
+            Route("/readyz", Readiness().answer),
             Route("/demo/viewers", DemoViewers(authority, enabled=settings.demo_viewers).answer),
             *([Route("/metrics", Metrics(settings.metrics_token).answer)] if settings.metrics else []),
         ],

@@ -18,6 +18,7 @@ from gateway.graphql_http.request_parsing import METHODS, READ_METHODS, read_req
 from gateway.graphql_http.responses import refusal_response, request_error_response, result_response
 from gateway.graphql_http.shared_answers import SharedAnswer, SharedAnswers
 from gateway.limits.limits import run_within
+from gateway.load_shedding import CallerClass, LoadShedder, Overloaded, Priority, priority_of
 from gateway.subscriptions.event_streams import EventStreams
 from gateway.telemetry import count_operation, count_refused_request
 from resolvers.common.context import Context
@@ -28,8 +29,15 @@ from scoring.use_cases.unit_of_work import Caller
 class Endpoint:
     """The ASGI application behind `/graphql`. Without `streams`, subscriptions are refused."""
 
-    def __init__(self, admission: Admission, caching: PublicCaching, streams: EventStreams | None = None) -> None:
+    def __init__(
+        self,
+        admission: Admission,
+        shedder: LoadShedder,
+        caching: PublicCaching,
+        streams: EventStreams | None = None,
+    ) -> None:
         self._admission = admission
+        self._shedder = shedder
         self._caching = caching
         self._streams = streams
         self._shared_answers = SharedAnswers()
@@ -53,6 +61,7 @@ class Endpoint:
             media = negotiate_media_type(request.headers.get("accept"))
             return await self._answer(request, media)
         except RequestRefused as refusal:
+            request.state.is_shed = isinstance(refusal, Overloaded)
             count_refused_request(refusal.code)
             return refusal_response(refusal, media)
         except DocumentRefused as refusal:
@@ -60,6 +69,7 @@ class Endpoint:
 
     async def _answer(self, request: Request, media: str) -> Response:
         authentication = await self._admission.authenticate(request)
+        self._shedder.refuse_early(CallerClass.of(authentication))
         limits = self._admission.limits
         max_body_bytes = limits.max_body_bytes(is_privileged=authentication.is_privileged)
         parameters = await read_request(request, max_body_bytes, limits.body_timeout_s)
@@ -72,7 +82,8 @@ class Endpoint:
             return await self._answer_shared(request, media, authentication, parameters, admitted, is_public=is_public)
         context = _open_context(request, authentication)
         try:
-            result = await self._run(context, authentication, admitted)
+            async with self._shedder.turn(_priority(authentication, admitted)):
+                result = await self._run(context, authentication, admitted)
         finally:
             if context.has_changed_catalog:
                 self._shared_answers.discard()
@@ -88,7 +99,8 @@ class Endpoint:
         if not accepts_event_stream(request.headers.get("accept")):
             message = f"Send a subscription over a WebSocket (graphql-transport-ws), or with Accept: {EVENTS}."
             raise RequestRefused(406, "NOT_ACCEPTABLE", message)
-        stream = await self._streams.begin(request, authentication, admitted.prepared)
+        async with self._shedder.turn(_priority(authentication, admitted)):
+            stream = await self._streams.begin(request, authentication, admitted.prepared)
         return _with_session(stream, authentication.session_id_to_send)
 
     async def _answer_shared(
@@ -107,7 +119,8 @@ class Endpoint:
         async def run() -> SharedAnswer:
             shared_caller = Authentication(Caller(opted_out=opted_out))
             context = _open_context(request, shared_caller)
-            result = await self._run(context, shared_caller, admitted)
+            async with self._shedder.turn(Priority(CallerClass.SHARED, True, admitted.points)):
+                result = await self._run(context, shared_caller, admitted)
             if result.errors or not context.is_complete:
                 return SharedAnswer(result, None)
             data = orjson.dumps(result.data)
@@ -135,6 +148,10 @@ class Endpoint:
             result = await run_within(timeout_s, result, context.stop)
         count_operation(is_compiled=not getattr(admitted.prepared, "resolved_fields", 0))
         return result
+
+
+def _priority(authentication: Authentication, admitted: AdmittedOperation) -> Priority:
+    return priority_of(authentication, admitted.kind, admitted.points)
 
 
 def _open_context(request: Request, authentication: Authentication) -> Context:

@@ -11,14 +11,18 @@ import orjson
 import structlog
 from graphql import ExecutionResult, GraphQLError
 
-from db.errors import InvalidRecord, StoreUnavailable, UnknownReference
+from db.errors import InvalidRecord, StoreBusy, StoreUnavailable, UnknownReference
+from gateway.repeated_lines import RepeatedLines
 
 log = structlog.get_logger(__name__)
+_lines = RepeatedLines()
 
 INTERNAL = "Internal error. The gateway's log has the details under this request id."
 
 PARSING, VALIDATING, INPUT = "GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED", "BAD_USER_INPUT"
 """Codes of errors that graphql-core finds while parsing, while validating, and in values."""
+
+OVERLOADED, OVERLOADED_MESSAGE = "OVERLOADED", "The gateway is overloaded. Try again in a moment."
 
 MAX_MESSAGE = 600
 """Characters of a message to a client."""
@@ -51,8 +55,11 @@ def error_for_client(error: GraphQLError, request_id: str, default_code: str = I
         case InvalidRecord():
             code = "NOT_FOUND" if isinstance(cause, UnknownReference) else "BAD_USER_INPUT"
             return _entry(error, cause.message, {"code": code, **({"input": list(cause.path)} if cause.path else {})})
+        case StoreBusy():
+            _log_unavailable(cause)
+            return _entry(error, OVERLOADED_MESSAGE, {"code": OVERLOADED})
         case StoreUnavailable():
-            log.warning("store unavailable", store=cause.store.value, reason=cause.reason, path=error.path)
+            _log_unavailable(cause)
             message = f"The {cause.store.value} of the gateway cannot be reached. Try again in a moment."
             return _entry(error, message, {"code": "STORE_UNAVAILABLE", "store": cause.store.name})
         case _ if error.path is None and _INPUT.match(error.message):
@@ -61,6 +68,12 @@ def error_for_client(error: GraphQLError, request_id: str, default_code: str = I
         case _:
             log.error("request failed", path=error.path, exc_info=cause)
             return _entry(error, INTERNAL, {"code": "INTERNAL", "requestId": request_id})
+
+
+def _log_unavailable(error: StoreUnavailable) -> None:
+    left_out = _lines.left_out(f"{error.store} {type(error).__name__}")
+    if left_out is not None:
+        log.warning("store unavailable", store=error.store.value, reason=error.reason, lines_left_out=left_out)
 
 
 def _root_cause(error: GraphQLError) -> BaseException:

@@ -2,7 +2,7 @@
 
 import asyncio
 from base64 import b64encode
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from hashlib import sha256
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from gateway.assets import accepts_html
 from gateway.callers.issuer_keys import IssuerKeys
 from gateway.client_addresses import ClientAddresses
 from gateway.json_responses import JsonResponse, error_response, not_found
+from gateway.refreshed import Refreshed
 
 CHECK_TIMEOUT_S = 2.0
 """Deadline of a store's health check. Load balancers time out after 5 to 10 s."""
@@ -45,14 +46,31 @@ async def answer_alive(_request: Request) -> Response:
     return JsonResponse({"status": "ok"})
 
 
-async def answer_ready(request: Request) -> Response:
-    """Answer with the state of each store.
+WRITES_REFUSED = "accepts no writes: the reason is in the log"
+"""State of a database that can be read. Feeds are served, so the server is degraded and not unavailable."""
 
-    The status is 503 if the database cannot be read, because every request needs it. If it only accepts no writes, the
-    server is degraded: feeds are served. The token issuer is not called;
-    its last known state is reported, so that health checks cause no requests to the issuer.
-    """
-    stores: Stores = request.app.state.runtime.stores
+
+class Readiness:
+    """The endpoint `/readyz`."""
+
+    def __init__(self) -> None:
+        self._states: Refreshed[Mapping[str, str]] = Refreshed()
+
+    async def answer(self, request: Request) -> Response:
+        """Answer with the state of each store.
+
+        The status is 503 if the database cannot be read, because every request needs it. The token issuer is not
+        called; its last known state is reported, so that health checks cause no requests to the issuer.
+        """
+        stores: Stores = request.app.state.runtime.stores
+        states = {**await self._states.get(lambda: _check_stores(stores)), **_issuer_state(request)}
+        report = {"stores": states} | _warnings(request)
+        if states["database"] not in ("ok", WRITES_REFUSED):
+            return JsonResponse({"status": "unavailable"} | report, 503)
+        return JsonResponse({"status": "ok" if set(states.values()) == {"ok"} else "degraded"} | report)
+
+
+async def _check_stores(stores: Stores) -> Mapping[str, str]:
     probes: dict[str, Awaitable[object]] = {
         "database": _check_database(stores),
         "vectors": _check_index(stores),
@@ -60,14 +78,10 @@ async def answer_ready(request: Request) -> Response:
         "cache": stores.cache.get("readyz"),
     }
     outcomes = await asyncio.gather(*(_check(name, probe) for name, probe in probes.items()))
-    states = dict(zip(probes, outcomes, strict=True)) | _issuer_state(request)
-    is_available = states["database"] == "ok"
-    if is_available and await _check("database writes", stores.database.check_writable()) != "ok":
-        states["database"] = "accepts no writes: the reason is in the log"
-    report = {"stores": states} | _warnings(request)
-    if not is_available:
-        return JsonResponse({"status": "unavailable"} | report, 503)
-    return JsonResponse({"status": "ok" if set(states.values()) == {"ok"} else "degraded"} | report)
+    states = dict(zip(probes, outcomes, strict=True))
+    if states["database"] == "ok" and await _check("database writes", stores.database.check_writable()) != "ok":
+        states["database"] = WRITES_REFUSED
+    return states
 
 
 async def answer_http_exception(request: Request, error: Exception) -> Response:

@@ -89,7 +89,8 @@ def _write_line(scope: Scope, status: int, started: float) -> None:
         path += " (stream)"
     observe_request(path, status, seconds)
     operation = scope["state"].get("operation")
-    write = log.debug if scope["path"] in _QUIET else log.info
+    is_quiet = scope["path"] in _QUIET or scope["state"].get("is_shed")  # `gateway.load_shedding` logs a summary
+    write = log.debug if is_quiet else log.info
     write(
         "request",
         method=scope["method"],

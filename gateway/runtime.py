@@ -53,6 +53,8 @@ class Runtime:
     stores: Stores
     open_context: Callable[..., Context]  # creates the context of one request from its `caller`
     rate_limits: RateLimitStore  # store of the points that callers have spent
+    # Returns for how many seconds the first of the waiting statements has waited for a connection to the database.
+    connection_wait: Callable[[], float] = lambda: 0.0
     changes: FeedChangeWatcher | None = None  # source of feed change notifications, or None without subscriptions
 
 
@@ -66,7 +68,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
     Raises `MigrationPending` if the database schema is older than this code. Raises `StoreMisconfigured` if the vector
     store can never serve these settings.
     """
-    async with open_stores(settings) as opened:
+    async with open_stores(settings, is_server=True) as opened:
         await require_current(opened.database)
         columns = _open_columns(settings, opened)
         stores = replace(await with_custom_types(settings, opened), columns=columns)
@@ -111,7 +113,10 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             claimed_session_lifetime=timedelta(hours=settings.claimed_session_hours),
         )
         async with run_alongside(tasks):
-            yield Runtime(stores, open_context, _rate_limits(settings, stores), changes)
+            database = opened.database
+            yield Runtime(
+                stores, open_context, _rate_limits(settings, stores), lambda: database.connection_wait_s, changes
+            )
 
 
 def _open_columns(settings: Settings, stores: Stores) -> ColumnStore:

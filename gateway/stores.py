@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
+from math import inf
 
 from asyncpg import PostgresError
 from pydantic import SecretStr
@@ -20,7 +21,13 @@ from db import schema
 from db.cache.base import Cache
 from db.cache.embedded import MAX_BYTES, EmbeddedCache
 from db.custom_types import synchronize_custom_types
-from db.database.engine import READ_DEADLINE_S, Database
+from db.database.engine import (
+    PROBE_DEADLINE_S,
+    READ_DEADLINE_S,
+    WRITE_DEADLINE_S,
+    Database,
+    database_breaker,
+)
 from db.embeddings.absent import AbsentEmbedder
 from db.embeddings.base import BatchEmbedder, Embedder
 from db.embeddings.cached import CachedEmbedder
@@ -72,9 +79,25 @@ BATCH_READ_DEADLINE_S = 600.0
 _PING = text("SELECT 1")
 
 
-def _create_database(settings: Settings, read_deadline_s: float) -> Database:
+def _create_guarded_database(settings: Settings) -> Database:
+    guard = Guard(
+        Store.DATABASE,
+        READ_DEADLINE_S,
+        deadlines_s={"probe": PROBE_DEADLINE_S},
+        breaker=database_breaker(),
+        cancellation_counts_after_s=inf,  # clients hang up and sources of candidates end while a statement runs
+        on_change=record_circuit_state,
+        on_call=observe_store_call,
+    )
+    return _create_database(settings, READ_DEADLINE_S, WRITE_DEADLINE_S, guard)
+
+
+def _create_database(
+    settings: Settings, read_deadline_s: float, write_deadline_s: float | None = None, guard: Guard | None = None
+) -> Database:
+    url, pool_size = settings.effective_database_url, settings.database_pool_size
     try:
-        return Database(settings.effective_database_url, settings.database_pool_size, read_deadline_s)
+        return Database(url, pool_size, read_deadline_s, write_deadline_s, guard)
     except OSError as error:
         message = f"the folder that DATABASE_URL names cannot be made ({os_reason(error)}); name another"
         raise CannotStart(message) from None
@@ -92,8 +115,13 @@ async def open_database(settings: Settings) -> AsyncIterator[Database]:
 
 
 @asynccontextmanager
-async def open_stores(settings: Settings, *, read_deadline_s: float = READ_DEADLINE_S) -> AsyncIterator[Stores]:
-    """Open the four stores that the settings name, and close them at the end."""
+async def open_stores(
+    settings: Settings, *, read_deadline_s: float = READ_DEADLINE_S, is_server: bool = False
+) -> AsyncIterator[Stores]:
+    """Open the four stores that the settings name, and close them at the end.
+
+    The database has a circuit breaker in a server only. Jobs and commands wait for it, or end with its error.
+    """
     if settings.uses_data_folder:
         make_var_dir(settings)
     documents, queries = await _create_embedders(settings)

@@ -21,12 +21,14 @@ from pydantic import SecretStr
 from starlette.requests import Request
 from starlette.responses import Response
 
+from db.database.engine import Database
 from db.errors import Store, StoreUnavailable
 from db.jobs import JobStatus, job_statuses
 from db.outbox import Backlog, backlog
 from db.resilience import CallOutcome, CircuitState, log_circuit_change
 from gateway.client_addresses import is_local
 from gateway.json_responses import error_response
+from gateway.refreshed import Refreshed
 from gateway.sharing.processes import is_running, process_folder
 
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
@@ -53,6 +55,15 @@ _circuits = Gauge(
 _embedding_tokens = Counter("explore_embedding_tokens_total", "Tokens that a paid model has embedded")
 _embedding_dollars = Counter("explore_embedding_dollars_total", "Cost of these tokens, at the price of the settings")
 _refused = Counter("explore_refused_requests_total", "Refused requests, by code", ("code",))
+_shed = Counter("explore_shed_requests_total", "Operations refused in an overload, by class of the caller", ("caller",))
+_concurrency_limit = Gauge(
+    "explore_concurrency_limit", "Operations that may run at once, of all processes", multiprocess_mode="livesum"
+)
+_loop_delay = Gauge(
+    "explore_event_loop_delay_seconds",
+    "Smallest delay of the event loop within the last 0.1 s, of the slowest process",
+    multiprocess_mode="livemax",
+)
 _operations = Counter(
     "explore_operations_total",
     "Operations over HTTP, by execution: compiled, or mixed if graphql-core resolved fields below a root field",
@@ -76,6 +87,17 @@ def count_untrusted_forwarding(is_public: bool) -> None:
 def count_refused_request(code: str) -> None:
     """Count a request that was refused."""
     _refused.labels(code).inc()
+
+
+def count_shed_request(caller: str) -> None:
+    """Count an operation that was refused in an overload."""
+    _shed.labels(caller).inc()
+
+
+def record_load(limit: float, delay_s: float) -> None:
+    """Record the limit of concurrent operations, and the delay from which it follows."""
+    _concurrency_limit.set(int(limit))
+    _loop_delay.set(delay_s)
 
 
 def count_operation(*, is_compiled: bool) -> None:
@@ -126,6 +148,7 @@ class Metrics:
 
     def __init__(self, token: SecretStr | None) -> None:
         self._token = None if token is None else token.get_secret_value().encode()
+        self._database_metrics: Refreshed[list[Metric]] = Refreshed()
 
     async def answer(self, request: Request) -> Response:
         """Answer a scrape, without the metrics of outbox and jobs while the database is unavailable."""
@@ -133,10 +156,7 @@ class Metrics:
             return refusal
         metrics = _process_metrics()
         database = request.app.state.runtime.stores.database
-        try:
-            metrics += [*_describe_backlog(await backlog(database)), *_describe_jobs(await job_statuses(database))]
-        except StoreUnavailable as unavailable:
-            log.warning("metrics of outbox and jobs unavailable", reason=unavailable.reason)
+        metrics += await self._database_metrics.get(lambda: _read_database_metrics(database))
         return Response(generate_latest(_Collected(metrics)), media_type=CONTENT_TYPE_LATEST)
 
     def _refusal(self, request: Request) -> Response | None:
@@ -212,6 +232,14 @@ def _add_up(metrics: Iterable[Metric]) -> list[Metric]:
                 values[key] = sample
         earlier.samples = list(values.values())
     return list(merged.values())
+
+
+async def _read_database_metrics(database: Database) -> list[Metric]:
+    try:
+        return [*_describe_backlog(await backlog(database)), *_describe_jobs(await job_statuses(database))]
+    except StoreUnavailable as unavailable:
+        log.warning("metrics of outbox and jobs unavailable", reason=unavailable.reason)
+        return []
 
 
 def _describe_backlog(waiting: Backlog) -> list[Metric]:

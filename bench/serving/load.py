@@ -63,6 +63,11 @@ class Connection(asyncio.Protocol):
         if self._answered is not None and not self._answered.done():
             self._answered.set_exception(ConnectionError("the server closed the connection"))
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether the server has closed the connection."""
+        return self._transport.is_closing()
+
     async def send(self, request: bytes) -> bytes:
         """Send a request; return the response with its head."""
         self._answered = asyncio.get_running_loop().create_future()

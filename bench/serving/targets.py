@@ -88,6 +88,7 @@ class Target:
     cache: RedisServer | None = None
     file: Path | None = None
     """The SQLite file of a gateway without PostgreSQL."""
+    log: Path | None = None
     _open: asyncpg.Connection | None = None
 
     async def _connection(self) -> asyncpg.Connection:
@@ -165,7 +166,7 @@ def gateway(name: str, folder: Path, document: str, user: str, **settings: str) 
                     raise SystemExit(f"the gateway did not start:\n{(folder / 'stderr').read_text()[-2000:]}") from None
                 time.sleep(0.02)
         assert "errors" not in answer, answer  # noqa: S101
-        yield Target(name, process.pid, port, time.perf_counter() - began, cpu_s(process.pid))
+        yield Target(name, process.pid, port, time.perf_counter() - began, cpu_s(process.pid), log=folder / "stderr")
 
 
 @contextmanager

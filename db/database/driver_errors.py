@@ -13,7 +13,7 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from db.errors import Store, StoreMisconfigured, StoreUnavailable
+from db.errors import Store, StoreBusy, StoreMisconfigured, StoreUnavailable, WritesRefused
 
 _DRIVER_MODULES = ("asyncpg", "sqlalchemy", "sqlite3")
 _MESSAGE_WITHOUT_VALUE = "a value does not fit its type"
@@ -68,6 +68,9 @@ FAULTS = {
 }
 """Faults by SQLSTATE or a prefix of it, and by SQLite's names of errors. Other errors are defects of the gateway."""
 
+_ANSWERED = {Fault.READ_ONLY, Fault.CONFLICT, Fault.EXHAUSTED}
+"""Faults that do not open the circuit, because the database answers other statements."""
+
 _UNTIL_CORRECTED = {Fault.LOGIN, Fault.NO_DATABASE, Fault.NO_TABLE, Fault.PRIVILEGE}
 
 _DENIED = re.compile(r'permission denied for (?P<kind>schema|table|sequence|database) "?(?P<name>[^"]+)')
@@ -94,7 +97,7 @@ def fault_of(error: BaseException | None) -> Fault | None:
 
 
 def translate(error: SQLAlchemyError | OSError, role: str) -> Exception:
-    """Return `StoreUnavailable` for a fault, and the error itself if it has another reason.
+    """Return `StoreUnavailable` (or a subclass) for a fault, and the error itself if it has another reason.
 
     The reason of a `StoreMisconfigured` says what to correct; `role` is the role that needs a missing privilege.
     """
@@ -102,6 +105,10 @@ def translate(error: SQLAlchemyError | OSError, role: str) -> Exception:
     if fault is None:
         return error
     reason = _first_line((error.orig if isinstance(error, DBAPIError) else None) or error)
+    if isinstance(error, PoolTimeout):
+        return StoreBusy(Store.DATABASE, reason)
+    if fault in _ANSWERED:
+        return WritesRefused(Store.DATABASE, reason)
     if fault not in _UNTIL_CORRECTED:
         return StoreUnavailable(Store.DATABASE, reason)
     fix = _missing_grant(error, reason, role) if fault is Fault.PRIVILEGE else fault.value

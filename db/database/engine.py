@@ -1,10 +1,13 @@
 """Connections to the relational database, SQLite or PostgreSQL."""
 
 import asyncio
+import logging
 import sqlite3
+import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.sql import Executable
 
 from db.database.address import PostgresqlAddress, parse_url
+from db.database.connections import ConnectionSlots, OpenConnections, limit_statements, set_deadline
 from db.database.driver_errors import Fault, fault_of, hide_values_in_errors, translate
 from db.database.pooling import statement_options
 from db.database.short_reads import (
@@ -29,6 +33,7 @@ from db.database.short_reads import (
 from db.errors import Store, StoreUnavailable
 from db.private_files import make_private_file
 from db.redaction import display_url
+from db.resilience import CircuitBreaker, CircuitState, Guard
 from db.sqlite_file import truncate_log
 
 Rows = Sequence[Any]
@@ -45,12 +50,22 @@ _ENGINE_OPTIONS: Mapping[str, Any] = {
 READ_DEADLINE_S = 5.0
 """Default deadline of a read, which usually takes milliseconds."""
 
+WRITE_DEADLINE_S = 10.0
+"""Deadline of each statement of a request's transaction on PostgreSQL, which may wait for locks of others."""
+
 LOG_TIMEOUT_S = 5.0
 """Longest wait for other readers of SQLite's write-ahead log in `Database.scrub`."""
 
 _IS_READ_ONLY = text("SELECT current_setting('transaction_read_only') = 'on'")
 _SAME_VERSION = "PRAGMA user_version = {}"
 """Writes the first page of an SQLite file again."""
+_PROBE = text("SELECT 1")
+
+FAILURES, FAILURE_WINDOW_S, PROBE_DEADLINE_S = 2, 30.0, 2.0
+"""Consecutive failures that open the circuit of the database, the seconds within which they must happen, and the
+deadline of a probe. Two time-outs of 5 s, between which no statement succeeds, are no coincidence."""
+
+log = logging.getLogger(__name__)
 
 
 class Database:
@@ -61,11 +76,27 @@ class Database:
     transaction that starts with a read would fail at its first write if another process has written meanwhile, despite
     ``busy_timeout``. On PostgreSQL, reads and writes share up to `pool_size` connections, and short reads have as many
     of their own. Through a pooler (`db.database.pooling`), reads run in transactions, and there are no short reads. A
-    read that takes longer than `read_deadline_s` raises `StoreUnavailable`.
+    read that takes longer than `read_deadline_s` raises `StoreUnavailable`, and so does a write with a statement that
+    takes longer than `write_deadline_s` (None: no deadline).
+
+    With the `guard` of a server, all reads and writes raise at once while its circuit is open. One read every few
+    seconds then probes the database in the background, so that no request waits for it.
     """
 
-    def __init__(self, url: str, pool_size: int = 5, read_deadline_s: float = READ_DEADLINE_S) -> None:
-        self._read_deadline_s = read_deadline_s
+    def __init__(
+        self,
+        url: str,
+        pool_size: int = 5,
+        read_deadline_s: float = READ_DEADLINE_S,
+        write_deadline_s: float | None = None,
+        guard: Guard | None = None,
+    ) -> None:
+        self._write_deadline_s = write_deadline_s
+        self._guard = Guard(Store.DATABASE, read_deadline_s, breaker=_never_opening()) if guard is None else guard
+        self._guard.on_open = self._abort_connections
+        self._slots = ConnectionSlots(pool_size, read_deadline_s)
+        self._probe: asyncio.Task[None] | None = None
+        self._connections: OpenConnections | None = None
         self.url = parse_url(url)
         self._address = None if self.is_sqlite else PostgresqlAddress(self.url)
         self._threads: ThreadPoolExecutor | None = None
@@ -93,17 +124,19 @@ class Database:
                 self._writer if is_pooled else self._writer.execution_options(isolation_level="AUTOCOMMIT")
             )
             self._reader = self._read_engine.sync_engine
+            self._connections = OpenConnections(self._writer.sync_engine)
+            limit_statements(self._writer.sync_engine)
         for engine in self.engines:
             hide_values_in_errors(engine)
-        self.short_reads = self._make_short_reads(pool_size)
+        self.short_reads = self._make_short_reads(pool_size, read_deadline_s)
 
-    def _make_short_reads(self, pool_size: int) -> ShortReads:
+    def _make_short_reads(self, pool_size: int, deadline_s: float) -> ShortReads:
         dialect = self._reader.dialect
         if self._address is None:
             return SqliteShortReads(dialect, Path(str(self.url.database)))
         if self._address.is_pooled:
             return NoShortReads(dialect)
-        return PostgresqlShortReads(dialect, self._address.connect, pool_size, self._read_deadline_s)
+        return PostgresqlShortReads(dialect, self._address.connect, pool_size, deadline_s, self._guard)
 
     @property
     def where(self) -> str:
@@ -120,26 +153,56 @@ class Database:
         """The engines that execute statements, for tests that count them."""
         return tuple(dict.fromkeys((self._reader, self._writer.sync_engine)))
 
+    @property
+    def connection_wait_s(self) -> float:
+        """Seconds for which the first of the waiting statements has waited for a connection; 0 if none waits."""
+        return max(self._slots.wait_s, self.short_reads.connection_wait_s)
+
     async def fetch(self, statement: Executable, parameters: Parameters | None = None) -> Rows:
         """Run a SELECT statement and return all rows.
 
-        Raises `StoreUnavailable` if the database cannot be reached or does not answer within the deadline.
+        Raises `StoreUnavailable` if the database cannot be reached or does not answer within the deadline, and its
+        subclass `StoreBusy` if no connection is free.
         """
+        self._refuse_while_open("fetch")
+        async with self._slots:
+            return await self._guard.call("fetch", partial(self._fetch, statement, parameters))
+
+    async def _fetch(self, statement: Executable, parameters: Parameters | None) -> Rows:
         try:
-            async with asyncio.timeout(self._read_deadline_s):
-                if self._threads is not None:
-                    return await self._fetch_in_thread(self._threads, statement, parameters)
-                return await self._fetch_async(statement, parameters)
-        except TimeoutError:
-            raise StoreUnavailable(Store.DATABASE, f"no answer in {self._read_deadline_s:g} s") from None
+            if self._threads is not None:
+                return await self._fetch_in_thread(self._threads, statement, parameters)
+            return await self._fetch_async(statement, parameters)
         except (SQLAlchemyError, OSError) as error:
             raise await self._failure(error) from error
+
+    def _refuse_while_open(self, operation: str) -> None:
+        """Raise `StoreUnavailable` unless the circuit is closed, and probe the database if it is time for that."""
+        state = self._guard.breaker.state
+        if state is CircuitState.CLOSED:
+            return
+        if state is CircuitState.HALF_OPEN and (self._probe is None or self._probe.done()):
+            self._probe = asyncio.create_task(self._send_probe(), name="database probe")
+        self._guard.refuse(operation)
+
+    async def _send_probe(self) -> None:
+        try:
+            await self._guard.call("probe", partial(self._fetch, _PROBE, None))
+        except (StoreUnavailable, SQLAlchemyError) as error:
+            log.debug("probe of the database failed: %s", error)
+
+    def _abort_connections(self) -> None:
+        """Abort the connections to PostgreSQL when the circuit opens: those to a server that is gone never answer."""
+        if self._connections is not None:
+            self._connections.abort()
+            self.short_reads.close()
 
     async def fetch_short(self, statement: Executable, parameters: Parameters) -> RawRows:
         """Run a SELECT statement that takes less than a millisecond; return the rows as the driver returns them.
 
         The statement is compiled once, so it must be an object that lives as long as the process. Raises as `fetch`.
         """
+        self._refuse_while_open("fetch")
         try:
             return await self.short_reads.fetch(statement, parameters)
         except NotShort:
@@ -174,15 +237,27 @@ class Database:
     async def write(self) -> AsyncIterator[AsyncConnection]:
         """Open a transaction, committed at the end and rolled back on any exception.
 
-        Raises `StoreUnavailable` if the database cannot be reached or the connection is lost.
+        Raises `StoreUnavailable` as `fetch`, and if the connection is lost.
         """
+        self._refuse_while_open("write")
+        async with nullcontext() if self.is_sqlite else self._slots:
+            with self._guard.watch("write"):
+                async with self._open_transaction() as connection:
+                    yield connection
+
+    @asynccontextmanager
+    async def _open_transaction(self) -> AsyncIterator[AsyncConnection]:
         if self._is_read_only:
             await self._discard_connections()
         connection = self._writer.connect()
         try:
-            await connection.start()
-        except (SQLAlchemyError, OSError) as error:
+            async with asyncio.timeout(self._write_deadline_s):
+                await connection.start()
+        except (SQLAlchemyError, OSError) as error:  # TimeoutError is an OSError
             raise await self._failure(error) from error
+        sync_connection = connection.sync_connection
+        assert sync_connection is not None  # noqa: S101 (for the type checker: it has been started)
+        set_deadline(sync_connection, self._write_deadline_s)
         try:
             async with connection.begin():
                 yield connection
@@ -190,6 +265,7 @@ class Database:
         except SQLAlchemyError as error:  # an OSError in the block comes from the caller's code
             raise await self._failure(error) from error
         finally:
+            set_deadline(sync_connection, None)
             await connection.close()
 
     async def check_writable(self) -> None:
@@ -237,11 +313,22 @@ class Database:
 
     async def close(self) -> None:
         """Close all connections and stop the threads."""
-        await self.short_reads.close()
+        if self._probe is not None:
+            self._probe.cancel()
+        self.short_reads.close()
         await self._writer.dispose()
         if self._threads is not None:
             self._threads.shutdown()
             self._reader.dispose()
+
+
+def database_breaker() -> CircuitBreaker:
+    """Return the circuit breaker of a server's database."""
+    return CircuitBreaker(FAILURES, FAILURE_WINDOW_S, consecutive=True)
+
+
+def _never_opening() -> CircuitBreaker:
+    return CircuitBreaker(failures=sys.maxsize)
 
 
 def _fetch(

@@ -16,7 +16,9 @@ import asyncpg
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import Executable
 
-from db.errors import Store, StoreUnavailable
+from db.database.connections import ConnectionSlots
+from db.errors import Store, StoreTimeout
+from db.resilience import Guard
 
 MAX_STEPS = 100_000
 """Instructions of SQLite's virtual machine after which a read on the event loop is interrupted: after about 5 to 10
@@ -51,6 +53,11 @@ class ShortReads(ABC):
         self._compiled: dict[Executable, _Compiled] = {}
         self.listeners: list[Callable[[str, Sequence[Any]], None]] = []
 
+    @property
+    def connection_wait_s(self) -> float:
+        """Seconds for which the first of the waiting reads has waited for a connection; 0 if none waits."""
+        return 0.0
+
     def bind(self, statement: Executable, parameters: Parameters) -> tuple[str, Sequence[Any]]:
         """Return the SQL of a statement, and its values by position."""
         compiled = self._compiled.get(statement)
@@ -84,7 +91,7 @@ class ShortReads(ABC):
         """Make later reads open new connections."""
 
     @abstractmethod
-    async def close(self) -> None:
+    def close(self) -> None:
         """Close the connections."""
 
 
@@ -98,7 +105,7 @@ class NoShortReads(ShortReads):
     async def expire(self) -> None:
         """Do nothing."""
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Do nothing."""
 
 
@@ -118,14 +125,14 @@ class SqliteShortReads(ShortReads):
         try:
             return self._open().execute(sql, values).fetchall()
         except sqlite3.Error as error:
-            await self.close()
+            self.close()
             raise NotShort from error
 
     async def expire(self) -> None:
         """Close the connection; the next read opens another."""
-        await self.close()
+        self.close()
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Close the connection; the next read opens another."""
         connection, self._connection = self._connection, None
         if connection is not None:
@@ -153,17 +160,37 @@ class PostgresqlShortReads(ShortReads):
     """Short reads on separate connections. Nobody changes the state of these connections, so they need no reset."""
 
     def __init__(
-        self, dialect: Dialect, connect: Callable[..., Awaitable[Any]], pool_size: int, deadline_s: float
+        self,
+        dialect: Dialect,
+        connect: Callable[..., Awaitable[Any]],
+        pool_size: int,
+        deadline_s: float,
+        guard: Guard,
     ) -> None:
         super().__init__(dialect)
         self._connect = connect
         self._pool_size = pool_size
         self._deadline_s = deadline_s
+        self._guard = guard
+        self._slots = ConnectionSlots(pool_size, deadline_s)
         self._pool: asyncpg.Pool[Any] | None = None
 
     async def fetch(self, statement: Executable, parameters: Parameters) -> RawRows:
         """Run a statement. Raises `NotShort` after an error, and `StoreUnavailable` without an answer in time."""
         sql, values = self.bind(statement, parameters)
+        async with self._slots:
+            try:
+                with self._guard.watch("fetch"):
+                    return await self._fetch_in_time(sql, values)
+            except _DRIVER_ERRORS as error:
+                raise NotShort from error
+
+    @property
+    def connection_wait_s(self) -> float:
+        """Seconds for which the first of the waiting reads has waited for a connection."""
+        return self._slots.wait_s
+
+    async def _fetch_in_time(self, sql: str, values: Sequence[Any]) -> RawRows:
         try:
             async with asyncio.timeout(self._deadline_s):
                 pool = await self._open()
@@ -173,17 +200,15 @@ class PostgresqlShortReads(ShortReads):
                 finally:
                     await _give_back(pool, connection)
         except TimeoutError:
-            raise StoreUnavailable(Store.DATABASE, f"no answer in {self._deadline_s:g} s") from None
-        except _DRIVER_ERRORS as error:
-            raise NotShort from error
+            raise StoreTimeout(Store.DATABASE, f"fetch: no answer within {self._deadline_s:g} s") from None
 
     async def expire(self) -> None:
         """Make later reads open new connections. Running reads end on theirs."""
         if self._pool is not None:
             await self._pool.expire_connections()
 
-    async def close(self) -> None:
-        """Close all connections."""
+    def close(self) -> None:
+        """Close all connections without a word to the server; the next read opens others."""
         pool, self._pool = self._pool, None
         if pool is not None:
             pool.terminate()

@@ -27,6 +27,7 @@ from gateway.documents.document import DocumentRefused
 from gateway.documents.graphql_request import GraphQLRequest, parse_graphql_request
 from gateway.errors import IssuerUnavailable, RequestRefused
 from gateway.json_responses import error_entry
+from gateway.load_shedding import LoadShedder, priority_of
 from gateway.masking import error_for_client
 from gateway.subscriptions.allowed_origins import AllowedOrigins
 from gateway.subscriptions.execution import ResponsePayload, begin_subscription
@@ -66,6 +67,7 @@ class WebSocketEndpoint:
     """The ASGI application behind WebSockets to `/graphql`."""
 
     admission: Admission
+    shedder: LoadShedder
     stream_limits: StreamLimits
     origins: AllowedOrigins
     idle_s: float  # seconds for which a socket without subscriptions stays open
@@ -252,7 +254,8 @@ class _Connection:
         if admitted.kind is not OperationType.SUBSCRIPTION:
             message = f"A WebSocket accepts only subscriptions. Send a {admitted.kind.value} over HTTP."
             raise RequestRefused(400, "BAD_REQUEST", message)
-        return await begin_subscription(self._socket, authentication, admitted.prepared)
+        async with self._endpoint.shedder.turn(priority_of(authentication, admitted.kind, admitted.points)):
+            return await begin_subscription(self._socket, authentication, admitted.prepared)
 
     async def _send_errors(self, id_: str, errors: list[dict[str, Any]]) -> None:
         await self._send({"type": "error", "id": id_, "payload": errors})

@@ -151,6 +151,9 @@ class FakeRuntime:
 
     rate_limits: MemoryRateLimitStore = field(default_factory=MemoryRateLimitStore)
 
+    def connection_wait(self) -> float:
+        return 0.0
+
     def open_context(self, caller: Caller) -> FakeContext:
         return FakeContext(caller)
 

@@ -33,5 +33,5 @@ async def test_a_read_of_a_command_has_the_deadline_of_batch_work(
 ) -> None:
     monkeypatch.setattr(stores, "BATCH_READ_DEADLINE_S", 0.05)
     async with opened(Settings(_env_file=None, var_dir=tmp_path)) as made:
-        with pytest.raises(StoreUnavailable, match=f"no answer in {deadline_s} s"):
+        with pytest.raises(StoreUnavailable, match=f"no answer within {deadline_s} s"):
             await made.database.fetch(SLOW)

@@ -20,6 +20,7 @@ const KINDS: Record<string, FailureKind> = {
   INTERNAL: "broken",
   STORE_UNAVAILABLE: "broken",
   TIMEOUT: "broken",
+  OVERLOADED: "broken",
 };
 
 const SENTENCES: Partial<Record<FailureKind, string>> = {

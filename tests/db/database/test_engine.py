@@ -280,7 +280,7 @@ async def test_a_cut_connection_makes_the_database_unavailable(postgresql_databa
 async def test_a_read_that_takes_too_long_is_given_up_and_frees_its_thread(sqlite_database: Database):
     database = Database(str(sqlite_database.url), pool_size=1, read_deadline_s=0.2)
     endless = text("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n")
-    with pytest.raises(StoreUnavailable, match=r"no answer in 0\.2 s"):
+    with pytest.raises(StoreUnavailable, match=r"no answer within 0\.2 s"):
         await database.fetch(endless)
     assert (await database.fetch(text("SELECT 7")))[0][0] == 7  # with one thread, it must be free
     await database.close()
