@@ -1,5 +1,6 @@
 """Settings, which are read once from the environment or a file `.env`. Each has a default."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -40,6 +41,12 @@ def _origin(value: str) -> str:
     scheme, _, host = value.partition("://")
     if value != "*" and (scheme not in ("http", "https") or not host or "/" in host):
         raise ValueError("is no origin")
+    return value
+
+
+def _header_name(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}", value):
+        raise ValueError("is no header name")
     return value
 
 
@@ -191,6 +198,13 @@ class Settings(StoreSettings, TokenSettings, LimitSettings):
             description="Web origins whose pages may call the gateway (CORS), separated by commas, as in "
             "https://www.example.com,http://localhost:3000; * for any. Empty: only pages of the gateway itself.",
         )
+    )
+    allow_headers: Annotated[
+        tuple[Annotated[str, BeforeValidator(_header_name)], ...], NoDecode, BeforeValidator(split)
+    ] = Field(
+        (),
+        description="Names of further request headers that pages of ALLOW_ORIGINS may send, separated by commas, as in "
+        "X-Tenant,X-Datadog-Trace-Id; * for any. Headers of Apollo Client and of tracing are always allowed.",
     )
 
 

@@ -75,6 +75,7 @@ BAD = {
     "LOG_LEVEL": ["loud"],
     "TOKEN_SECRET": ["hunter2"],
     "VAR_DIR": ["~no-such-user/var"],
+    "ALLOW_HEADERS": ["X-Tenant: a", "X Tenant", "x\r\ny", "Überschrift", "X-A,,X-B;X-C"],
     "ALLOW_ORIGINS": ["example.com", "https://a.example/path", "ftp://a.example"],
 }
 
