@@ -37,6 +37,7 @@ from gateway.limits.budget import Budgets
 from gateway.limits.limits import Limits
 from gateway.logs import configure_logs
 from gateway.pages import answer_alive, answer_http_exception, answer_ready, answer_start_page
+from gateway.path_prefix import PathPrefix
 from gateway.request_log import RequestLog
 from gateway.runtime import OpenRuntime, open_runtime
 from gateway.server import SHUTDOWN_GRACE_S
@@ -147,6 +148,8 @@ def build(
 
 def _middleware(settings: Settings, addresses: ClientAddresses, counts: OpenCounts) -> list[Middleware]:
     middleware = [Middleware(RequestLog)]
+    if settings.path_prefix or settings.trusted_proxies:
+        middleware.append(Middleware(PathPrefix, prefix=settings.path_prefix, trusted=settings.trusted_proxies))
     if settings.allow_origins:  # outside of the limits, so that pages can read refusals
         middleware.append(cross_origin_middleware(settings))
     if settings.trusted_proxies:  # the server itself caps the connections of all other clients

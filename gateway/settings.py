@@ -11,6 +11,7 @@ from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource, NoDecode,
 from db.redaction import redact, remember_secrets
 from gateway.errors import InvalidSettings, os_reason
 from gateway.limit_settings import LimitSettings
+from gateway.path_prefix import parse_path_prefix
 from gateway.setting_fields import number, split
 from gateway.store_settings import StoreSettings
 from gateway.token_settings import TokenSettings
@@ -198,6 +199,11 @@ class Settings(StoreSettings, TokenSettings, LimitSettings):
             description="Web origins whose pages may call the gateway (CORS), separated by commas, as in "
             "https://www.example.com,http://localhost:3000; * for any. Empty: only pages of the gateway itself.",
         )
+    )
+    path_prefix: Annotated[str, BeforeValidator(parse_path_prefix)] = Field(
+        "",
+        description="The path under which a proxy serves the gateway, as in /feed: segments of letters, digits and "
+        "._~-, the first none of the gateway's own. A proxy of TRUSTED_PROXIES may send X-Forwarded-Prefix instead.",
     )
     allow_headers: Annotated[
         tuple[Annotated[str, BeforeValidator(_header_name)], ...], NoDecode, BeforeValidator(split)

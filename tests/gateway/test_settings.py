@@ -67,6 +67,7 @@ def test_graphiql_is_on_or_off(monkeypatch, text, value):
 
 
 BAD = {
+    "PATH_PREFIX": ["feed", "//feed", "/a/../b", "/graphql"],
     "PORT": ["http", "-1", "65536", "80.5"],
     "WORKERS": ["0", "65", "many"],
     "DATABASE_POOL_SIZE": ["0", "101"],
