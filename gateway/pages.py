@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from db.deadlines import deadline
 from db.errors import MigrationPending
 from db.schema import require_current
 from db.stores import Stores
@@ -114,7 +115,7 @@ async def _check(name: str, probe: Awaitable[object]) -> str:
     The store's own message may contain addresses, so it goes to the log only.
     """
     try:
-        async with asyncio.timeout(CHECK_TIMEOUT_S):
+        async with deadline(CHECK_TIMEOUT_S):
             await probe
     except TimeoutError:
         return f"no answer within {CHECK_TIMEOUT_S:.0f} s"
