@@ -17,6 +17,7 @@ from inspect import iscoroutinefunction
 from math import inf
 from typing import Any, NoReturn, TypeVar, cast
 
+from db.deadlines import deadline_has_passed
 from db.errors import (
     DatabaseLayerError,
     Store,
@@ -42,9 +43,9 @@ PROBE_INTERVAL_S = 2.0
 the deadline of the probe, plus the 5 s for which a degraded ranking is reused."""
 
 CANCELLATION_COUNTS_AFTER_S = 0.2
-"""Seconds after which a canceled call counts as a failure. A feed's deadline may be shorter than the deadline of the
-store; without this rule, a store that never answers would not open its circuit. An earlier cancellation means that the
-client has disconnected."""
+"""Seconds after which a call counts as a failure if a deadline of its caller cancels it (`db.deadlines`). A feed's
+deadline may be shorter than the deadline of the store; without this rule, a store that never answers would not open its
+circuit. Any other cancellation says nothing about the store: the client has disconnected, for example."""
 
 
 class CircuitState(StrEnum):
@@ -60,12 +61,12 @@ class CallOutcome(StrEnum):
 
     OK = "ok"
     UNAVAILABLE = "unavailable"  # the store cannot be reached, or reports that it is unavailable
-    TIMEOUT = "timeout"  # the deadline has passed, or the call was canceled after `CANCELLATION_COUNTS_AFTER_S`
+    TIMEOUT = "timeout"  # its deadline has passed, or one of its caller's after `CANCELLATION_COUNTS_AFTER_S`
     NOT_SENT = "rejected"  # the circuit is open
     INPUT_REJECTED = "refused"  # the store is available and rejected the input
     BUSY = "busy"  # all connections to the store are in use
     FAILED = "failed"  # unexpected error
-    CANCELLED = "cancelled"  # canceled early by the caller
+    CANCELLED = "cancelled"  # canceled by the caller for another reason, or early
 
 
 OnChange = Callable[[Store, CircuitState, str], None]
@@ -205,7 +206,8 @@ class Guard:
             raise
         except asyncio.CancelledError:
             waited_s = self.breaker.clock() - admitted_at
-            outcome = CallOutcome.TIMEOUT if waited_s >= self._cancellation_counts_after_s else CallOutcome.CANCELLED
+            is_timeout = waited_s >= self._cancellation_counts_after_s and deadline_has_passed()
+            outcome = CallOutcome.TIMEOUT if is_timeout else CallOutcome.CANCELLED
             reason = f"{operation}: canceled after {waited_s:.1f} s"
             raise
         finally:

@@ -27,6 +27,7 @@ function trustedDocuments(): Plugin {
 }
 
 export default defineConfig({
+  base: "./", // a proxy may serve the page under a path of its own
   plugins: [react(), trustedDocuments()],
   build: {
     target: "es2022",

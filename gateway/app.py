@@ -12,7 +12,6 @@ import strawberry
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp
@@ -24,23 +23,23 @@ from gateway.callers.authentication import Authenticator
 from gateway.callers.clock import Clock
 from gateway.callers.demo_viewers import DemoViewers
 from gateway.callers.network_hash import NetworkHash
-from gateway.callers.session_ids import HEADER as SESSION_HEADER
 from gateway.callers.session_ids import SessionIds
 from gateway.callers.token_authority import previous_secret, signing_secret, token_authority
 from gateway.client_addresses import ClientAddresses
 from gateway.compat import graphql_schema
 from gateway.connections.connection_caps import ClientLimit
+from gateway.cross_origin import cross_origin_middleware
 from gateway.documents.document_cache import DocumentCache
 from gateway.documents.resolution import document_resolver
 from gateway.endpoint import Endpoint
 from gateway.graphql_http.public_caching import PublicCaching
-from gateway.graphql_http.request_parsing import PREFLIGHT_HEADERS
 from gateway.limits.budget import Budgets
 from gateway.limits.limits import Limits
 from gateway.load_shedding import LoadShedder
 from gateway.logs import configure_logs
 from gateway.pages import Readiness, answer_alive, answer_http_exception, answer_start_page
-from gateway.request_log import REQUEST_ID_HEADER, RequestLog
+from gateway.path_prefix import PathPrefix
+from gateway.request_log import RequestLog
 from gateway.runtime import OpenRuntime, open_runtime
 from gateway.server import SHUTDOWN_GRACE_S
 from gateway.settings import Settings, load_settings
@@ -54,9 +53,6 @@ from gateway.subscriptions.stream_limits import StreamLimits
 from gateway.subscriptions.websockets import WebSocketEndpoint
 from gateway.telemetry import Metrics, count_untrusted_forwarding
 from resolvers.schema import schema
-
-PREFLIGHT_AGE_S = 7_200
-"""Time for which a browser may cache a CORS preflight; two hours is Chromium's maximum."""
 
 MIN_COMPRESSED_BYTES = 1_000
 """Minimum size of an answer that is compressed. A smaller answer fits into one packet anyway."""
@@ -157,19 +153,12 @@ def build(
 
 def _middleware(settings: Settings, addresses: ClientAddresses, counts: OpenCounts) -> list[Middleware]:
     middleware = [Middleware(RequestLog)]
+    if settings.path_prefix or settings.trusted_proxies:
+        middleware.append(Middleware(PathPrefix, prefix=settings.path_prefix, trusted=settings.trusted_proxies))
+    if settings.allow_origins:  # outside of the limits, so that pages can read refusals
+        middleware.append(cross_origin_middleware(settings))
     if settings.trusted_proxies:  # the server itself caps the connections of all other clients
         limit = settings.max_connections_address
         middleware.append(Middleware(ClientLimit, addresses=addresses, limit=limit, counts=counts))
-    if settings.allow_origins:  # without credentials: the gateway authenticates by headers, never by cookies
-        middleware.append(
-            Middleware(
-                CORSMiddleware,
-                allow_origins=settings.allow_origins,
-                allow_methods=["GET", "POST"],
-                allow_headers=["Authorization", "Content-Type", SESSION_HEADER, REQUEST_ID_HEADER, *PREFLIGHT_HEADERS],
-                expose_headers=[SESSION_HEADER, REQUEST_ID_HEADER, "ETag", "Retry-After"],
-                max_age=PREFLIGHT_AGE_S,
-            )
-        )
     compression = Middleware(GZipMiddleware, minimum_size=MIN_COMPRESSED_BYTES, compresslevel=COMPRESSION_LEVEL)
     return [*middleware, compression]

@@ -2,6 +2,8 @@
 
 The builds of the npm packages in `frontend/` are read once at the start, and a request is a lookup in a dictionary.
 Therefore no path of a request can leave the folder, and a new build that is still being written is not served.
+The pages are at `/` and `/graphql`. They name scripts and the endpoint by relative URLs, so they work under any path
+prefix, and the files of both builds are at the root.
 """
 
 from collections.abc import Mapping
@@ -16,12 +18,10 @@ from starlette.responses import HTMLResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.json_responses import not_found
+from gateway.path_prefix import public_path
 
 FRONTEND = Path(__file__).parents[1] / "frontend"
 """The npm packages and their builds: at the same place in a checkout, in the image and in a wheel."""
-
-_GRAPHIQL_PATH = "/graphiql/"
-"""Path of GraphiQL's scripts and styles; its page is at `/graphql`, like the endpoint."""
 
 _OWN_ORIGIN_ONLY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; manifest-src 'self'"
 _NOT_EMBEDDED = "base-uri 'none'; frame-ancestors 'none'; form-action 'none'"
@@ -71,6 +71,15 @@ class Asset:
         encoded = {} if coding == "identity" else {"Content-Encoding": coding}
         return Response(self.bodies[coding], headers={**self.headers, **encoded})
 
+    def for_prefix(self, scope: Scope) -> "Asset":
+        """Return a page that names the base of its URLs: a browser may open a prefix without the slash at its end."""
+        root = public_path(scope, "/")
+        if root == "/":
+            return self
+        body = self.bodies["identity"].replace(b"<head>", f'<head><base href="{root}">'.encode(), 1)
+        policy = self.headers["Content-Security-Policy"].replace("base-uri 'none'", "base-uri 'self'")
+        return Asset({"identity": body}, {**self.headers, "ETag": _tag(body), "Content-Security-Policy": policy})
+
 
 Build = Mapping[str, Asset]
 """The files of a build by path; empty if the package is not built."""
@@ -78,12 +87,12 @@ Build = Mapping[str, Asset]
 
 def read_explore_page(frontend: Path = FRONTEND) -> Build:
     """Read the build of the explore page."""
-    return _read_build(frontend / "dist", "/", PAGE_POLICY)
+    return _read_build(frontend / "dist", PAGE_POLICY)
 
 
 def read_graphiql(frontend: Path = FRONTEND) -> Build:
     """Read the build of GraphiQL."""
-    return _read_build(frontend / "graphiql" / "dist", _GRAPHIQL_PATH, GRAPHIQL_POLICY)
+    return _read_build(frontend / "graphiql" / "dist", GRAPHIQL_POLICY)
 
 
 class StaticFiles:
@@ -93,9 +102,7 @@ class StaticFiles:
     """
 
     def __init__(self, explore_page: Build, graphiql: Build) -> None:
-        self._assets = {
-            path: asset for path, asset in {**explore_page, **graphiql}.items() if not path.endswith("/index.html")
-        }
+        self._assets = {path: asset for path, asset in {**graphiql, **explore_page}.items() if path != "/index.html"}
         self._index = explore_page.get("/index.html")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -104,7 +111,7 @@ class StaticFiles:
         Raises `HTTPException`: 404 for an unknown path, 405 for other methods than GET and HEAD.
         """
         if scope["type"] == "websocket":
-            await not_found()(scope, receive, send)
+            await not_found(public_path(scope, "/graphql"))(scope, receive, send)
             return
         request = Request(scope, receive)
         asset = self._index if scope["path"] == "/" else self._assets.get(scope["path"])
@@ -112,6 +119,8 @@ class StaticFiles:
             raise HTTPException(404)
         if request.method not in ("GET", "HEAD"):
             raise HTTPException(405, headers={"Allow": "GET, HEAD"})
+        if asset is self._index:
+            asset = asset.for_prefix(scope)
         await asset.answer(request)(scope, receive, send)
 
 
@@ -120,12 +129,12 @@ class GraphiqlOrEndpoint:
 
     def __init__(self, endpoint: ASGIApp, graphiql: Build) -> None:
         self._endpoint = endpoint
-        self._page = graphiql.get(f"{_GRAPHIQL_PATH}index.html")
+        self._page = graphiql.get("/index.html")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] == "http" and _wants_graphiql(request := Request(scope, receive)):
-            page = self._page.answer(request) if self._page else _not_built()
+            page = self._page.for_prefix(scope).answer(request) if self._page else _not_built()
             page.headers["Vary"] = "Accept, Accept-Encoding"
             await page(scope, receive, send)
         else:
@@ -158,12 +167,12 @@ def _not_built() -> Response:
     return HTMLResponse(text, 404, {"Cache-Control": "no-store"})
 
 
-def _read_build(folder: Path, prefix: str, policy: str) -> dict[str, Asset]:
+def _read_build(folder: Path, policy: str) -> dict[str, Asset]:
     if not (folder / "index.html").is_file():
         return {}
     paths = [path.relative_to(folder) for path in folder.rglob("*") if path.is_file() and path.suffix not in _CODINGS]
     visible = [path for path in paths if not any(part.startswith(".") for part in path.parts)]
-    return {prefix + path.as_posix(): _asset(folder / path, folder, policy) for path in visible}
+    return {f"/{path.as_posix()}": _asset(folder / path, folder, policy) for path in visible}
 
 
 def _asset(path: Path, folder: Path, policy: str) -> Asset:
@@ -175,13 +184,17 @@ def _asset(path: Path, folder: Path, policy: str) -> Asset:
         "Content-Type": _MEDIA_TYPES.get(path.suffix, "application/octet-stream"),
         "Cache-Control": _IMMUTABLE if is_hashed else _REVALIDATE,
         # Weak: all codings have the same tag.
-        "ETag": f'W/"{sha256(body).hexdigest()[:32]}"',
+        "ETag": _tag(body),
         "Vary": "Accept-Encoding",
         "Cross-Origin-Resource-Policy": "same-origin",
     }
     if path.suffix == ".html":
         headers["Content-Security-Policy"] = policy
     return Asset({"identity": body, **bodies}, headers)
+
+
+def _tag(body: bytes) -> str:
+    return f'W/"{sha256(body).hexdigest()[:32]}"'
 
 
 def _comma_separated(header: str) -> list[str]:

@@ -12,6 +12,7 @@ from gateway.callers.session_ids import HEADER as SESSION_HEADER
 from gateway.documents.document import DocumentRefused
 from gateway.documents.graphql_request import GraphQLRequest
 from gateway.errors import RequestRefused
+from gateway.graphql_http.disconnection import while_connected
 from gateway.graphql_http.media_types import EVENTS, JSON, accepts_event_stream, negotiate_media_type
 from gateway.graphql_http.public_caching import PublicCaching
 from gateway.graphql_http.request_parsing import METHODS, READ_METHODS, read_request
@@ -82,8 +83,10 @@ class Endpoint:
             return await self._answer_shared(request, media, authentication, parameters, admitted, is_public=is_public)
         context = _open_context(request, authentication)
         try:
-            async with self._shedder.turn(_priority(authentication, admitted)):
-                result = await self._run(context, authentication, admitted)
+            running = self._run_in_turn(context, authentication, admitted)
+            # A mutation runs to its end: a client that has disconnected must not leave half of its fields executed.
+            is_mutation = admitted.kind is OperationType.MUTATION
+            result = await (running if is_mutation else while_connected(request.receive, running))
         finally:
             if context.has_changed_catalog:
                 self._shared_answers.discard()
@@ -100,7 +103,8 @@ class Endpoint:
             message = f"Send a subscription over a WebSocket (graphql-transport-ws), or with Accept: {EVENTS}."
             raise RequestRefused(406, "NOT_ACCEPTABLE", message)
         async with self._shedder.turn(_priority(authentication, admitted)):
-            stream = await self._streams.begin(request, authentication, admitted.prepared)
+            beginning = self._streams.begin(request, authentication, admitted.prepared)
+            stream = await while_connected(request.receive, beginning)
         return _with_session(stream, authentication.session_id_to_send)
 
     async def _answer_shared(
@@ -127,14 +131,21 @@ class Endpoint:
             return SharedAnswer(ExecutionResult(orjson.Fragment(data), None), data)  # type: ignore[arg-type]
 
         variables = orjson.dumps(parameters.variables, option=orjson.OPT_SORT_KEYS)
-        answer = await self._shared_answers.find(
-            (admitted.document.text, parameters.operation_name, variables, opted_out), run
-        )
+        key = (admitted.document.text, parameters.operation_name, variables, opted_out)
+        answer = self._shared_answers.recall(key)
+        if answer is None:
+            answer = await while_connected(request.receive, self._shared_answers.find(key, run))
         if answer.data is not None and is_public:
             return self._caching.response(answer, answer.data, media, request)
         extensions = {} if is_public else {"cost": admitted.cost}
         response = result_response(answer.result, media, request.state.request_id, extensions)
         return _with_session(response, None if is_public else authentication.session_id_to_send)
+
+    async def _run_in_turn(
+        self, context: Context, authentication: Authentication, admitted: AdmittedOperation
+    ) -> ExecutionResult:
+        async with self._shedder.turn(_priority(authentication, admitted)):
+            return await self._run(context, authentication, admitted)
 
     async def _run(
         self, context: Context, authentication: Authentication, admitted: AdmittedOperation

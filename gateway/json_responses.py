@@ -31,7 +31,7 @@ def error_entry(code: str, message: str, **extensions: Any) -> dict[str, Any]:
     return {"message": message, "extensions": {"code": code, **extensions}}
 
 
-def not_found() -> JsonResponse:
+def not_found(graphql_path: str) -> JsonResponse:
     """Return the response for an unknown address."""
-    message = "There is nothing at this address. GraphQL is at /graphql."
+    message = f"There is nothing at this address. GraphQL is at {graphql_path}."
     return error_response(404, "NOT_FOUND", message, headers={"Vary": "Accept"})

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from db.deadlines import deadline
 from db.errors import MigrationPending
 from db.schema import require_current
 from db.stores import Stores
@@ -20,6 +21,7 @@ from gateway.callers.issuer_keys import IssuerKeys
 from gateway.client_addresses import ClientAddresses
 from gateway.json_responses import JsonResponse, error_response, not_found
 from gateway.refreshed import Refreshed
+from gateway.path_prefix import public_path
 
 CHECK_TIMEOUT_S = 2.0
 """Deadline of a store's health check. Load balancers time out after 5 to 10 s."""
@@ -36,9 +38,9 @@ _POLICY = f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; frame-ancestor
 log = structlog.get_logger(__name__)
 
 
-async def answer_start_page(_request: Request) -> Response:
+async def answer_start_page(request: Request) -> Response:
     """Answer with the start page."""
-    return HTMLResponse(_START_PAGE, headers={"Content-Security-Policy": _POLICY})
+    return HTMLResponse(_with_links(_START_PAGE, request), headers={"Content-Security-Policy": _POLICY})
 
 
 async def answer_alive(_request: Request) -> Response:
@@ -90,10 +92,14 @@ async def answer_http_exception(request: Request, error: Exception) -> Response:
         raise error
     if error.status_code == 404 and request.method in ("GET", "HEAD") and accepts_html(request):
         headers = {"Content-Security-Policy": _POLICY, "Cache-Control": "no-store", "Vary": "Accept"}
-        return HTMLResponse(_NOT_FOUND, 404, headers)
+        return HTMLResponse(_with_links(_NOT_FOUND, request), 404, headers)
     if error.status_code == 404:
-        return not_found()
+        return not_found(public_path(request.scope, "/graphql"))
     return error_response(error.status_code, "BAD_REQUEST", f"{error.detail}.", headers=error.headers or {})
+
+
+def _with_links(page: str, request: Request) -> str:
+    return page.replace("{{ root }}", public_path(request.scope, "/"))
 
 
 def _warnings(request: Request) -> dict[str, list[str]]:
@@ -133,7 +139,7 @@ async def _check(name: str, probe: Awaitable[object]) -> str:
     The store's own message may contain addresses, so it goes to the log only.
     """
     try:
-        async with asyncio.timeout(CHECK_TIMEOUT_S):
+        async with deadline(CHECK_TIMEOUT_S):
             found = await probe
     except TimeoutError:
         return f"no answer within {CHECK_TIMEOUT_S:.0f} s"

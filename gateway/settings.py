@@ -1,5 +1,6 @@
 """Settings, which are read once from the environment or a file `.env`. Each has a default."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,6 +11,7 @@ from pydantic_settings import DotEnvSettingsSource, EnvSettingsSource, NoDecode,
 from db.redaction import redact, remember_secrets
 from gateway.errors import InvalidSettings, os_reason
 from gateway.limit_settings import LimitSettings
+from gateway.path_prefix import parse_path_prefix
 from gateway.setting_fields import number, split
 from gateway.store_settings import StoreSettings
 from gateway.token_settings import TokenSettings
@@ -40,6 +42,12 @@ def _origin(value: str) -> str:
     scheme, _, host = value.partition("://")
     if value != "*" and (scheme not in ("http", "https") or not host or "/" in host):
         raise ValueError("is no origin")
+    return value
+
+
+def _header_name(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}", value):
+        raise ValueError("is no header name")
     return value
 
 
@@ -191,6 +199,18 @@ class Settings(StoreSettings, TokenSettings, LimitSettings):
             description="Web origins whose pages may call the gateway (CORS), separated by commas, as in "
             "https://www.example.com,http://localhost:3000; * for any. Empty: only pages of the gateway itself.",
         )
+    )
+    path_prefix: Annotated[str, BeforeValidator(parse_path_prefix)] = Field(
+        "",
+        description="The path under which a proxy serves the gateway, as in /feed: segments of letters, digits and "
+        "._~-, the first none of the gateway's own. A proxy of TRUSTED_PROXIES may send X-Forwarded-Prefix instead.",
+    )
+    allow_headers: Annotated[
+        tuple[Annotated[str, BeforeValidator(_header_name)], ...], NoDecode, BeforeValidator(split)
+    ] = Field(
+        (),
+        description="Names of further request headers that pages of ALLOW_ORIGINS may send, separated by commas, as in "
+        "X-Tenant,X-Datadog-Trace-Id; * for any. Headers of Apollo Client and of tracing are always allowed.",
     )
 
 

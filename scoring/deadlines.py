@@ -1,10 +1,10 @@
 """Deadlines for calls to stores without which a feed can still be served."""
 
-import asyncio
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from db.deadlines import deadline
 from db.errors import Store, StoreUnavailable
 from scoring import tunables
 
@@ -30,7 +30,7 @@ PATIENT = Deadlines(60.0, 60.0, 60.0, 60.0)
 async def within(seconds: float, store: Store, answer: Awaitable[T]) -> T:
     """Return the answer of a store. Raises `StoreUnavailable` after the given number of seconds."""
     try:
-        async with asyncio.timeout(seconds):
+        async with deadline(seconds):
             return await answer
     except TimeoutError:
         raise StoreUnavailable(store, f"no answer within {seconds:g} s") from None

@@ -157,8 +157,10 @@ def stop_redis(server: RedisServer) -> None:
 
 
 @contextmanager
-def running_nginx(upstream: int, *, tries: int = PORTS_TO_TRY) -> Iterator[int]:
+def running_nginx(upstream: int, *, location: str = "/", target: str = "", tries: int = PORTS_TO_TRY) -> Iterator[int]:
     """Start an nginx in front of a port of this machine; gives its own port (0.1 s).
+
+    It serves the paths below `location`, and puts `target` in its place unless that is empty.
 
     It keeps one connection to the upstream for all clients, and passes upgrades on as its documentation of WebSockets
     says.
@@ -170,7 +172,9 @@ def running_nginx(upstream: int, *, tries: int = PORTS_TO_TRY) -> Iterator[int]:
         folder = Path(name)
         for _ in range(tries):
             port = free_port()
-            (folder / "nginx.conf").write_text(_NGINX.format(port=port, upstream=upstream, folder=folder))
+            (folder / "nginx.conf").write_text(
+                _NGINX.format(port=port, upstream=upstream, folder=folder, location=location, target=target)
+            )
             process = spawn([program, "-p", name, "-c", "nginx.conf", "-e", f"{folder}/log"], folder, None)
             try:
                 if listens(process, port):
@@ -199,8 +203,8 @@ http {{
   upstream gateway {{ server 127.0.0.1:{upstream}; keepalive 1; }}
   server {{
     listen 127.0.0.1:{port};
-    location / {{
-      proxy_pass http://gateway;
+    location {location} {{
+      proxy_pass http://gateway{target};
       proxy_http_version 1.1;
       proxy_set_header Host $host;
       proxy_set_header Upgrade $http_upgrade;

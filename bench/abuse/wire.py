@@ -5,6 +5,7 @@ import json
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import islice
 from typing import BinaryIO
 
 from bench.abuse.probe import NO_ANSWER, Answer, Probe, Target
@@ -155,16 +156,22 @@ CHUNKS = {
 }
 
 
-def exchange(address: tuple[str, int], data: bytes) -> list[int]:
-    """Send bytes on a new connection; return the statuses of the responses, without `100 Continue`."""
+def exchange(address: tuple[str, int], data: bytes, expected: int) -> list[int]:
+    """Send bytes on a new connection; return the statuses of the responses, without `100 Continue`.
+
+    After the expected number of responses the client sends no more, so that the gateway closes the connection.
+    """
     with (
         socket.create_connection(address, WAIT_AT_MOST_S) as connection,
         connection.makefile("rb") as answers,
     ):
         with suppress(BrokenPipeError, ConnectionResetError):  # the gateway has answered and reads no more
             connection.sendall(data)
+        statuses = (status for status in _statuses(answers) if status != 100)
+        received = list(islice(statuses, expected))
+        with suppress(OSError):  # the gateway has closed the connection
             connection.shutdown(socket.SHUT_WR)
-        return [status for status in _statuses(answers) if status != 100]
+        return [*received, *statuses]
 
 
 def _statuses(answers: BinaryIO) -> Iterator[int]:
@@ -178,7 +185,7 @@ def _statuses(answers: BinaryIO) -> Iterator[int]:
 
 
 def sending(name: str, data: bytes, statuses: tuple[int, ...]) -> Probe:
-    """Make a probe of bytes on a connection of their own, behind which the client closes its half.
+    """Make a probe of bytes on a connection of their own.
 
     Parameters
     ----------
@@ -188,7 +195,7 @@ def sending(name: str, data: bytes, statuses: tuple[int, ...]) -> Probe:
     received: list[int] = []
 
     def send(target: Target) -> Answer:
-        received[:] = exchange((target.host, target.port), data)
+        received[:] = exchange((target.host, target.port), data, len(statuses))
         return Answer(received[-1] if received else NO_ANSWER)
 
     def check(_: Answer) -> str | None:

@@ -4,7 +4,7 @@ import { defineConfig } from 'vite';
 const GATEWAY = 'http://127.0.0.1:8000';
 
 export default defineConfig({
-  base: '/graphiql/', // gateway/assets.py serves the files there, and the page itself at /graphql
+  base: './', // gateway/assets.py serves the page at /graphql, and its files beside it
   build: {
     target: 'es2022',
     modulePreload: { polyfill: false },

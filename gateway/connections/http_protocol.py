@@ -96,7 +96,6 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._is_reading = True
         """False after the last request of the connection: further bytes are discarded."""
         self._is_refused = False
-        self._is_half_closed = False
         self._is_in_head = False
         self._is_in_body = False
         self._head_bytes = 0
@@ -126,7 +125,11 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             self.shutdown()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Notify every unanswered request: uvicorn notifies only the last one."""
+        """Notify every unanswered request: uvicorn notifies only the last one.
+
+        The connection is also lost when the client closes its sending side: that cannot be distinguished from a client
+        that has left.
+        """
         self._stop_awaiting_head()
         self._reader.stop()
         self._caps.leave(self)
@@ -137,17 +140,6 @@ class LimitedHttpProtocol(HttpToolsProtocol):
                 _disconnect(cycle)
         self.pipeline.clear()
         super().connection_lost(exc)
-
-    def eof_received(self) -> bool | None:  # type: ignore[override]
-        """Keep the connection of a client that has closed its sending side until its requests are answered.
-
-        The connection closes at once if the answer has begun, because that answer is a stream or already written.
-        """
-        if self._is_in_body or self.cycle is None or self.cycle.response_started:
-            return None
-        self._is_reading, self._is_half_closed = False, True
-        self.cycle.keep_alive = False
-        return True
 
     def shutdown(self) -> None:
         """Prepare for the end of the process: answer the next request with `Connection: close`.
@@ -167,7 +159,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
 
     def end(self) -> None:
         """Close the connection. While the client may still be sending, wait for at most `linger_timeout_s`."""
-        if self._is_half_closed or not (self._is_in_body or self._is_refused):
+        if not (self._is_in_body or self._is_refused):
             self.transport.close()
         elif self._end_timer is None and not self.transport.is_closing():
             self._is_reading = False

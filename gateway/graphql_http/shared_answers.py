@@ -7,9 +7,10 @@ every store available. An answer can be a second older than a change that anothe
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from typing import Any
 
 from graphql import ExecutionResult
 
@@ -40,7 +41,22 @@ class SharedAnswer:
         object.__setattr__(self, "tag", f'W/"{blake2b(self.data or b"", digest_size=DIGEST_BYTES).hexdigest()}"')
 
 
-RunOperation = Callable[[], Awaitable[SharedAnswer]]
+RunOperation = Callable[[], Coroutine[Any, Any, SharedAnswer]]
+
+
+@dataclass(slots=True)
+class _Running:
+    """A running operation, the time of its start, and the number of requests that wait for it."""
+
+    task: asyncio.Task[SharedAnswer]
+    started: float
+    requests: int = 0
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the operation has ended with a complete answer."""
+        task = self.task
+        return task.done() and not task.cancelled() and task.exception() is None and task.result().data is not None
 
 
 class SharedAnswers:
@@ -51,21 +67,37 @@ class SharedAnswers:
         self._max_bytes = max_bytes
         self._bytes = 0
         self._answers: OrderedDict[AnswerKey, tuple[SharedAnswer, float]] = OrderedDict()
-        self._running: dict[AnswerKey, asyncio.Future[SharedAnswer | None]] = {}
+        self._running: dict[AnswerKey, _Running] = {}
 
-    async def find(self, key: AnswerKey, run: RunOperation) -> SharedAnswer:
-        """Return the kept answer, or the answer of a running request for it, or else run the operation."""
-        started = self._clock()
-        self._remove_older_than(started - FRESH_S)
+    def recall(self, key: AnswerKey) -> SharedAnswer | None:
+        """Return the kept answer."""
+        oldest = self._clock() - FRESH_S
+        self._remove_older_than(oldest)
         kept = self._answers.get(key)
         # A slow operation is added behind faster ones that started later, so it can be too old here.
-        if kept is not None and kept[1] >= started - FRESH_S:
-            return kept[0]
-        while (running := self._running.get(key)) is not None:
-            await asyncio.wait([running])
-            if not running.cancelled():
-                return running.result() or await run()
-        return await self._run(key, run, started)
+        return None if kept is None or kept[1] < oldest else kept[0]
+
+    async def find(self, key: AnswerKey, run: RunOperation) -> SharedAnswer:
+        """Return the kept answer, or the answer of a running operation for it, or else run the operation.
+
+        The operation goes on if its request is canceled, and is canceled with the last request that waits for it.
+        """
+        if (kept := self.recall(key)) is not None:
+            return kept
+        running = self._running.get(key)
+        is_first = running is None
+        if running is None:
+            running = self._running[key] = _Running(asyncio.create_task(run()), self._clock())
+            running.task.add_done_callback(lambda _, running=running: self._finish(key, running))  # type: ignore[misc]
+        running.requests += 1
+        try:
+            await asyncio.wait([running.task])
+        finally:
+            running.requests -= 1
+            if not running.requests and not running.task.done():
+                self._stop_sharing(key, running)  # before `cancel`, so that a new request does not wait for it
+                running.task.cancel()
+        return running.task.result() if is_first or running.is_complete else await run()
 
     def discard(self) -> None:
         """Forget all answers, also those that are still being made, after a change that must be visible at once."""
@@ -73,28 +105,22 @@ class SharedAnswers:
         self._running.clear()
         self._bytes = 0
 
-    async def _run(self, key: AnswerKey, run: RunOperation, started: float) -> SharedAnswer:
-        running = self._running[key] = asyncio.get_running_loop().create_future()
-        answer = None
-        try:
-            answer = await run()
-        except asyncio.CancelledError:
-            running.cancel()  # another request runs the operation for all that wait
-            raise
-        else:
-            return answer
-        finally:
-            is_current = self._running.get(key) is running
-            if is_current:
-                del self._running[key]
-            is_complete = answer is not None and answer.data is not None
-            if not running.done():
-                running.set_result(answer if is_complete else None)
-            if is_current and answer is not None and answer.data is not None:
-                self._remove(key)
-                self._answers[key] = (answer, started)
-                self._bytes += len(answer.data)
-                self._remove_older_than(self._clock() - FRESH_S)
+    def _finish(self, key: AnswerKey, running: _Running) -> None:
+        """Keep a complete answer, unless it was discarded while it was made."""
+        is_complete = running.is_complete  # retrieves the exception, which nobody may be waiting for
+        if self._stop_sharing(key, running) and is_complete:
+            answer = running.task.result()
+            self._remove(key)
+            self._answers[key] = (answer, running.started)
+            self._bytes += len(answer.data or b"")
+            self._remove_older_than(self._clock() - FRESH_S)
+
+    def _stop_sharing(self, key: AnswerKey, running: _Running) -> bool:
+        """Let no further request wait for an operation; return whether any could until now."""
+        is_current = self._running.get(key) is running
+        if is_current:
+            del self._running[key]
+        return is_current
 
     def _remove_older_than(self, time_s: float) -> None:
         """Remove old answers, and the oldest ones while there are too many bytes."""

@@ -1,12 +1,12 @@
 """Limits of operations, which depend on the role of the caller."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from math import ceil
 from typing import Any, TypeVar
 
 from graphql import DocumentNode, GraphQLSchema, GraphQLSyntaxError, OperationDefinitionNode, parse
 
+from db.deadlines import deadline
 from gateway.errors import OverLimit, RequestRefused, format_amount
 from gateway.limit_settings import LimitSettings
 from gateway.limits.cost import Analysis
@@ -179,10 +179,10 @@ class OperationTimeout(RequestRefused):
 async def run_within(seconds: float, operation: Awaitable[T], cancel: Callable[[], None]) -> T:
     """Wait for an operation, then call `cancel` to stop the tasks that it has started. Raises `OperationTimeout`."""
     try:
-        async with asyncio.timeout(seconds) as deadline:
+        async with deadline(seconds) as timeout:
             return await operation
     except TimeoutError:
-        if not deadline.expired():
+        if not timeout.expired():
             raise  # the timeout of a resolver
         raise OperationTimeout(seconds) from None
     finally:

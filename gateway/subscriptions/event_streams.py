@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 from gateway.admission import Prepared
 from gateway.callers.authentication import Authentication, Authenticator
 from gateway.callers.clock import Clock
+from gateway.graphql_http.disconnection import wait_for_disconnect
 from gateway.graphql_http.media_types import EVENTS
 from gateway.json_responses import error_entry
 from gateway.subscriptions.execution import ResponsePayload, begin_subscription
@@ -63,7 +64,7 @@ class EventStream(Response):
             await send({"type": "http.response.body", "body": b":\n\n", "more_body": True})
             sending = asyncio.create_task(self._send_events(send))
             token_end = asyncio.create_task(self._token_end())
-            ends = [token_end, *map(asyncio.create_task, (_wait_for_disconnect(receive), self._shutting_down.wait()))]
+            ends = [token_end, *map(asyncio.create_task, (wait_for_disconnect(receive), self._shutting_down.wait()))]
             try:
                 await asyncio.wait({sending, *ends}, return_when=asyncio.FIRST_COMPLETED)
                 has_expired = token_end.done()
@@ -97,11 +98,6 @@ async def _events(results: AsyncGenerator[ResponsePayload, None]) -> AsyncGenera
             next_result.cancel()
             with suppress(asyncio.CancelledError, StopAsyncIteration):
                 await next_result
-
-
-async def _wait_for_disconnect(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 class EventStreams:

@@ -1,6 +1,5 @@
 """Evidence for the reasons of a page, loaded for all its projects together and only for signals that raised a score."""
 
-import asyncio
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from db.actors.users import UserCard, users_by_id
 from db.catalog.keyword_search import texts_by_id
 from db.catalog.project_cards import ProjectCard, ProjectFeatures, cards_by_id, read_features
 from db.custom_types import NO_CUSTOM_TYPES, CustomTypes
+from db.deadlines import deadline
 from db.errors import StoreUnavailable
 from db.interactions.velocity_queries import FirstEngagementCounts, count_first_engagements
 from db.stores import Stores
@@ -197,7 +197,7 @@ async def _nearest_by_text(stores: Stores, profile: Profile, ids: Sequence[int],
     if not seeds or not ids:
         return {}
     try:
-        async with asyncio.timeout(deadlines.vectors_s):
+        async with deadline(deadlines.vectors_s):
             similarities = await text_similarities(stores.vectors, ids, seeds)
     except (StoreUnavailable, TimeoutError):
         return {}  # evidence is optional

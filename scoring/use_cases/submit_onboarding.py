@@ -1,10 +1,10 @@
 """Validation, storage and deletion of the viewer's onboarding answers."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from db.actors.users import ensure_actor
+from db.deadlines import deadline
 from db.errors import StoreUnavailable
 from db.onboarding import answers
 from db.onboarding.answers import CheckedAnswer
@@ -65,7 +65,7 @@ async def reset_answers(work: UnitOfWork) -> bool:
 async def _refresh_profile(work: UnitOfWork, actor_id: int) -> bool:
     """Update the profile vector now; if that fails, the synchronizer does it later."""
     try:
-        async with asyncio.timeout(PROFILE_REFRESH_TIMEOUT_S):
+        async with deadline(PROFILE_REFRESH_TIMEOUT_S):
             await refresh_profile(work.stores, actor_id)
     except (StoreUnavailable, TimeoutError):
         return False

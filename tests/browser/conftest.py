@@ -52,11 +52,11 @@ def _browser_is_there() -> None:
 
 
 @contextmanager
-def running_demo(folder: Path, data: Path, *arguments: str) -> Iterator[Demo]:
+def running_demo(folder: Path, data: Path, *arguments: str, **settings: str) -> Iterator[Demo]:
     """Start a gateway on a copy of the demo data, or on what an earlier one has left in the folder."""
     if not (folder / "var").exists():
         shutil.copytree(data, folder / "var")
-    with serving(folder, "--demo", *arguments) as (_, welcome):
+    with serving(folder, "--demo", *arguments, **settings) as (_, welcome):
         yield Demo(address_in(welcome), folder)
 
 

@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from db.cache.base import Cache
 from db.cache.redis import RedisCache
+from db.deadlines import deadline
 from db.embeddings.base import Embedder, Vectors
 from db.errors import InvalidRecord, Store, StoreUnavailable
 from db.resilience import CallOutcome, CircuitBreaker, CircuitState, Guard, guarded
@@ -216,18 +217,34 @@ class TestGuard:
         assert guard.breaker.state is CircuitState.HALF_OPEN
         assert await guard.call("near", fine) == "fine"
 
-    async def test_a_caller_who_goes_away_at_once_is_no_failure_and_a_patient_one_is(
+    async def test_a_caller_who_goes_away_is_no_failure_and_a_deadline_of_the_caller_is_one(
         self, guard: Guard, clock: Clock, tally: Tally
     ) -> None:
-        for waited_s, outcome in ((0.01, CallOutcome.CANCELLED), (0.5, CallOutcome.TIMEOUT)):
+        limits: list[asyncio.Timeout] = []
+
+        async def call() -> None:
+            async with deadline(3_600) as limit:
+                limits.append(limit)
+                await asyncio.create_task(guard.call("slowly", hanging))  # in another task, as a DataLoader's call
+
+        for waited_s, has_passed, outcome in (
+            (0.5, False, CallOutcome.CANCELLED),
+            (0.01, True, CallOutcome.CANCELLED),
+            (0.5, True, CallOutcome.TIMEOUT),
+        ):
+            tally.counts.clear()
             for _ in range(3):
-                call = asyncio.create_task(guard.call("slowly", hanging))
-                await asyncio.sleep(0)
+                calling = asyncio.create_task(call())
+                for _ in range(3):
+                    await asyncio.sleep(0)
                 clock.now += waited_s
-                call.cancel()
-                with pytest.raises(asyncio.CancelledError):
-                    await call
-            assert tally.counts["slowly", outcome] == 3
+                if has_passed:
+                    limits[-1].reschedule(0)
+                else:
+                    calling.cancel()
+                with pytest.raises(TimeoutError if has_passed else asyncio.CancelledError):
+                    await calling
+            assert tally.counts == {("slowly", outcome): 3}
             assert (guard.breaker.state is CircuitState.CLOSED) is (outcome is CallOutcome.CANCELLED)
 
     async def test_time_is_counted_by_operation(self, guard: Guard, clock: Clock, tally: Tally) -> None:

@@ -1,6 +1,7 @@
 """A gateway in this process, on a small graph of its own: what is tested here is the edge, not the feeds."""
 
 import asyncio
+import gzip
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
@@ -23,6 +24,10 @@ from gateway.limits.rate_limits import MemoryRateLimitStore
 from gateway.settings import Settings
 from resolvers.common.field_costs import Sharing, computed
 from scoring.use_cases.unit_of_work import Caller
+
+# Builds are made up here, so that tests need no npm; tests/browser opens the true ones.
+SCRIPT = b"console.log('explore')"
+EXPLORE, GRAPHIQL = "<head><title>explore</title>", "<head><title>graphiql</title>"
 
 SECRET = "a secret of the tests, long enough for HS256"
 
@@ -194,3 +199,19 @@ async def client(gateway) -> AsyncIterator[httpx.AsyncClient]:
     """A client of a gateway with the default settings."""
     async with gateway() as started:
         yield started
+
+
+@pytest.fixture
+def frontend(tmp_path: Path) -> Path:
+    """Give a folder with both packages built."""
+    page, graphiql = tmp_path / "built" / "dist", tmp_path / "built" / "graphiql" / "dist"
+    for folder, words, script in ((page, EXPLORE, "index-4f3a.js"), (graphiql, GRAPHIQL, "index-9c1b.js")):
+        (folder / "assets").mkdir(parents=True)
+        (folder / "index.html").write_text(words)
+        (folder / "index.html.br").write_text(f"as brotli: {words}")
+        (folder / "assets" / script).write_bytes(SCRIPT)
+        (folder / "assets" / f"{script}.gz").write_bytes(gzip.compress(SCRIPT))
+    (page / "favicon.svg").write_text("<svg/>")
+    (page / ".built").touch()
+    (page.parent / "package.json").write_text("{}")
+    return tmp_path / "built"

@@ -1,29 +1,11 @@
 """Builds are made up here, so that these tests need no npm; tests/browser opens the true ones."""
 
-import gzip
-
 import pytest
 
 from gateway.assets import FRONTEND, read_explore_page, read_graphiql
+from tests.gateway.conftest import EXPLORE, GRAPHIQL, SCRIPT
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
-SCRIPT = b"console.log('explore')"
-
-
-@pytest.fixture
-def frontend(tmp_path):
-    """A folder with both packages built."""
-    page, graphiql = tmp_path / "built" / "dist", tmp_path / "built" / "graphiql" / "dist"
-    for folder, words in ((page, b"<title>explore</title>"), (graphiql, b"<title>graphiql</title>")):
-        (folder / "assets").mkdir(parents=True)
-        (folder / "index.html").write_bytes(words)
-        (folder / "index.html.br").write_bytes(b"as brotli: " + words)
-        (folder / "assets" / "index-4f3a.js").write_bytes(SCRIPT)
-        (folder / "assets" / "index-4f3a.js.gz").write_bytes(gzip.compress(SCRIPT))
-    (page / "favicon.svg").write_text("<svg/>")
-    (page / ".built").touch()
-    (page.parent / "package.json").write_text("{}")
-    return tmp_path / "built"
 
 
 @pytest.fixture
@@ -34,7 +16,7 @@ async def client(gateway, frontend):
 
 async def test_the_explore_page_is_the_front_page_and_may_run_its_own_scripts_only(client):
     page = await client.get("/", headers={"Accept-Encoding": "identity"})
-    assert (page.status_code, page.text) == (200, "<title>explore</title>")
+    assert (page.status_code, page.text) == (200, EXPLORE)
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     policy = dict(part.strip().split(" ", 1) for part in page.headers["content-security-policy"].split(";"))
     assert policy["default-src"] == policy["base-uri"] == policy["frame-ancestors"] == policy["form-action"] == "'none'"
@@ -64,7 +46,7 @@ async def test_an_address_of_nothing_is_404_as_a_page_for_a_person_and_as_json_f
 
 async def test_what_the_page_shows_is_in_the_query_of_its_one_address(client):
     page = await client.get("/?tab=trending&q=music", headers={"Accept-Encoding": "identity"})
-    assert (page.status_code, page.text) == (200, "<title>explore</title>")
+    assert (page.status_code, page.text) == (200, EXPLORE)
 
 
 async def test_a_script_that_is_not_there_is_not_answered_with_the_page(client):
@@ -139,16 +121,16 @@ async def test_a_file_can_be_asked_for_its_headers_and_cannot_be_posted_to(clien
 
 async def test_a_person_at_graphql_gets_graphiql_and_a_program_the_endpoint(client):
     page = await client.get("/graphql", headers={**BROWSER, "Accept-Encoding": "identity"})
-    assert page.text == "<title>graphiql</title>"
+    assert page.text == GRAPHIQL
     assert page.headers["vary"] == "Accept, Accept-Encoding"
-    assert (await client.get("/graphiql/assets/index-4f3a.js")).content == SCRIPT
+    assert (await client.get("/assets/index-9c1b.js")).content == SCRIPT
     assert (await client.post("/graphql", json={"query": "{ echo }"}, headers=BROWSER)).json()["data"]["echo"] == "0"
 
 
 async def test_graphiql_that_is_switched_off_leaves_neither_page_nor_files(gateway, frontend):
     async with gateway(frontend=frontend, graphiql=False) as client:
         assert "graphiql" not in (await client.get("/graphql", headers=BROWSER)).text
-        assert (await client.get("/graphiql/assets/index-4f3a.js")).status_code == 404
+        assert (await client.get("/assets/index-9c1b.js")).status_code == 404
         assert (await client.get("/")).status_code == 200
 
 

@@ -1,10 +1,13 @@
 import asyncio
+from ipaddress import ip_network
 from types import SimpleNamespace
 
 import pytest
 
 from db.errors import Store, StoreUnavailable
 from tests.gateway.conftest import FakeRuntime, FakeStore
+
+FROM_SHOP = {"Origin": "https://shop.example"}
 
 
 async def stores_of(database, **others):
@@ -89,24 +92,70 @@ async def test_every_answer_carries_the_security_headers(client, path):
 
 async def test_a_page_of_a_listed_origin_may_call_and_read_its_session(gateway):
     async with gateway(allow_origins=("https://shop.example",)) as client:
-        preflight = await client.options(
-            "/graphql",
-            headers={
-                "Origin": "https://shop.example",
-                "Access-Control-Request-Method": "POST",
-                "Access-Control-Request-Headers": "authorization, content-type, x-explore-request, x-session-id",
-            },
+        asked = await client.options(
+            "/graphql", headers=preflight("authorization, content-type, x-explore-request, x-session-id")
         )
-        called = await client.post("/graphql", json={"query": "{ echo }"}, headers={"Origin": "https://shop.example"})
+        called = await client.post("/graphql", json={"query": "{ echo }"}, headers=FROM_SHOP)
         stranger = await client.post("/graphql", json={"query": "{ echo }"}, headers={"Origin": "https://evil.example"})
-    assert preflight.status_code == 200
-    assert preflight.headers["access-control-max-age"] == "7200"
+    assert asked.status_code == 200
+    assert asked.headers["access-control-max-age"] == "7200"
     assert called.headers["access-control-allow-origin"] == "https://shop.example"
     assert "X-Session-Id" in called.headers["access-control-expose-headers"]
     assert "access-control-allow-origin" not in stranger.headers
     assert "access-control-allow-credentials" not in called.headers
 
 
+def preflight(headers, origin="https://shop.example"):
+    """Give the headers of the question that a browser asks first."""
+    return {"Origin": origin, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": headers}
+
+
+APOLLO = (
+    "accept,apollographql-client-name,apollographql-client-version,apollographql-library-name,"
+    "apollographql-library-version,apollo-require-preflight,content-type,x-apollo-operation-id,x-apollo-operation-name,"
+    "x-apollo-operation-type"
+)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [APOLLO, "baggage,content-type,sentry-trace,traceparent,tracestate,x-request-id", "accept,content-type"],
+    ids=["apollo", "tracing", "urql and relay"],
+)
+async def test_headers_that_clients_and_tracing_add_by_themselves_pass_the_preflight(gateway, headers):
+    async with gateway(allow_origins=("https://shop.example",)) as client:
+        answer = await client.options("/graphql", headers=preflight(headers))
+        stranger = await client.options("/graphql", headers=preflight(headers, "https://evil.example"))
+    assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (200, "https://shop.example")
+    assert (stranger.status_code, "access-control-allow-origin" in stranger.headers) == (400, False)
+
+
+async def test_other_headers_pass_if_the_setting_names_them(gateway):
+    async with gateway(allow_origins=("*",)) as client:
+        unnamed = await client.options("/graphql", headers=preflight("x-tenant"))
+    async with gateway(allow_origins=("*",), allow_headers=("X-Tenant",)) as client:
+        named = await client.options("/graphql", headers=preflight("x-tenant,traceparent"))
+    async with gateway(allow_origins=("*",), allow_headers=("*",)) as client:
+        any_name = await client.options("/graphql", headers=preflight("authorization,x-anything"))
+    assert [unnamed.status_code, named.status_code, any_name.status_code] == [400, 200, 200]
+    assert any_name.headers["access-control-allow-headers"] == "authorization,x-anything"
+
+
+async def test_a_page_can_read_why_and_for_how_long_it_is_refused(gateway):
+    behind_proxy = {"trusted_proxies": (ip_network("127.0.0.1"),), "max_connections_address": 1}
+    waits = {"query": "{ sleeps(seconds: 60) }"}
+    async with gateway(allow_origins=("https://shop.example",), **behind_proxy) as client:
+        first = asyncio.create_task(client.post("/graphql", json=waits))
+        answer = await client.post("/graphql", json={}, headers=FROM_SHOP)
+        while answer.status_code != 429:
+            await asyncio.sleep(0)
+            answer = await client.post("/graphql", json={}, headers=FROM_SHOP)
+        first.cancel()
+    assert answer.headers["access-control-allow-origin"] == "https://shop.example"
+    assert {"Retry-After", "X-Request-Id"} <= set(answer.headers["access-control-expose-headers"].split(", "))
+    assert answer.headers["retry-after"]
+
+
 async def test_no_page_of_another_origin_may_call_by_default(client):
-    answer = await client.post("/graphql", json={"query": "{ echo }"}, headers={"Origin": "https://shop.example"})
+    answer = await client.post("/graphql", json={"query": "{ echo }"}, headers=FROM_SHOP)
     assert "access-control-allow-origin" not in answer.headers

@@ -67,6 +67,7 @@ def test_graphiql_is_on_or_off(monkeypatch, text, value):
 
 
 BAD = {
+    "PATH_PREFIX": ["feed", "//feed", "/a/../b", "/graphql"],
     "PORT": ["http", "-1", "65536", "80.5"],
     "WORKERS": ["0", "65", "many"],
     "DATABASE_POOL_SIZE": ["0", "101"],
@@ -75,6 +76,7 @@ BAD = {
     "LOG_LEVEL": ["loud"],
     "TOKEN_SECRET": ["hunter2"],
     "VAR_DIR": ["~no-such-user/var"],
+    "ALLOW_HEADERS": ["X-Tenant: a", "X Tenant", "x\r\ny", "Überschrift", "X-A,,X-B;X-C"],
     "ALLOW_ORIGINS": ["example.com", "https://a.example/path", "ftp://a.example"],
 }
 

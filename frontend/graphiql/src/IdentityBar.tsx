@@ -8,7 +8,7 @@ export function IdentityBar() {
   return (
     <header className="identity">
       <h1>
-        <a href="/">explore-gateway</a>
+        <a href="./">explore-gateway</a>
       </h1>
       <DemoViewerChoice token={token} />
       <Secret

@@ -14,7 +14,7 @@ const ACCEPT = 'application/graphql-response+json, application/json;q=0.9, text/
  */
 export const ask: GraphiQLProps['fetcher'] = async (operation, options) => {
   const stop = new AbortController();
-  const response = await fetch('/graphql', {
+  const response = await fetch('graphql', {
     method: 'POST',
     headers: { ...headersOf(), ...options?.headers, Accept: ACCEPT, 'Content-Type': 'application/json' },
     body: JSON.stringify({ ...operation, operationName: nameIn(operation) }),

@@ -13,7 +13,7 @@ export function useDemoViewers(): readonly DemoViewer[] {
   const [viewers, setViewers] = useState<readonly DemoViewer[]>([]);
   useEffect(() => {
     const left = new AbortController();
-    fetch('/demo/viewers', { signal: left.signal })
+    fetch('demo/viewers', { signal: left.signal })
       .then(async (response) => setViewers(response.ok ? (await response.json()).viewers : []))
       .catch(() => undefined); // the gateway is away: the schema's own request says so
     return () => left.abort();

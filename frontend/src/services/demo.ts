@@ -6,7 +6,7 @@ export interface DemoViewer extends SignedIn {
 
 /** The demo's viewers with a token for each; none where the gateway was not started with `--demo`. */
 export async function fetchDemoViewers(): Promise<DemoViewer[]> {
-  const answer = await fetch("/demo/viewers", { headers: { Accept: "application/json" } });
+  const answer = await fetch("demo/viewers", { headers: { Accept: "application/json" } });
   if (!answer.ok) return [];
   const { viewers } = (await answer.json()) as {
     viewers: { key: string; username: string; what: string; token: string }[];

@@ -14,7 +14,7 @@ export class Gateway {
 
   constructor(
     readonly identity: Identity,
-    url = "/graphql",
+    url = "graphql",
   ) {
     this.#client = new Client({
       url,

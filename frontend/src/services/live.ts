@@ -60,7 +60,7 @@ async function open(
   variables: { feeds: FeedKind[]; since: number | null },
   signal: AbortSignal,
 ): Promise<ReadableStream<Uint8Array> | null> {
-  const answer = await identity.fetch("/graphql", {
+  const answer = await identity.fetch("graphql", {
     method: "POST",
     headers: { "Content-Type": "application/json", Accept: "text/event-stream" },
     body: JSON.stringify({ operationName: "FeedChanged", query: QUERY, variables }),

@@ -117,7 +117,7 @@ async def test_a_slow_answer_behind_a_faster_one_is_not_kept_for_longer() -> Non
     assert slow.count == 2
 
 
-async def test_another_request_runs_the_operation_for_all_if_the_first_one_is_canceled() -> None:
+async def test_an_operation_goes_on_for_the_others_if_the_first_request_is_canceled() -> None:
     answers, run = SharedAnswers(), Runs()
     run.may_end.clear()
     requests = [asyncio.create_task(answers.find(KEY, run)) for _ in range(10)]
@@ -126,8 +126,30 @@ async def test_another_request_runs_the_operation_for_all_if_the_first_one_is_ca
     await asyncio.wait(requests[:1])
     run.may_end.set()
     found = await asyncio.gather(*requests[1:])
-    assert run.count == 2
+    assert run.count == 1
     assert {id(answer) for answer in found} == {id(found[0])}
+
+
+async def test_an_operation_is_canceled_with_the_last_request_that_waits_for_it() -> None:
+    answers, canceled = SharedAnswers(), list[str]()
+
+    async def run() -> SharedAnswer:
+        try:
+            await asyncio.sleep(3_600)
+        except asyncio.CancelledError:
+            canceled.append("run")
+            raise
+        raise AssertionError
+
+    requests = [asyncio.create_task(answers.find(KEY, run)) for _ in range(3)]
+    await asyncio.sleep(0.01)
+    for number, request in enumerate(requests):
+        assert canceled == [], number
+        request.cancel()
+        await asyncio.wait([request])
+    anew = asyncio.create_task(answers.find(KEY, Runs()))
+    await asyncio.wait([anew])
+    assert (canceled, anew.result().data) == (["run"], b'{"thing":1}')
 
 
 async def test_a_discarded_answer_is_not_given_even_if_it_was_being_made() -> None:
