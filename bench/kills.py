@@ -36,7 +36,6 @@ from db import outbox
 from db.models import OutboxRow, now
 from db.private_files import DataFile
 from db.stores import Stores
-from gateway.settings import Settings
 from gateway.stores import open_stores
 from tests.preloaded import Program
 
@@ -160,9 +159,7 @@ class Run:
 
     async def verify(self, *, expire_leases: bool) -> None:
         """Drain the outbox, and compare the acknowledged writes with the stores."""
-        fields = {name.lower(): value for name, value in self.gateway.environment.items()}
-        settings = Settings(_env_file=None, **{name: fields[name] for name in fields if name in Settings.model_fields})
-        async with open_stores(settings) as stores:
+        async with open_stores(self.gateway.settings()) as stores:
             if expire_leases:
                 async with stores.database.write() as connection:
                     await connection.execute(update(OutboxRow).values(available_at=now(), held_until=None))

@@ -68,6 +68,11 @@ class Gateway:
         """The address of the server."""
         return f"http://127.0.0.1:{self.port}"
 
+    def settings(self, **changed: str) -> Settings:
+        """Return the settings of the processes, with other values for some, as in the environment."""
+        fields: dict[str, Any] = {name.lower(): value for name, value in (self.environment | changed).items()}
+        return Settings(_env_file=None, **{name: fields[name] for name in fields if name in Settings.model_fields})
+
     def run(self, *arguments: str) -> Program | subprocess.Popen[bytes]:
         """Start one of the commands of `explore`."""
         with (self.folder / f"{arguments[0]}.log").open("ab") as log:
