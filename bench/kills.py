@@ -29,17 +29,14 @@ from sqlalchemy import update
 
 from bench.reliability.client import Client
 from bench.reliability.gateway import Gateway
-from bench.reliability.ledger import Ledger, Pair, Verdict
+from bench.reliability.ledger import Ledger, Pair, Verdict, drained
 from bench.reliability.load import Load, stopped
 from bench.reliability.servers import Postgresql
-from db import outbox
 from db.models import OutboxRow, now
 from db.private_files import DataFile
-from db.stores import Stores
 from gateway.stores import open_stores
 from tests.preloaded import Program
 
-DRAIN_WITHIN_S = 300.0
 IMPORTED = 40
 """Users and likes of one import."""
 
@@ -165,16 +162,6 @@ class Run:
                     await connection.execute(update(OutboxRow).values(available_at=now(), held_until=None))
             self.outcome.draining_s = await drained(stores)
             self.outcome.verdict = await self.ledger.verify(stores)
-
-
-async def drained(stores: Stores) -> float:
-    """Wait until the outbox has only dead rows; return the seconds waited."""
-    began = time.monotonic()
-    while (await outbox.backlog(stores.database)).rows:
-        if time.monotonic() - began > DRAIN_WITHIN_S:
-            raise TimeoutError(f"the outbox was not drained within {DRAIN_WITHIN_S} s")
-        await asyncio.sleep(0.1)
-    return time.monotonic() - began
 
 
 async def lock_index(path: Path, seconds: float) -> None:

@@ -1,5 +1,7 @@
 """Acknowledged writes, and their comparison with the database and the index."""
 
+import asyncio
+import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -72,6 +74,16 @@ class Ledger:
             if stored.get(key) != expected:
                 different.append(f"project {key}: {stored.get(key)} instead of {expected}")
         return different
+
+
+async def drained(stores: Stores, within_s: float = 300.0) -> float:
+    """Wait until the outbox has only dead rows; return the seconds waited. Raises `TimeoutError`."""
+    began = time.monotonic()
+    while (await outbox.backlog(stores.database)).rows:
+        if time.monotonic() - began > within_s:
+            raise TimeoutError(f"the outbox was not drained within {within_s:.0f} s")
+        await asyncio.sleep(0.1)
+    return time.monotonic() - began
 
 
 async def _pairs(database: Database, table: Any) -> dict[Pair, int]:

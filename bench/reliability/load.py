@@ -2,7 +2,9 @@
 
 import asyncio
 import itertools
+import math
 import random
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -43,7 +45,7 @@ class Load:
         chance.shuffle(pairs)
         self._pairs = {kind: iter(pairs) for kind in ledger.pairs}
         self._number = itertools.count()
-        self._asked: set[asyncio.Task[None]] = set()
+        self._asked: dict[asyncio.Task[None], float] = {}
 
     async def fill(self) -> None:
         """Write the projects, and three likes of each user."""
@@ -101,19 +103,25 @@ class Load:
         """Request a feed at fixed intervals, whether or not the earlier ones have been answered."""
         while True:
             number = next(self._number)
-            text = {"text": f"{SUBJECTS[number % len(SUBJECTS)]} {number}"} if kind == "search" else {}
             user = "" if kind == "trending" else f"{self._name}fan{number % USERS}"
-            task = asyncio.create_task(self._ask(kind, user, text))
-            self._asked.add(task)
-            task.add_done_callback(self._asked.discard)
+            task = asyncio.create_task(self._ask(kind, user, _distinct(kind, number)))
+            self._asked[task] = time.monotonic()
+            task.add_done_callback(self._asked.pop)
             await asyncio.sleep(pause_s)
 
     async def _ask(self, kind: str, user: str, variables: dict[str, str]) -> None:
         self.answers.append(await self.client.feed(kind, user, **variables))
 
-    async def asked(self) -> None:
-        """Wait for the feeds that were requested."""
-        await asyncio.gather(*self._asked)
+    async def asked(self, before: float = math.inf) -> None:
+        """Wait for the feeds that were requested before a time."""
+        await asyncio.gather(*(task for task, at in self._asked.items() if at < before))
+
+
+def _distinct(kind: str, number: int) -> dict[str, str]:
+    """Return arguments that no request has had before, so that no stored ranking answers; `trending` has none."""
+    if kind == "search":
+        return {"text": f"{SUBJECTS[number % len(SUBJECTS)]} {number}"}
+    return {"after": f"2020-01-01T00:00:00.{number:06}Z"} if kind == "forYou" else {}
 
 
 async def stopped(tasks: Iterable[asyncio.Task[None]]) -> None:
