@@ -32,7 +32,7 @@ async def measure_all(faults: list[Fault], weaviate: TrueWeaviate | None) -> lis
         pending = list(group)
         while pending:
             with tempfile.TemporaryDirectory(prefix="explore-reliability-") as folder:
-                os.chmod(folder, 0o755)
+                os.chmod(folder, 0o755)  # noqa: S103 (PostgreSQL runs under another account)
                 async with running(kind, Path(folder), with_clock=with_clock, weaviate=weaviate) as installation:
                     is_whole = True
                     while pending and is_whole:

@@ -12,7 +12,8 @@ TIMEOUT_S = 20.0
 
 EDGES = "strategy degraded edges { node { key title } explanation { summary } }"
 FEEDS = {
-    "forYou": f"query ($after: DateTime!) {{ feed: forYou(first: 20, where: {{ createdAfter: $after }}) {{ {EDGES} }} }}",
+    "forYou": f"""query ($after: DateTime!) {{
+        feed: forYou(first: 20, where: {{ createdAfter: $after }}) {{ {EDGES} }} }}""",
     "trending": f"{{ feed: trending(first: 20) {{ {EDGES} }} }}",
     "search": f"query ($text: String!) {{ feed: search(query: $text, first: 20) {{ {EDGES} }} }}",
 }

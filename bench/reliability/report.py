@@ -12,27 +12,28 @@ RECOVERY_GOAL_S = 15.0
 
 INTRODUCTION = """# Reliability
 
-This page shows what clients notice while a store of the gateway fails, and what is left afterwards. A program writes it:
+This page shows what clients notice while a store of the gateway fails, and what is left afterwards. A program writes
+it:
 
     {command}
 
-Written on {date}, at a load average of {load} on {cores} cores. {weaviate} PostgreSQL and Redis are real servers,
-OpenAI is the double of the test suite. A fault proxy before each server refuses, drops, resets, delays ({slow:g} s) or cuts
-its connections. The last rows are an installation on the embedded stores.
+Written on {date}, at a load average of {load} on {cores} cores. {weaviate} PostgreSQL and Redis are real
+servers, OpenAI is the double of the test suite. A fault proxy before each server refuses, drops, resets, delays
+({slow:g} s) or cuts its connections. The last rows are an installation on the embedded stores.
 
 A gateway (a server and a worker process) with 300 projects gets two requests a second each of `forYou`, `trending` and
-`search`, and likes, saves and changes of projects. No stored ranking answers `forYou` and `search`. After {before:g} s the
-fault acts for {fault:g} s. A write that was not acknowledged is sent again.
+`search`, and likes, saves and changes of projects. No stored ranking answers `forYou` and `search`. After {before:g} s
+the fault acts for {fault:g} s. A write that was not acknowledged is sent again.
 
 - **answered**: share of the feeds requested during the fault that had projects and no error, degraded or not. 100 % are
   required, except where "(no SQL)" says that the database cannot be read.
 - **p99**: seconds of the slowest hundredth of these feeds; with some 50 requests, the slowest one.
 - **degraded**: "right" if the feeds named the failed store and no other. They have {notice:g} s to notice a fault.
   `trending` may be served without vectors and Redis, and slow stores and refused writes need not be named.
-- **recovery**: seconds from the end of the fault until the last feed or write that failed or named the store; {goal:g} s
-  at most are required.
-- **lost, doubled**: acknowledged writes that the database or the index does not have, and those that are there more often
-  than once, of all acknowledged ones. 0 are required.
+- **recovery**: seconds from the end of the fault until the last feed or write that failed or named the store;
+  {goal:g} s at most are required.
+- **lost, doubled**: acknowledged writes that the database or the index does not have, and those that are there more
+  often than once, of all acknowledged ones. 0 are required.
 
 """
 
