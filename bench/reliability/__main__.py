@@ -14,6 +14,7 @@ import os
 import sys
 import tempfile
 import time
+import traceback
 from itertools import groupby
 from pathlib import Path
 
@@ -38,7 +39,7 @@ async def measure_all(faults: list[Fault], weaviate: TrueWeaviate | None) -> lis
                     while pending and is_whole:
                         cell = await _cell(installation, pending.pop(0))
                         cells.append(cell)
-                        is_whole = cell.is_healed or bool(cell.not_run)
+                        is_whole = cell.leaves_all_well
     return cells
 
 
@@ -48,6 +49,9 @@ async def _cell(installation: Installation, fault: Fault) -> Cell:
         cell = await measure(installation, fault)
     except Inapplicable as error:
         cell = Cell(fault, not_run=str(error))
+    except Exception as error:  # the other rows are worth having; this one says why it has no figures
+        traceback.print_exc()
+        cell = Cell(fault, not_run=f"the bench failed: {error!r}", is_broken=True)
     print(f"{time.monotonic() - began:5.1f} s  {row(cell)}  {'; '.join(failures(cell))}", file=sys.stderr, flush=True)
     return cell
 

@@ -40,11 +40,13 @@ class Cell:
     unrecovered: str = ""
     """Counts of what still failed at the end, if it did not recover."""
     not_run: str = ""
+    """Why there are no figures."""
+    is_broken: bool = False
 
     @property
-    def is_healed(self) -> bool:
+    def leaves_all_well(self) -> bool:
         """Whether the installation can be used for the next cell."""
-        return self.recovery_s < math.inf and self.verdict.is_whole
+        return not self.is_broken and (bool(self.not_run) or (self.recovery_s < math.inf and self.verdict.is_whole))
 
 
 async def measure(installation: Installation, fault: Fault) -> Cell:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from bench.reliability.client import Answer, Client
+from bench.reliability.client import FEEDS, Answer, Client
 from bench.reliability.ledger import Ledger
 
 SUBJECTS = ("painting", "speech", "robots", "cooking", "finance", "chess")
@@ -48,13 +48,17 @@ class Load:
         self._asked: dict[asyncio.Task[None], float] = {}
 
     async def fill(self) -> None:
-        """Write the projects, and three likes of each user."""
-        await self.until_acknowledged(
-            "upsert", "platform", "service", projects=[project(f"p{n:04}", n) for n in range(PROJECTS)]
-        )
-        for number in range(3 * USERS):
-            user, key = number % USERS, (number * 7) % PROJECTS
-            await self.until_acknowledged("like", f"{self._name}fan{user}", key=f"p{key:04}")
+        """Write the projects and three likes of each user, and request each feed a few times."""
+        projects = [project(f"p{n:04}", n) for n in range(PROJECTS)]
+        await self.until_acknowledged("upsert", "platform", "service", projects=projects)
+        await asyncio.gather(*map(self._fill_user, range(USERS)))
+        for number in range(10):
+            for kind in FEEDS:
+                await self.client.feed(kind, f"{self._name}fan{number}", **_distinct(kind, -number % 1_000_000))
+
+    async def _fill_user(self, number: int) -> None:
+        for key in range(3):
+            await self.until_acknowledged("like", f"{self._name}fan{number}", key=f"p{number * 7 + key:04}")
 
     async def until_acknowledged(self, kind: str, user: str, role: str = "", **variables: Any) -> None:
         """Repeat a write until it is acknowledged."""
