@@ -212,6 +212,7 @@ def main() -> None:
     parser.add_argument("--cut-off", type=float, default=0.0, metavar="SECONDS", help="lock the index for this time")
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the servers are stopped
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)  # PostgreSQL runs under another account
         outcome = asyncio.run(

@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import logging
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -65,6 +66,7 @@ def main() -> None:
     parser.add_argument("--weaviate-grpc", metavar="HOST:PORT", default="")
     parser.add_argument("--output", type=Path, default=DOCUMENT, help="the document to write")
     asked = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the servers are stopped
     logging.disable()  # the verification opens stores in this process
     weaviate = TrueWeaviate(asked.weaviate, asked.weaviate_grpc) if asked.weaviate else None
     everything = matrix()

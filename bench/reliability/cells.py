@@ -19,7 +19,7 @@ BEFORE_S, FAULT_S, QUIET_S = 2.0, 8.0, 3.0
 RECOVERY_LIMIT_S = 40.0
 NOTICE_S = 2.0
 """Seconds that the gateway has to notice a fault before `degraded` must name it."""
-FEED_EVERY_S, WRITE_EVERY_S = 0.5, 0.4
+FEED_EVERY_S, WRITE_EVERY_S = 0.8, 0.5
 DRAIN_WITHIN_S = 90.0
 
 
@@ -35,6 +35,7 @@ class Cell:
     degraded: str = ""
     """Empty if right, otherwise the fault."""
     recovery_s: float = math.inf
+    indexed_s: float = math.inf
     acknowledged: int = 0
     verdict: Verdict = field(default_factory=Verdict)
     unrecovered: str = ""
@@ -69,7 +70,7 @@ async def measure(installation: Installation, fault: Fault) -> Cell:
     cell.acknowledged = load.ledger.count
     async with open_stores(installation.direct) as stores:
         try:
-            await drained(stores, DRAIN_WITHIN_S)
+            cell.indexed_s = await drained(stores, DRAIN_WITHIN_S)
         except TimeoutError as error:
             cell.verdict.index.append(str(error))
         else:

@@ -12,7 +12,7 @@ from bench.reliability.client import FEEDS, Answer, Client
 from bench.reliability.ledger import Ledger
 
 SUBJECTS = ("painting", "speech", "robots", "cooking", "finance", "chess")
-PROJECTS = 300
+PROJECTS = 120
 USERS = 40
 CHANGING = 60
 """Projects that the platform changes; they are not liked, because a removal would remove the like."""
@@ -36,15 +36,15 @@ def project(key: str, number: int, **fields: Any) -> dict[str, Any]:
 class Load:
     """Sends feeds and writes of a few users to a gateway, and records the answers."""
 
-    def __init__(self, client: Client, ledger: Ledger, chance: random.Random, name: str = "") -> None:
+    def __init__(self, client: Client, ledger: Ledger, chance: random.Random, variety: int = 1_000_000) -> None:
         self.client, self.ledger, self.chance = client, ledger, chance
         self.answers: list[Answer] = []
-        self._name = name
+        self._variety = variety
         # Random order, so that the likes of a user spread over all subjects, and no pair twice.
         pairs = list(itertools.product(range(USERS), range(PROJECTS)))
         chance.shuffle(pairs)
         self._pairs = {kind: iter(pairs) for kind in ledger.pairs}
-        self._number = itertools.count()
+        self._number = itertools.count(100)  # `fill` has used the first ones
         self._asked: dict[asyncio.Task[None], float] = {}
 
     async def fill(self) -> None:
@@ -54,11 +54,11 @@ class Load:
         await asyncio.gather(*map(self._fill_user, range(USERS)))
         for number in range(10):
             for kind in FEEDS:
-                await self.client.feed(kind, f"{self._name}fan{number}", **_distinct(kind, -number % 1_000_000))
+                await self.client.feed(kind, f"fan{number}", **_distinct(kind, number))
 
     async def _fill_user(self, number: int) -> None:
         for key in range(3):
-            await self.until_acknowledged("like", f"{self._name}fan{number}", key=f"p{number * 7 + key:04}")
+            await self.until_acknowledged("like", f"fan{number}", key=f"p{(number * 7 + key) % PROJECTS:04}")
 
     async def until_acknowledged(self, kind: str, user: str, role: str = "", **variables: Any) -> None:
         """Repeat a write until it is acknowledged."""
@@ -74,7 +74,7 @@ class Load:
     async def write(self, kind: str) -> None:
         """Write one state or event that nobody has written before."""
         user_number, project_number = next(self._pairs[kind])
-        user, key = f"{self._name}u{user_number}", f"p{project_number:04}"
+        user, key = f"u{user_number}", f"p{project_number:04}"
         more = {"id": f"{user}-{key}"} if kind == "view" else {}
         await self.until_acknowledged(kind, user, key=key, **more)
         self.ledger.pairs[kind].add((user, key))
@@ -82,7 +82,7 @@ class Load:
     async def change_projects(self) -> None:
         """Create, edit, hide, archive or remove a few projects."""
         numbers, fate = self.chance.sample(range(CHANGING), 3), self.chance.random()
-        keys = [f"{self._name}c{number}" for number in numbers]
+        keys = [f"c{number}" for number in numbers]
         if fate < 0.25:
             await self.until_acknowledged("remove", "platform", "service", keys=keys)
             self.ledger.projects |= dict.fromkeys(keys)
@@ -107,8 +107,8 @@ class Load:
         """Request a feed at fixed intervals, whether or not the earlier ones have been answered."""
         while True:
             number = next(self._number)
-            user = "" if kind == "trending" else f"{self._name}fan{number % USERS}"
-            task = asyncio.create_task(self._ask(kind, user, _distinct(kind, number)))
+            user = "" if kind == "trending" else f"fan{number % USERS}"
+            task = asyncio.create_task(self._ask(kind, user, _distinct(kind, number % self._variety)))
             self._asked[task] = time.monotonic()
             task.add_done_callback(self._asked.pop)
             await asyncio.sleep(pause_s)
