@@ -191,7 +191,8 @@ async def run(
     async with AsyncExitStack() as stack:
         postgresql = None
         if with_postgresql:
-            postgresql = Postgresql(folder / "postgresql")
+            home = stack.enter_context(tempfile.TemporaryDirectory(prefix="explore-postgresql-"))
+            postgresql = Postgresql(Path(home))
             stack.callback(postgresql.kill)
             await asyncio.to_thread(postgresql.create)
             await asyncio.to_thread(postgresql.start)
@@ -214,7 +215,6 @@ def main() -> None:
     asked = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the servers are stopped
     with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o755)  # PostgreSQL runs under another account
         outcome = asyncio.run(
             run(
                 Path(folder),

@@ -54,7 +54,7 @@ class Load:
         await asyncio.gather(*map(self._fill_user, range(USERS)))
         for number in range(10):
             for kind in FEEDS:
-                await self.client.feed(kind, f"fan{number}", **_distinct(kind, number))
+                await self.client.feed(kind, f"fan{number}", **feed_variables(kind, number))
 
     async def _fill_user(self, number: int) -> None:
         for key in range(3):
@@ -108,7 +108,7 @@ class Load:
         while True:
             number = next(self._number)
             user = "" if kind == "trending" else f"fan{number % USERS}"
-            task = asyncio.create_task(self._ask(kind, user, _distinct(kind, number % self._variety)))
+            task = asyncio.create_task(self._ask(kind, user, feed_variables(kind, number % self._variety)))
             self._asked[task] = time.monotonic()
             task.add_done_callback(self._asked.pop)
             await asyncio.sleep(pause_s)
@@ -121,8 +121,8 @@ class Load:
         await asyncio.gather(*(task for task, at in self._asked.items() if at < before))
 
 
-def _distinct(kind: str, number: int) -> dict[str, str]:
-    """Return arguments that no request has had before, so that no stored ranking answers; `trending` has none."""
+def feed_variables(kind: str, number: int) -> dict[str, str]:
+    """Return the arguments of a feed, which no stored ranking answers if the number is new; `trending` has none."""
     if kind == "search":
         return {"text": f"{SUBJECTS[number % len(SUBJECTS)]} {number}"}
     return {"after": f"2020-01-01T00:00:00.{number:06}Z"} if kind == "forYou" else {}
