@@ -87,7 +87,7 @@ class Load:
             await self.until_acknowledged("remove", "platform", "service", keys=keys)
             self.ledger.projects |= dict.fromkeys(keys)
             return
-        title = f"{self.chance.choice(SUBJECTS)} changed {next(self._number)} times"
+        title = f"{self.chance.choice(SUBJECTS)} changed {next(self._number) % self._variety} times"
         sent = [project(key, 0, title=title, private=fate > 0.8, archived=fate > 0.9) for key in keys]
         await self.until_acknowledged("upsert", "platform", "service", projects=sent)
         self.ledger.projects |= {one["key"]: one for one in sent}
