@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,7 +81,7 @@ class Sampler:
             found["PostgreSQL connections"] = (await self._database.fetch(_SESSIONS))[0].n
         if self._redis is not None:
             found["Redis connections"] = self._redis.info("clients")["connected_clients"]
-            keys: Sequence[bytes] = self._redis.execute_command("KEYS", "*")
+            keys: list[bytes] = list(self._redis.scan_iter(count=1_000))
             day = sum(b":snapshot:" in key and b":actor:" in key for key in keys)
             found["Redis keys"] = len(keys) - day
             found["Redis keys for a day"] = day
