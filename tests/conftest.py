@@ -43,7 +43,7 @@ LONGEST = {
             "resolvers/test_edges",
             "db/test_demo",
             "gateway/subscriptions/test_websockets",
-            "gateway/background/test_worker",
+            "bench/test_kills",
             "gateway/test_fuzz",
             "browser/test_explore_panel",
             "resolvers/feeds/test_feed_connection",

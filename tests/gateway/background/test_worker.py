@@ -1,4 +1,4 @@
-"""`explore worker` as a process of its own, and what is left when it is killed."""
+"""`explore worker` as a process of its own; tests/bench/test_kills.py kills it."""
 
 import asyncio
 import signal
@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from bench.outbox_chaos import Outcome, run
 from db.private_files import DataFile, paths_open_to_others
 from tests.preloaded import Program
 from tests.running import environment, explore
@@ -15,29 +14,6 @@ from tests.waiting import until
 pytestmark = pytest.mark.servers
 
 STOPS_WITHIN_S = 60
-
-
-def whole(outcome: Outcome) -> bool:
-    return outcome.differences == outcome.twice == [] and outcome.dead == 0 and outcome.public == outcome.indexed > 0
-
-
-async def test_killed_workers_leave_the_index_as_the_truth_is(tmp_path: Path):
-    outcome = await run(tmp_path, changes=300, kills=3, lives_s=(0.3, 1.5), expire_leases=True)
-    assert (outcome.changes, outcome.kills) == (300, 3)
-    assert whole(outcome), outcome
-
-
-async def test_killed_workers_leave_the_index_whole_on_postgresql(tmp_path: Path, make_url):
-    async with make_url("postgresql") as url:
-        outcome = await run(tmp_path, url=url, changes=300, kills=3, lives_s=(0.3, 1.5), expire_leases=True, seed=3)
-    assert whole(outcome), outcome
-
-
-async def test_an_index_that_was_away_is_brought_up_to_date_and_no_row_dies(tmp_path: Path):
-    outcome = await run(
-        tmp_path, changes=300, kills=1, workers=1, cut_off_s=6.5, lives_s=(6.5, 7.5), expire_leases=True
-    )
-    assert whole(outcome), outcome
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])

@@ -1,0 +1,118 @@
+"""docs/reliability.md from the measured cells."""
+
+import math
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from bench.reliability.cells import (
+    BEFORE_S,
+    DRAIN_WITHIN_S,
+    FAULT_S,
+    FEED_EVERY_S,
+    NOTICE_S,
+    QUIET_S,
+    RECOVERY_LIMIT_S,
+    Cell,
+)
+from bench.reliability.faults import SLOW_S
+from bench.reliability.load import PROJECTS
+
+RECOVERY_GOAL_S = 15.0
+
+INTRODUCTION = """# Reliability
+
+This page shows what clients notice while a store of the gateway fails, and what is left afterwards. A program writes
+it:
+
+    {command}
+
+Written on {date}, at a load average of {load} on {cores} cores. {weaviate} PostgreSQL and Redis are real
+servers, OpenAI is the double of the test suite. A fault proxy before each server refuses, drops, resets, delays
+({slow:g} s) or cuts its connections. The last rows are an installation on the embedded stores.
+
+A gateway (a server and a worker process) with {projects} projects gets {rate:.1f} requests a second each of `forYou`,
+`trending` and `search`, and likes, saves and changes of projects. No stored ranking answers `forYou` and `search`.
+After {before:g} s the fault acts for {fault:g} s. A write that was not acknowledged is sent again.
+
+- **answered**: share of the feeds requested during the fault that had projects and no error, degraded or not. 100 % are
+  required, except where "(no SQL)" says that the database cannot be read.
+- **p99**: seconds of the slowest hundredth of these feeds; with some 30 requests, the slowest one.
+- **degraded**: "right" if the feeds named the failed store and no other. They have {notice:g} s to notice a fault.
+  `trending` may be served without vectors and Redis, and slow stores and refused writes need not be named.
+- **recovery**: seconds from the end of the fault until the last feed or write that failed or named the store;
+  {goal:g} s at most are required.
+- **index**: seconds from the last write, at least {quiet:g} s after recovery, until the index had every change.
+- **lost, doubled**: acknowledged writes that the database or the index does not have, and those that are there more
+  often than once, of all acknowledged ones. 0 are required.
+
+"""
+
+
+def report(cells: Sequence[Cell], command: str, weaviate: str) -> str:
+    """Return the text of the document."""
+    text = INTRODUCTION.format(
+        command=command,
+        date=f"{datetime.now(UTC):%Y-%m-%d}",
+        weaviate=weaviate,
+        load=f"{os.getloadavg()[2]:.1f}",
+        cores=os.cpu_count(),
+        slow=SLOW_S,
+        before=BEFORE_S,
+        projects=PROJECTS,
+        rate=1 / FEED_EVERY_S,
+        fault=FAULT_S,
+        notice=NOTICE_S,
+        goal=RECOVERY_GOAL_S,
+        quiet=QUIET_S,
+    )
+    lines = [
+        "| store | fault | answered | p99 | degraded | recovery | lost, doubled |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    lines += map(row, cells)
+    shortfalls = [
+        f"- **{cell.fault.store}, {cell.fault.name}**: {'; '.join(found)}"
+        for cell in cells
+        if (found := failures(cell))
+    ]
+    lines += ["", "## What falls short", "", *(shortfalls or ["Nothing."]), ""]
+    return text + "\n".join(lines)
+
+
+def row(cell: Cell) -> str:
+    """Return the row of a cell."""
+    fault = cell.fault
+    if cell.not_run:
+        return f"| {fault.store} | {fault.name} | not run: {cell.not_run} | | | | | |"
+    share = f"{100 * cell.answered / max(cell.feeds, 1):.0f} %{'' if fault.keeps_sql else ' (no SQL)'}"
+    recovery = f"{cell.recovery_s:.1f} s" if cell.recovery_s < math.inf else f"> {RECOVERY_LIMIT_S:.0f} s"
+    verdict = cell.verdict
+    lost = f"{len(verdict.missing) + len(verdict.index)}, {len(verdict.doubled)} of {cell.acknowledged}"
+    degraded = "wrong" if cell.degraded else "right" if cell.answered else "no feed"
+    indexed = f"{cell.indexed_s:.1f} s" if cell.indexed_s < math.inf else "never"
+    cells = (fault.store, fault.name, share, f"{cell.p99_s:.2f} s", degraded, recovery, indexed, lost)
+    return f"| {' | '.join(cells)} |"
+
+
+def failures(cell: Cell) -> list[str]:
+    """Return what a cell does not reach, in words."""
+    found = []
+    if cell.not_run:
+        return []
+    if cell.fault.keeps_sql and cell.answered < cell.feeds:
+        counted = ", ".join(f"{name} {count}×" for name, count in cell.problems.most_common())
+        found.append(f"{cell.feeds - cell.answered} of {cell.feeds} feeds were not answered ({counted})")
+    if cell.degraded:
+        found.append(cell.degraded)
+    if cell.recovery_s > RECOVERY_GOAL_S:
+        found.append(f"not recovered within {min(cell.recovery_s, RECOVERY_LIMIT_S):.0f} s{cell.unrecovered}")
+    if cell.indexed_s > RECOVERY_GOAL_S:
+        found.append(f"the index was complete only after {min(cell.indexed_s, DRAIN_WITHIN_S):.0f} s")
+    verdict = cell.verdict
+    for name, lines in (("missing", verdict.missing), ("doubled", verdict.doubled), ("index", verdict.index)):
+        if lines:
+            found.append(f"{len(lines)} {name}: {', '.join(sorted(lines)[:3])}")
+    if verdict.dead:
+        found.append(f"{verdict.dead} dead letters")
+    return found
