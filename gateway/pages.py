@@ -20,8 +20,8 @@ from gateway.assets import accepts_html
 from gateway.callers.issuer_keys import IssuerKeys
 from gateway.client_addresses import ClientAddresses
 from gateway.json_responses import JsonResponse, error_response, not_found
-from gateway.refreshed import Refreshed
 from gateway.path_prefix import public_path
+from gateway.refreshed import Refreshed
 
 CHECK_TIMEOUT_S = 2.0
 """Deadline of a store's health check. Load balancers time out after 5 to 10 s."""
