@@ -121,10 +121,6 @@ class FaultProxy:
         """Limit the bytes per second in each direction of each connection."""
         self._bytes_per_s = bytes_per_s
 
-    def lead_to(self, port: int) -> None:
-        """Lead new connections to another server of this machine; open ones keep theirs."""
-        self._target = ("127.0.0.1", port)
-
     async def _listen(self) -> None:
         if self._server is None:
             self._server = await asyncio.start_server(self._accept, sock=_bound(self._port))
