@@ -18,13 +18,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from db.custom_types import MAX_VALUE, CustomType
 from db.models import CUSTOM_TYPES_OF_EACH_KIND, InteractionType
-from db.records import OLD_TYPE_NAMES, Name, validation_errors
+from db.records import OLD_TYPE_NAMES, Flag, Name, Number, validation_errors
 from gateway.errors import CannotStart, os_reason
 
 MIN_WEIGHT, MAX_WEIGHT = 0.001, 10.0
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,49}")
-_Number = Annotated[float, Field(ge=-MAX_VALUE, le=MAX_VALUE)]
+_Number = Annotated[Number, Field(ge=-MAX_VALUE, le=MAX_VALUE)]
 
 
 class _Section(BaseModel):
@@ -33,9 +33,9 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     label: Annotated[Name, Field(max_length=50)]
-    weight: Annotated[float, Field(ge=MIN_WEIGHT, le=MAX_WEIGHT)] = 1.0
-    deliberate: bool = False
-    negative: bool = False
+    weight: Annotated[Number, Field(ge=MIN_WEIGHT, le=MAX_WEIGHT)] = 1.0
+    deliberate: Flag = False
+    negative: Flag = False
     minimum: _Number | None = None
     maximum: _Number | None = None
     positive_from: _Number | None = None

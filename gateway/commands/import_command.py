@@ -53,7 +53,6 @@ _ADVICE = (
     (" is missing", "docs/import.md lists the required fields"),
     ("there is no user ", "add the user to users.jsonl, or fix its line if that was refused too"),
     ("there is no project ", "add the project to projects.jsonl, or fix its line if that was refused too"),
-    ("must not contain the character", "remove the character where the file is made: no text may contain it"),
     (" is in the future", "compare the clocks and time zones; times are read with their zone"),
 )
 """Advice for errors whose message has none, by a part of the message."""

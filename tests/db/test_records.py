@@ -102,11 +102,11 @@ def test_addresses_lists_and_the_source_are_texts_too(fields: dict[str, Any]) ->
 
 
 def test_a_lone_surrogate_is_refused_in_a_mutation_which_json_does_not_stop() -> None:
-    for name, message in {"url": "half of a surrogate pair", "title": "U+D800", "key": "U+D800"}.items():
+    for name in ("url", "title", "key", "description"):
         with pytest.raises(ValidationError) as caught:
             ProjectRecord.model_validate(PROJECT | {name: "https://e.com/\ud800"})
         [error] = validation_errors(caught.value)
-        assert message in error.message
+        assert "half of a surrogate pair" in error.message or "U+D800" in error.message
 
 
 def test_texts_are_in_one_unicode_normalization_and_keep_line_breaks() -> None:

@@ -441,7 +441,7 @@ async def test_an_embedding_is_stored_with_length_1_and_a_wrong_one_stops_no_oth
     assert [line.partition(": ")[2] for line in told(report)] == [
         "embedding: has 2 numbers, not 3 as PROJECT_EMBEDDING_DIMENSION says",
         "embedding: must not be zeros, which are similar to nothing; omit it",
-        "embedding[2]: must be a valid number, unable to parse string as a number",
+        "embedding[2]: must be a number, without quotes",
         "embedding: must hold finite numbers",
         "embedding: must not be zeros, which are similar to nothing; omit it",
         "embedding: must be a list, as […]",

@@ -90,3 +90,13 @@ def test_a_title_counts_three_times_and_a_description_and_names_twice():
 def test_matched_words_are_those_that_a_text_holds_whatever_their_endings():
     assert matched_words("parsing the dates quickly", "It parses any date") == ["parsing", "dates"]
     assert matched_words("", "text") == []
+
+
+@given(
+    text=st.text(max_size=40)
+    | st.text("aİıΣςßé\u0301\u200d\u00ad\u1100\u1161\u0958\u093c\u0e33\u0e01\u3099か\u05d0\u05b0ﷺ")
+)
+def test_a_folded_text_contains_its_folded_words_and_stays_when_folded_again(text: str):
+    folded = fold(text)
+    assert all(fold(word) in folded for word in query_words(text))
+    assert fold(folded) == folded

@@ -160,8 +160,8 @@ async def test_any_text_is_a_query(world: World, text: str):
     [
         ("", 0.7, "empty"),
         (" \t\n ", 0.7, "empty"),
-        ("ocr\x00", 0.7, "U+0000"),
-        ("ocr\x9f", 0.7, "U+009F"),
+        ("ocr\x00", 0.7, "character U.0000"),
+        ("ocr\x9f", 0.7, "character U.009F"),
         ("x" * 10_240, 0.7, "10240 characters; 1000 at most"),
         ("ocr", -1.0, "`alpha` is -1"),
         ("ocr", 2.0, "`alpha` is 2"),
