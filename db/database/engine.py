@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing
@@ -14,6 +15,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.sql import Executable
 
+from db.database import sqlite_writer
 from db.database.address import PostgresqlAddress, parse_url
 from db.database.driver_errors import Fault, fault_of, hide_values_in_errors, translate
 from db.database.pooling import statement_options
@@ -41,6 +43,10 @@ READ_DEADLINE_S = 5.0
 LOG_TIMEOUT_S = 5.0
 """Longest wait for other readers of SQLite's write-ahead log in `Database.scrub`."""
 
+SWITCH_INTERVAL_S = 0.0005
+"""Time after which a thread that waits for the interpreter's lock gets it, on SQLite (Python's default: 5 ms). Reads in
+threads hold the lock while they make rows; each statement of a write waits for it twice (bench/sqlite_writers.py)."""
+
 _IS_READ_ONLY = text("SELECT current_setting('transaction_read_only') = 'on'")
 _SAME_VERSION = "PRAGMA user_version = {}"
 """Writes the first page of an SQLite file again."""
@@ -67,8 +73,13 @@ class Database:
             self._reader = create_engine(self.url, pool_size=pool_size, max_overflow=0, hide_parameters=True)
             self._threads = ThreadPoolExecutor(pool_size, thread_name_prefix="sqlite")
             self._writer = create_async_engine(
-                self.url.set(drivername="sqlite+aiosqlite"), pool_size=1, max_overflow=0, hide_parameters=True
+                self.url.set(drivername="sqlite+aiosqlite"),
+                pool_size=1,
+                max_overflow=0,
+                hide_parameters=True,
+                connect_args={"async_creator_fn": sqlite_writer.connect},
             )
+            sys.setswitchinterval(SWITCH_INTERVAL_S)
             _prepare_sqlite(self._reader, begin="BEGIN")
             _prepare_sqlite(self._writer.sync_engine, begin="BEGIN IMMEDIATE")
         else:
@@ -278,7 +289,7 @@ def _prepare_sqlite(engine: Engine, begin: str) -> None:
         connection.isolation_level = None  # SQLAlchemy emits BEGIN, below
         cursor = connection.cursor()
         cursor.execute("PRAGMA journal_mode = WAL")
-        cursor.execute("PRAGMA synchronous = NORMAL")
+        cursor.execute("PRAGMA synchronous = FULL")  # a commit survives a power failure
         cursor.execute("PRAGMA secure_delete = ON")
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.execute("PRAGMA busy_timeout = 10000")

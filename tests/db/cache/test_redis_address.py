@@ -1,8 +1,6 @@
 """Addresses of Redis: what the client takes works, what would break the cache is refused by a sentence."""
 
-import asyncio
 import inspect
-import os
 from pathlib import Path
 from urllib.parse import quote
 
@@ -19,8 +17,8 @@ from gateway.commands.doctor import Verdict, run_checks
 from gateway.commands.prepare import migrate_only, prepare
 from gateway.errors import CannotStart
 from gateway.settings import Settings
+from tests.db.test_redis_feed_change_notifier import at_work, hear, hears
 from tests.servers import RedisServer, running_redis
-from tests.waiting import WAIT_AT_MOST_S
 
 NAMES = [*inspect.signature(Redis.__init__).parameters, "timeout", "path", "nonsense"]
 VALUES = st.one_of(
@@ -56,24 +54,31 @@ def test_any_parameter_of_the_client_is_taken_or_refused_by_a_sentence(values: d
         ("redis+sentinel://h/0", "REDIS_URL cannot be read"),
     ],
 )
-async def test_doctor_and_a_start_refuse_an_address_in_the_same_words(tmp_path: Path, url: str, says: str) -> None:
-    settings = Settings(_env_file=None, var_dir=tmp_path, redis_url=url)
+def test_a_refusal_names_the_parameter_and_the_fix(url: str, says: str) -> None:
+    with pytest.raises(StoreMisconfigured) as refused:
+        RedisCache(url)
+    assert says in refused.value.reason
+
+
+async def assert_refused_alike(settings: Settings, says: str) -> None:
+    """Doctor and a start refuse the address in the same words."""
     await migrate_only(settings)
     broken = [finding.message for finding in await run_checks(settings) if finding.verdict is Verdict.BROKEN]
+    assert [says in message for message in broken] == [True]
     with pytest.raises((StoreMisconfigured, CannotStart)) as refused:
         await prepare(settings, demo=False, say=print)
-    assert len(broken) == 1
-    assert says in broken[0]
     assert says in str(refused.value)
+
+
+async def test_doctor_and_a_start_agree_on_an_address(tmp_path: Path) -> None:
+    url = "redis://h/0?decode_responses=true"
+    settings = Settings(_env_file=None, var_dir=tmp_path, redis_url=url)
+    await assert_refused_alike(settings, "decode_responses of REDIS_URL is 'true'; write false")
 
 
 async def test_a_database_that_the_server_does_not_have_is_named(tmp_path: Path, redis_server: RedisServer) -> None:
     settings = Settings(_env_file=None, var_dir=tmp_path, redis_url=f"redis://127.0.0.1:{redis_server.port}/99")
-    await migrate_only(settings)
-    broken = [finding.message for finding in await run_checks(settings) if finding.verdict is Verdict.BROKEN]
-    assert [message.endswith("correct the number in REDIS_URL") for message in broken] == [True]
-    with pytest.raises(CannotStart, match="correct the number in REDIS_URL"):
-        await prepare(settings, demo=False, say=print)
+    await assert_refused_alike(settings, "correct the number in REDIS_URL")
 
 
 @pytest.mark.servers
@@ -86,14 +91,8 @@ async def test_a_unix_socket_carries_values_and_notifications(tmp_path: Path) ->
         assert await cache.get("key") == b"value"
         await cache.close()
         one, other = RedisFeedChangeNotifier(url), RedisFeedChangeNotifier(url)
-        heard, stop = asyncio.Event(), asyncio.Event()
-        other.subscribe(heard.set)
-        tasks = [asyncio.create_task(notifier.run(stop)) for notifier in (one, other)]
-        async with asyncio.timeout(WAIT_AT_MOST_S):
-            while not other.receives_remote:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
+        async with at_work(one), at_work(other) as heard:
+            await hear(one, other)
+            heard.clear()
             one.notify()
-            await heard.wait()
-        stop.set()
-        await asyncio.gather(*tasks)
-    assert not os.path.exists(path)  # noqa: ASYNC240
+            await hears(heard)
