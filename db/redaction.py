@@ -28,22 +28,14 @@ _URL = re.compile(
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE | re.ASCII)
 _URL_IN_TEXT = re.compile(r"[a-z][a-z0-9+.-]{0,30}://[^\s\"'<>`”“]+", re.IGNORECASE | re.ASCII)
 _PUBLIC_PARAMETERS = frozenset(
-    {
-        "ssl",
-        "sslmode",
-        "sslnegotiation",
-        "sslrootcert",
-        "sslcert",
-        "sslkey",
-        "host",
-        "port",
-        "dbname",
-        "application_name",
-    }
+    {"ssl", "sslmode", "sslnegotiation", "sslrootcert", "sslcert", "host", "port", "dbname", "application_name"}
     | {"target_session_attrs", "connect_timeout", "channel_binding", "gssencmode", "client_encoding", "pgbouncer"}
-    | {"db", "protocol", "decode_responses", "ssl_cert_reqs", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile"}
+    | {"db", "protocol", "decode_responses", "ssl_cert_reqs", "ssl_ca_certs", "ssl_certfile"}
 )
 """Query parameters whose values are not secret. Hiding a value such as `true` would hide it in every log line."""
+
+_ROLE = re.compile(r"[a-z_][a-z0-9_]*", re.ASCII)
+"""A plain role of PostgreSQL: without a password it is no secret, and messages name the role that lacks a privilege."""
 
 _secrets: dict[str, None] = {}
 """All spellings of the secrets of this process. A dict is used, because a set has no order."""
@@ -94,9 +86,10 @@ def _secrets_of(urls: Iterable[str]) -> Iterator[str]:
         rest = url.partition("://")[2]
         if "@" in rest:
             account = rest.rpartition("@")[0]
-            yield account
             name, colon, password = account.partition(":")
-            yield password if colon else name
+            if colon or not (url.startswith("postgres") and _ROLE.fullmatch(name)):
+                yield account
+                yield password if colon else name
         for pair in re.split("[?&#;]", rest)[1:]:
             name, equals, value = pair.partition("=")
             if name.lower() not in _PUBLIC_PARAMETERS:

@@ -9,7 +9,8 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from db.cache.redis import new_client, node_options, node_urls
+from db.cache.redis import new_client
+from db.cache.redis_address import node_options
 from db.feed_change_notifier import FeedChangeNotifier
 
 CHANNEL = "explore:written"
@@ -34,7 +35,7 @@ class RedisFeedChangeNotifier(FeedChangeNotifier):
 
     def __init__(self, url: str) -> None:
         super().__init__()
-        self._urls = node_urls(url)
+        self._nodes = node_options(url)
         self._pending = asyncio.Event()
         self._receives = False
 
@@ -51,16 +52,16 @@ class RedisFeedChangeNotifier(FeedChangeNotifier):
     async def run(self, stop: asyncio.Event) -> None:
         """Send and receive notifications until stopped. Reconnects after a lost connection."""
         while not stop.is_set():
-            await _run_until(stop, self._communicate(self._urls[0]))
-            self._urls.append(self._urls.pop(0))  # the next node of a cluster
+            await _run_until(stop, self._communicate(self._nodes[0]))
+            self._nodes.append(self._nodes.pop(0))  # the next node of a cluster
             with suppress(TimeoutError):
                 async with asyncio.timeout(RETRY_AFTER_S):
                     await stop.wait()
 
-    async def _communicate(self, url: str) -> None:
+    async def _communicate(self, node: dict[str, Any]) -> None:
         """Send and receive notifications until the connection is lost."""
-        options = {"socket_connect_timeout": RETRY_AFTER_S, "socket_timeout": WAIT_S, "health_check_interval": 5}
-        client = new_client({**node_options(url), "protocol": 2, **options})
+        options = {"socket_connect_timeout": RETRY_AFTER_S, **node, "socket_timeout": WAIT_S, "protocol": 2}
+        client = new_client(options | {"health_check_interval": 5})
         try:
             async with client, client.pubsub(ignore_subscribe_messages=False) as channel:
                 await channel.subscribe(CHANNEL)

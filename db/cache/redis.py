@@ -9,11 +9,10 @@ import logging
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeAlias, TypeVar
-from urllib.parse import urlsplit, urlunsplit
 
 from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.cluster import ClusterNode
-from redis.asyncio.connection import Connection, SSLConnection, parse_url
+from redis.asyncio.connection import Connection, SSLConnection, UnixDomainSocketConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import ConstantBackoff
 from redis.exceptions import (
@@ -25,6 +24,7 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as ConnectionLost
 
 from db.cache.base import Cache, Entry
+from db.cache.redis_address import node_options
 from db.errors import Store, StoreMisconfigured, StoreUnavailable
 
 T = TypeVar("T")
@@ -44,6 +44,8 @@ PREFIX = "explore:"
 
 DEFAULT_PORT = 6379
 
+_WRONG_DATABASE = ("DB index is out of range", "invalid DB index", "SELECT is not allowed")
+
 SCAN_COUNT = 1_000
 """Keys that Redis examines in one SCAN call: about 0.3 ms of server time."""
 
@@ -55,7 +57,7 @@ class RedisCache(Cache):
     ----------
     url
         ``redis://[user:password@]host:port/0``; ``rediss://`` for TLS, with ``?ssl_ca_certs=…`` for a private
-        certificate authority; several nodes of a cluster as ``redis://host:port,host:port``.
+        certificate authority; ``unix:///path?db=0``; several nodes of a cluster as ``redis://host:port,host:port``.
     deadline_s
         Time limit of a call, including connecting.
     prefix
@@ -65,9 +67,11 @@ class RedisCache(Cache):
     """
 
     def __init__(self, url: str, *, deadline_s: float = DEADLINE_S, prefix: str = PREFIX) -> None:
-        self._nodes = _nodes(url)
+        self._nodes = node_options(url)
         self._hosts = [(node.get("host", "localhost"), node.get("port", DEFAULT_PORT)) for node in self._nodes]
-        self._address = ",".join(f"{host}:{port}" for host, port in self._hosts)
+        self._address = self._nodes[0].get("unix_socket_path") or ",".join(
+            f"{host}:{port}" for host, port in self._hosts
+        )
         self._deadline_s = deadline_s
         self._prefix = prefix
         self._client: _Client = None
@@ -153,6 +157,11 @@ class RedisCache(Cache):
                 Store.CACHE,
                 f"Redis at {self._address} rejects the login ({error}); check user and password in REDIS_URL",
             ) from error
+        except ResponseError as error:
+            if not any(words in str(error) for words in _WRONG_DATABASE):
+                raise self._unavailable(str(error)) from error
+            reason = f"Redis at {self._address} refuses the database ({error}); correct the number in REDIS_URL"
+            raise StoreMisconfigured(Store.CACHE, reason) from error
         except Exception as error:
             # Besides its own errors, redis-py 8.1 raises AttributeError while a cluster is down (it closes connections
             # that other tasks are opening), and what it finds in a response that is none of Redis.
@@ -216,7 +225,15 @@ class _ReconnectingTlsConnection(_Reconnecting, SSLConnection):
     """Connection with TLS."""
 
 
-_RECONNECTING = {Connection: _ReconnectingConnection, SSLConnection: _ReconnectingTlsConnection}
+class _ReconnectingSocketConnection(_Reconnecting, UnixDomainSocketConnection):
+    """Connection by a Unix socket."""
+
+
+_RECONNECTING = {
+    Connection: _ReconnectingConnection,
+    SSLConnection: _ReconnectingTlsConnection,
+    UnixDomainSocketConnection: _ReconnectingSocketConnection,
+}
 
 
 def new_client(options: Mapping[str, Any]) -> _Client:
@@ -244,34 +261,6 @@ async def _is_cluster(client: _Client) -> bool:
     except ResponseError:  # a hosted Redis may not allow INFO
         log.info("Redis rejects INFO, which tells whether it is a cluster; assuming a single server")
         return False
-
-
-def node_urls(url: str) -> list[str]:
-    """Split a URL with several hosts into one URL for each host."""
-    parts = urlsplit(url)
-    account, at, hosts = parts.netloc.rpartition("@")
-    return [urlunsplit(parts._replace(netloc=f"{account}{at}{host}")) for host in hosts.split(",")]
-
-
-def _nodes(url: str) -> list[dict[str, Any]]:
-    try:
-        return [node_options(node_url) for node_url in node_urls(url)]
-    except ValueError:  # the message of the ValueError quotes parts of the URL
-        raise StoreMisconfigured(
-            Store.CACHE,
-            "REDIS_URL cannot be read, or names a Unix socket; write redis://user:password@host:6379/0, user and "
-            "password percent-encoded",
-        ) from None
-
-
-def node_options(url: str) -> dict[str, Any]:
-    """Return the options of a client for the URL of one server. Raises `ValueError` if it cannot be read."""
-    options: dict[str, Any] = {**parse_url(url)}
-    if "path" in options:
-        raise ValueError("a Unix socket is not supported")
-    if options.pop("connection_class", None) is not None:  # of rediss://
-        options["ssl"] = True
-    return options
 
 
 def _milliseconds(seconds: float) -> int:

@@ -21,6 +21,7 @@ from sqlalchemy.exc import ArgumentError
 from db.database.pooling import refuse_pooler, split_pooling
 from db.errors import InvalidRecord, Store, StoreUnavailable
 from db.private_files import make_private_folder
+from db.tls_files import tls_file_fault
 
 HOST_TIMEOUT_S = 2
 """Default of `connect_timeout` with several hosts: the next host is tried within the deadline of a read."""
@@ -227,26 +228,13 @@ def _check_tls(parameters: Mapping[str, str]) -> None:
     mode, root = parameters.get("sslmode", ""), parameters.get("sslrootcert") or os.environ.get("PGSSLROOTCERT")
     if mode.startswith("verify-") and not (root or Path("~/.postgresql/root.crt").expanduser().is_file()):
         raise InvalidRecord(f"sslmode={mode} in DATABASE_URL needs the certificate authority; add sslrootcert=FILE")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    for name in _TLS_FILES:
-        path = parameters.get(name)
-        if path is None or (name == "sslkey" and "sslcert" not in parameters):
-            continue
-        try:
-            with open(path, "rb"):
-                pass
-            if name == "sslcert":
-                password = parameters.get("sslpassword", "")
-                context.load_cert_chain(path, parameters.get("sslkey"), password)
-            elif name != "sslkey":
-                context.load_verify_locations(path)
-        except (OSError, ValueError) as error:  # OSError: also ssl.SSLError
-            reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+    for name in (name for name in _TLS_FILES if name in parameters and name != "sslkey"):
+        path, password = parameters[name], parameters.get("sslpassword", "")
+        fault = tls_file_fault(path, certificate=name == "sslcert", key=parameters.get("sslkey"), password=password)
+        if fault is not None:
             system = "; the authorities of the system are /etc/ssl/certs/ca-certificates.crt" * (path == "system")
             names = f"{name} or sslkey" if name == "sslcert" else name
-            raise InvalidRecord(
-                f"the file {path!r} cannot be used ({reason}); correct {names} in DATABASE_URL{system}"
-            ) from None
+            raise InvalidRecord(f"the file {path!r} cannot be used ({fault}); correct {names} in DATABASE_URL{system}")
 
 
 def _server_settings(parameters: Mapping[str, str]) -> dict[str, str]:

@@ -118,7 +118,9 @@ def translate(error: SQLAlchemyError | OSError, role: str) -> Exception:
 def _missing_grant(error: Any, reason: str, role: str) -> str:
     """Return the statement that grants a missing privilege."""
     to = role if re.fullmatch(r"[a-z_][a-z0-9_]*", role) else '"{}"'.format(role.replace('"', '""'))
-    denied = _DENIED.search("permission denied for schema public" if "no schema has been" in reason else reason)
+    if "no schema has been selected" in reason:
+        return f"as a superuser or the owner: GRANT USAGE ON SCHEMA public TO {to};"
+    denied = _DENIED.search(reason)
     if denied is None:  # "must be owner of table …", or a server that speaks another language
         return f"run this as the owner of the tables, or grant the privilege to {to} (docs/operations.md)"
     privilege = _GRANTS[denied["kind"]].format(name=denied["name"])

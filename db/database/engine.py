@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.sql import Executable
 
+from db.database import sqlite_writer
 from db.database.address import PostgresqlAddress, parse_url
 from db.database.connections import ConnectionSlots, OpenConnections, limit_statements, set_deadline
 from db.database.driver_errors import Fault, fault_of, hide_values_in_errors, translate
@@ -55,6 +56,10 @@ WRITE_DEADLINE_S = 10.0
 
 LOG_TIMEOUT_S = 5.0
 """Longest wait for other readers of SQLite's write-ahead log in `Database.scrub`."""
+
+SWITCH_INTERVAL_S = 0.0005
+"""Time after which a thread that waits for the interpreter's lock gets it, on SQLite (Python's default: 5 ms). Reads in
+threads hold the lock while they make rows; each statement of a write waits for it twice (bench/sqlite_writers.py)."""
 
 _IS_READ_ONLY = text("SELECT current_setting('transaction_read_only') = 'on'")
 _SAME_VERSION = "PRAGMA user_version = {}"
@@ -105,8 +110,13 @@ class Database:
             self._reader = create_engine(self.url, pool_size=pool_size, max_overflow=0, **_ENGINE_OPTIONS)
             self._threads = ThreadPoolExecutor(pool_size, thread_name_prefix="sqlite")
             self._writer = create_async_engine(
-                self.url.set(drivername="sqlite+aiosqlite"), pool_size=1, max_overflow=0, **_ENGINE_OPTIONS
+                self.url.set(drivername="sqlite+aiosqlite"),
+                pool_size=1,
+                max_overflow=0,
+                **_ENGINE_OPTIONS,
+                connect_args={"async_creator_fn": sqlite_writer.connect},
             )
+            sys.setswitchinterval(SWITCH_INTERVAL_S)
             _prepare_sqlite(self._reader, begin="BEGIN")
             _prepare_sqlite(self._writer.sync_engine, begin="BEGIN IMMEDIATE")
         else:
@@ -372,7 +382,7 @@ def _prepare_sqlite(engine: Engine, begin: str) -> None:
         connection.isolation_level = None  # SQLAlchemy emits BEGIN, below
         cursor = connection.cursor()
         cursor.execute("PRAGMA journal_mode = WAL")
-        cursor.execute("PRAGMA synchronous = NORMAL")
+        cursor.execute("PRAGMA synchronous = FULL")  # a commit survives a power failure
         cursor.execute("PRAGMA secure_delete = ON")
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.execute("PRAGMA busy_timeout = 10000")

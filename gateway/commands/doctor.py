@@ -127,7 +127,7 @@ async def _check_stores(settings: Settings, stores: Stores) -> list[Finding]:
     checks: dict[str, Callable[[], Awaitable[_Result]]] = {
         "vectors": lambda: _check_vectors(stores, is_current),
         "embeddings": lambda: _report(model, stores.embedder.embed(["a project about music"])),
-        "cache": lambda: _report("can be written", stores.cache.put("doctor", b"1", ttl_s=1)),
+        "cache": lambda: _check_cache(stores),
     }
     missing = _missing_files(settings)
     for subject, check in checks.items():
@@ -235,6 +235,13 @@ async def _check_token_keys(settings: Settings) -> _Result:
         )
         return Verdict.BROKEN, message
     return Verdict.OK, f"{len(usable)} at {keys.location}"
+
+
+async def _check_cache(stores: Stores) -> _Result:
+    await stores.cache.put("doctor", b"1", ttl_s=10)
+    if await stores.cache.get("doctor") != b"1":
+        return Verdict.BROKEN, "does not return what was written; check the server and its memory limit"
+    return Verdict.OK, "can be written and read"
 
 
 async def _check_outbox(database: Database) -> _Result:

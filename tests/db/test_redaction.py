@@ -107,4 +107,6 @@ def test_the_time_for_a_url_grows_with_its_length_only() -> None:
 
 def test_words_that_are_no_secret_stay() -> None:
     remember_secrets(urls=["postgresql://explore:abc@db/explore?sslmode=require"], secrets=["", "ab"])
+    remember_secrets(urls=["postgresql://explore@db/explore?pgbouncer=true&target_session_attrs=read-write"])
     assert redact("explore requires abc") == "explore requires abc"
+    assert redact("true and read-write") == "true and read-write"

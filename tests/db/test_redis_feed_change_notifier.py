@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from db import redis_feed_change_notifier
-from db.cache.redis import node_urls
+from db.cache.redis_address import node_urls
 from db.feed_change_notifier import FeedChangeNotifier
 from db.redis_feed_change_notifier import RedisFeedChangeNotifier
 from tests.doubles.proxy import FaultProxy

@@ -16,6 +16,7 @@ from db.interactions.retention import delete_expired
 from db.models import InteractionType, Term, now
 from db.partitions import create_upcoming_partitions
 from db.schema import migrate, require_current
+from gateway.background.tasks import build_scheduler
 from gateway.commands.prepare import migrate_only, prepare
 from gateway.errors import CannotStart
 from gateway.settings import Settings
@@ -67,8 +68,8 @@ async def test_the_documented_roles_migrate_and_serve(server: PostgresqlServer, 
     count = text("SELECT count(*) FROM interactions WHERE at = '2016-03-14'")
     assert (await database.fetch(count))[0][0] == 0
     await require_current(owner)
-    jobs = await database.fetch(text("SELECT name, last_error FROM jobs"))
-    assert [job for job in jobs if job.last_error] == []
+    jobs = await database.fetch(text("SELECT name, error FROM jobs"))
+    assert [job for job in jobs if job.error] == []
     assert len(jobs) > 5
     await database.close()
     await owner.close()
