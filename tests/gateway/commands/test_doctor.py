@@ -90,6 +90,7 @@ async def test_a_model_that_refuses_the_key_or_gives_other_vectors_is_told_at_th
         double.always = Fault(change=lambda vectors: vectors[:, :3])
         other = settings(tmp_path, openai_api_key=KEY, openai_base_url=double.url)
         await assert_broken("embeddings", "gives vectors of 3 components where 1536 are expected", other)
+        other = settings(tmp_path / "new", openai_api_key=KEY, openai_base_url=double.url)
         with pytest.raises(CannotStart, match="gives vectors of 3 components"):
             await prepare(other, demo=False, say=print)
 
