@@ -103,10 +103,14 @@ async def test_a_start_pays_the_model_for_its_question_once(tmp_path: Path):
         assert double.paid.total() == 1
 
 
-async def test_a_file_of_ours_that_cannot_be_read_is_to_be_deleted(tmp_path: Path):
+async def test_a_damaged_index_is_replaced_and_a_damaged_database_is_to_be_restored(tmp_path: Path):
     made = settings(tmp_path)
     (tmp_path / "vectors.sqlite").write_bytes(b"this is no database" * 100)
-    await assert_broken("vectors", "delete vectors.sqlite* in VAR_DIR", made)
+    assert (await finding("vectors", made)).verdict is not Verdict.BROKEN
+    assert (tmp_path / "vectors.sqlite.damaged").exists()
+    (tmp_path / "explore.sqlite").write_bytes(b"this is no database" * 100)
+    await assert_broken("database", "the file is damaged, restore it from a backup", made)
+    assert (tmp_path / "explore.sqlite").read_bytes() == b"this is no database" * 100
 
 
 async def test_an_index_that_lacks_projects_which_nothing_will_bring_is_to_be_looked_at(tmp_path: Path):
