@@ -41,6 +41,10 @@ class StoreMisconfigured(StoreUnavailable):
     """A store is unavailable until its settings change. The reason is printed at start-up and says what to set."""
 
 
+class StoreDamaged(StoreUnavailable):
+    """The file of an embedded store is damaged."""
+
+
 class InvalidRecord(DatabaseLayerError):
     """A record violates a rule; the message says how to correct it.
 

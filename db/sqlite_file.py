@@ -8,17 +8,25 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from db.errors import Store, StoreUnavailable
+from db.errors import Store, StoreDamaged, StoreUnavailable
 from db.private_files import make_private_file
 
 LOCK_RETRY_S = 0.01
+
+_DAMAGE_CODES = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT})
+_DAMAGE_MESSAGES = ("no such ", "Could not decode ")
+"""Beginnings of the messages of other errors that only damage causes: the schema or a text is not as written."""
+
+
+class DamagedContent(Exception):
+    """A file holds a value that was not written to it."""
 
 
 class SqliteFile:
     """One connection to a file, used by one thread at a time. It is opened on first use, or when the file is replaced.
 
-    Errors are raised as `StoreUnavailable` for `store`. Each new connection executes the statements of `setup` and
-    waits at most `busy_timeout_s` for a lock.
+    Errors are raised as `StoreUnavailable` for `store`, or `StoreDamaged` if the file is damaged. Each new connection
+    executes the statements of `setup` and waits at most `busy_timeout_s` for a lock.
     """
 
     def __init__(self, path: Path, store: Store, busy_timeout_s: float, setup: Sequence[str]) -> None:
@@ -53,15 +61,16 @@ class SqliteFile:
         with self.connection() as connection:
             truncate_log(connection)
 
-    def rename_damaged(self) -> None:
-        """Rename the file to ``.damaged``, unless another process has already replaced it."""
+    def rename_damaged(self) -> bool:
+        """Rename the file to ``.damaged``. Return False if another process or thread has already replaced it."""
         with self.lock, self._as_store_unavailable():
             self.close()
-            if self._current_inode() == self._inode:
-                for suffix in ("-wal", "-shm"):
-                    Path(f"{self.path}{suffix}").unlink(missing_ok=True)
-                if self.path.exists():
-                    os.replace(self.path, f"{self.path}.damaged")
+            if self._current_inode() != self._inode or not self.path.exists():
+                return False
+            for suffix in ("-wal", "-shm"):
+                Path(f"{self.path}{suffix}").unlink(missing_ok=True)
+            os.replace(self.path, f"{self.path}.damaged")
+            return True
 
     def close(self) -> None:
         """Close the connection. The next use opens it again."""
@@ -74,9 +83,10 @@ class SqliteFile:
     def _as_store_unavailable(self) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, DamagedContent, UnicodeDecodeError) as error:
             self.close()  # the state of the connection is unknown, so the next use opens a new one
-            raise StoreUnavailable(self._store, f"{self.path}: {error}") from error
+            kind = StoreDamaged if _is_damage(error) else StoreUnavailable
+            raise kind(self._store, f"{self.path}: {error}") from error
 
     def _current_connection(self, create: bool) -> sqlite3.Connection:
         if self._connection is not None and self._current_inode() != self._inode:
@@ -114,6 +124,23 @@ class SqliteFile:
             connection.close()
             raise
         return connection
+
+
+def _is_damage(error: Exception) -> bool:
+    if isinstance(error, DamagedContent | UnicodeDecodeError):  # the latter for an error message of a damaged schema
+        return True
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    is_damage = code in _DAMAGE_CODES or str(error).startswith(_DAMAGE_MESSAGES)
+    return isinstance(error, sqlite3.Error) and is_damage
+
+
+@contextmanager
+def reading_content() -> Iterator[None]:
+    """Report values that cannot be read as `DamagedContent`."""
+    try:
+        yield
+    except (ValueError, TypeError, OverflowError) as error:
+        raise DamagedContent(f"a value cannot be read: {error}") from error
 
 
 def use_write_ahead_log(connection: sqlite3.Connection, wait_s: float) -> None:

@@ -191,8 +191,9 @@ async def require_reachable(database: Database) -> None:
     except TimeoutError:
         message = f"no answer from {database.where} within {CONNECT_TIMEOUT_S:.0f} s"
         raise CannotStart(f"{message}; start it, or correct DATABASE_URL") from None
-    except (StoreUnavailable, SQLAlchemyError, PostgresError, OSError) as error:
+    except (StoreUnavailable, SQLAlchemyError, PostgresError, OSError, UnicodeDecodeError) as error:
         reason = error.reason.lower() if isinstance(error, StoreUnavailable) else driver_message(error)
+        advice = damage_advice(reason) or advice
         raise CannotStart(f"the database {database.where} cannot be used ({reason}); {advice}") from None
 
 
@@ -201,6 +202,15 @@ def driver_message(error: Exception) -> str:
     cause = getattr(error, "orig", None) or error
     line = str(cause).partition("\n")[0]
     return re.sub(r"^<class '[^']*'>: ", "", line).rstrip(".") or type(cause).__name__
+
+
+def damage_advice(reason: str) -> str | None:
+    """Return the advice for a reason that SQLite gives for a damaged file, or None for another reason.
+
+    The database is never replaced, unlike the index and the cache.
+    """
+    is_damage = any(part in reason for part in ("not a database", "malformed", "codec can't decode"))
+    return "the file is damaged, restore it from a backup" if is_damage else None
 
 
 def open_documents_cache(settings: Settings) -> Cache:

@@ -74,7 +74,7 @@ class Feeds:
         self._served = served
         self._clock = clock
         self._deadlines = deadlines
-        self._snapshots = SnapshotStore(stores.cache)
+        self._snapshots = SnapshotStore(stores.cache, now=clock)
         self._projects = PageProjects(stores.database)
         self._reasons = KeptReasons()
         self._last_pages: LastKnownValues[RequestKey, Page] = LastKnownValues(_REMEMBERED_PAGES)

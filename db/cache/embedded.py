@@ -1,19 +1,24 @@
 """The embedded cache: one SQLite file that several processes share and that survives a restart.
 
-A damaged file is renamed and replaced by an empty one; the call that finds the damage is repeated on the new file.
+A damaged file is renamed and replaced by an empty one; the call that finds the damage is repeated on the new file. Each
+value has a checksum, which detects damage, and a time of writing: a value that was written in the future, because the
+clock has been set back since, counts as missing.
 """
+
+# ruff: noqa: S608 (the statements consist of constants)
 
 import asyncio
 import logging
 import sqlite3
 import time
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
 from db.cache.base import Cache, Entry
-from db.errors import Store, StoreUnavailable
+from db.errors import Store, StoreDamaged
 from db.sqlite_file import SqliteFile
 
 T = TypeVar("T")
@@ -31,28 +36,34 @@ BUSY_TIMEOUT_S = 2.0
 _SETUP = (
     "PRAGMA synchronous = NORMAL",  # a power failure loses the newest values, and does not damage the file
     "PRAGMA journal_size_limit = 16777216",
-    "CREATE TABLE IF NOT EXISTS entries (key TEXT PRIMARY KEY, expires_at REAL NOT NULL, size INTEGER NOT NULL)",
-    "CREATE INDEX IF NOT EXISTS entries_expires_at ON entries (expires_at)",
+    "DROP TABLE IF EXISTS entries",  # of earlier versions
+    "DROP TABLE IF EXISTS bodies",
+    """CREATE TABLE IF NOT EXISTS lifetimes (
+        key TEXT PRIMARY KEY, written_at REAL NOT NULL, expires_at REAL NOT NULL, size INTEGER NOT NULL)""",
+    "CREATE INDEX IF NOT EXISTS lifetimes_expires_at ON lifetimes (expires_at)",
     # Separate from the values, so that extending a TTL does not rewrite the value (32 KB).
-    "CREATE TABLE IF NOT EXISTS bodies (key TEXT PRIMARY KEY, value BLOB NOT NULL)",
-    "CREATE TRIGGER IF NOT EXISTS body_goes AFTER DELETE ON entries BEGIN DELETE FROM bodies WHERE key = OLD.key; END",
+    """CREATE TABLE IF NOT EXISTS contents (
+        key TEXT PRIMARY KEY, checksum INTEGER NOT NULL, value BLOB NOT NULL)""",
+    """CREATE TRIGGER IF NOT EXISTS content_goes AFTER DELETE ON lifetimes
+        BEGIN DELETE FROM contents WHERE key = OLD.key; END""",
 )
-_GET = "SELECT value FROM entries JOIN bodies USING (key) WHERE key = :key AND expires_at > :now"
-_EXISTS = "SELECT 1 FROM entries WHERE key = :key AND expires_at > :now"
-_GET_AND_EXTEND = """
-    UPDATE entries SET expires_at = :expires_at WHERE key = :key AND expires_at > :now
-    RETURNING (SELECT value FROM bodies WHERE bodies.key = entries.key)"""
-_PUT_ENTRY = """
-    INSERT INTO entries (key, expires_at, size) VALUES (:key, :expires_at, :size)
-    ON CONFLICT (key) DO UPDATE SET expires_at = excluded.expires_at, size = excluded.size"""
-_PUT_BODY = """
-    INSERT INTO bodies (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = excluded.value"""
-_DELETE = "DELETE FROM entries WHERE key = :key"
-_KEYS = "SELECT key FROM entries WHERE key >= :prefix AND key < :prefix || char(1114111) AND expires_at > :now"
-_EXPIRE = "DELETE FROM entries WHERE expires_at <= :now"
+_IS_VALID = "written_at <= :now AND expires_at > :now"
+_GET = f"SELECT checksum, value FROM lifetimes JOIN contents USING (key) WHERE key = :key AND {_IS_VALID}"
+_EXISTS = f"SELECT 1 FROM lifetimes WHERE key = :key AND {_IS_VALID}"
+_EXTEND = "UPDATE lifetimes SET written_at = :now, expires_at = :expires_at WHERE key = :key"
+_PUT_LIFETIME = """
+    INSERT INTO lifetimes (key, written_at, expires_at, size) VALUES (:key, :now, :expires_at, :size)
+    ON CONFLICT (key) DO UPDATE
+    SET written_at = excluded.written_at, expires_at = excluded.expires_at, size = excluded.size"""
+_PUT_CONTENT = """
+    INSERT INTO contents (key, checksum, value) VALUES (:key, :checksum, :value)
+    ON CONFLICT (key) DO UPDATE SET checksum = excluded.checksum, value = excluded.value"""
+_DELETE = "DELETE FROM lifetimes WHERE key = :key"
+_KEYS = f"SELECT key FROM lifetimes WHERE key >= :prefix AND key < :prefix || char(1114111) AND {_IS_VALID}"
+_EXPIRE = f"DELETE FROM lifetimes WHERE NOT ({_IS_VALID})"
 _EVICT = """
-    DELETE FROM entries WHERE key IN (
-        SELECT key FROM (SELECT key, sum(size) OVER (ORDER BY expires_at DESC, key) AS total_size FROM entries)
+    DELETE FROM lifetimes WHERE key IN (
+        SELECT key FROM (SELECT key, sum(size) OVER (ORDER BY expires_at DESC, key) AS total_size FROM lifetimes)
         WHERE total_size > :max_bytes)"""
 
 
@@ -74,18 +85,16 @@ class EmbeddedCache(Cache):
         self._max_bytes = max_bytes
         self._clock = clock
         self._put_since_purge = 0
-        self._purge_at = 0.0
+        self._purged_at = -PURGE_EVERY_S
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="cache")
 
     async def get(self, key: str, *, extend_s: float | None = None) -> bytes | None:
         def get(connection: sqlite3.Connection) -> bytes | None:
             now = self._clock()
-            if extend_s is None:
-                row = connection.execute(_GET, {"key": key, "now": now}).fetchone()
-            else:
-                extended = connection.execute(_GET_AND_EXTEND, {"key": key, "now": now, "expires_at": now + extend_s})
-                row = next(iter(extended.fetchall()), None)
-            return None if row is None else row[0]
+            value = self._get(connection, key, now)
+            if value is not None and extend_s is not None:
+                connection.execute(_EXTEND, {"key": key, "now": now, "expires_at": now + extend_s})
+            return value
 
         return await self._run(get)
 
@@ -93,8 +102,8 @@ class EmbeddedCache(Cache):
         def get_many(connection: sqlite3.Connection) -> dict[str, bytes]:
             now = self._clock()
             # One statement for each key: SQLite caches the statement, and a call within the process is cheap.
-            rows = ((key, connection.execute(_GET, {"key": key, "now": now}).fetchone()) for key in keys)
-            return {key: row[0] for key, row in rows if row is not None}
+            values = ((key, self._get(connection, key, now)) for key in keys)
+            return {key: value for key, value in values if value is not None}
 
         return await self._run(get_many)
 
@@ -147,32 +156,38 @@ class EmbeddedCache(Cache):
         def retry_if_damaged() -> T:
             try:
                 return attempt()
-            except StoreUnavailable as error:
-                if not _is_file_damage(error.__cause__):
-                    raise
-                log.warning("the cache file is damaged; an empty one replaces it: %s", error.reason)
-                self._file.rename_damaged()
+            except StoreDamaged as error:
+                if self._file.rename_damaged():
+                    log.warning("the cache file is damaged; an empty one replaces it: %s", error.reason)
                 return attempt()
 
         return await asyncio.get_running_loop().run_in_executor(self._thread, retry_if_damaged)
+
+    def _get(self, connection: sqlite3.Connection, key: str, now: float) -> bytes | None:
+        row = connection.execute(_GET, {"key": key, "now": now}).fetchone()
+        if row is None:
+            return None
+        checksum, value = row
+        if isinstance(value, bytes) and zlib.crc32(value) == checksum:
+            return value
+        log.warning("the cache holds a damaged value, which is deleted: %s", key)
+        connection.execute(_DELETE, {"key": key})
+        return None
 
     def _put(self, connection: sqlite3.Connection, key: str, value: bytes, ttl_s: float) -> None:
         if len(value) > self._max_bytes:
             connection.execute(_DELETE, {"key": key})
             return
         now = self._clock()
-        connection.execute(_PUT_ENTRY, {"key": key, "expires_at": now + ttl_s, "size": len(value)})
-        connection.execute(_PUT_BODY, {"key": key, "value": value})
+        lifetime = {"key": key, "now": now, "expires_at": now + ttl_s, "size": len(value)}
+        connection.execute(_PUT_LIFETIME, lifetime)
+        connection.execute(_PUT_CONTENT, {"key": key, "checksum": zlib.crc32(value), "value": value})
         self._put_since_purge += len(value)
-        if now >= self._purge_at or self._put_since_purge > self._max_bytes * PURGE_SHARE:
+        since_purge_s = now - self._purged_at  # negative if the clock was set back
+        if not 0 <= since_purge_s < PURGE_EVERY_S or self._put_since_purge > self._max_bytes * PURGE_SHARE:
             self._purge(connection, now)
 
     def _purge(self, connection: sqlite3.Connection, now: float) -> None:
         connection.execute(_EXPIRE, {"now": now})
         connection.execute(_EVICT, {"max_bytes": self._max_bytes})
-        self._purge_at, self._put_since_purge = now + PURGE_EVERY_S, 0
-
-
-def _is_file_damage(error: BaseException | None) -> bool:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+        self._purged_at, self._put_since_purge = now, 0

@@ -53,8 +53,8 @@ class Columns:
     read_at: datetime
 
     def is_lagging(self, at: datetime) -> bool:
-        """Whether the columns are outdated at a time."""
-        return at - self.read_at > LAGGING_AFTER
+        """Whether the columns are outdated at a time, or the clock was set back since they were read."""
+        return abs(at - self.read_at) > LAGGING_AFTER
 
 
 class ColumnStore:

@@ -6,7 +6,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from db.errors import DatabaseLayerError, InvalidRecord, StoreMisconfigured, StoreUnavailable
 from gateway.errors import CannotStart, os_reason
-from gateway.stores import driver_message
+from gateway.stores import damage_advice, driver_message
 from scoring.errors import InsufficientData, InvalidModel
 
 PROBLEM = 1
@@ -29,7 +29,8 @@ def describe_failure(error: Exception) -> tuple[str, int] | None:
         case DatabaseLayerError():
             message = str(error)
         case SQLAlchemyError():
-            message = f"the database rejects a statement ({driver_message(error)}); try: explore doctor"
+            reason = driver_message(error)
+            message = f"the database rejects a statement ({reason}); {damage_advice(reason) or 'try: explore doctor'}"
         case OSError():
             return _describe_os_error(error)
         case _:

@@ -31,7 +31,7 @@ from db.cache.lru_cache import LruCache
 from db.cache.single_flight import Computed, get_or_compute, put_computed
 from db.catalog.project_cards import HiddenReads, ProjectFilter
 from db.errors import Store, StoreUnavailable
-from db.models import FeedKind
+from db.models import FeedKind, now
 from scoring import tunables
 from scoring.mathematics.signals import Signal
 from scoring.ranking import Adjustment, PageEntry, Ranking, Rule, Strategy, distinct_stores
@@ -47,6 +47,10 @@ EXTEND_EVERY_S = 60.0
 """Interval of extending the life of a body in the cache. A body can therefore expire up to a minute early."""
 
 POINTER_KEPT_S = 5.0
+
+CLOCK_TOLERANCE_S = 60.0
+"""Maximum difference between the clocks of servers. A ranking that is newer than the present, or much older than its
+pointer may be, was stored before a clock was set: it is made anew."""
 
 _FORMAT = 7  # version of the layout; a body of another version counts as expired
 
@@ -131,14 +135,19 @@ class _KeptSnapshots:
 class SnapshotStore:
     """Store of snapshots in the cache. Without the cache, each process makes its own rankings, marked degraded.
 
-    `clock` returns seconds of a clock that does not go back.
+    `clock` returns seconds of a clock that does not go back, and `now` the time of day.
     """
 
     def __init__(
-        self, cache: Cache, clock: Callable[[], float] = time.monotonic, max_kept_bytes: int = MAX_KEPT_BYTES
+        self,
+        cache: Cache,
+        clock: Callable[[], float] = time.monotonic,
+        max_kept_bytes: int = MAX_KEPT_BYTES,
+        now: Callable[[], datetime] = now,
     ) -> None:
         self._cache = cache
         self._clock = clock
+        self._now = now
         self._kept = _KeptSnapshots(max_kept_bytes)
         # The id of each pointer, and the time until which it is valid.
         self._pointers: LruCache[str, tuple[str, float]] = LruCache(MAX_KEPT_POINTERS)
@@ -182,8 +191,18 @@ class SnapshotStore:
         computed = await get_or_compute(self._cache, key.pointer, compute, lock_s=lock_s, cancel_when_abandoned=True)
         if computed.decoded is not None:
             return self._keep(key, computed)
-        self._keep_pointer(key.pointer, computed.value.decode(), min(POINTER_KEPT_S, key.max_age_s))
-        return await self._available(computed.value.decode()) or await self._make_again(key, compute)
+        snapshot = await self._available(computed.value.decode())
+        if snapshot is None or not self._is_plausible(snapshot.ranking, key):
+            return await self._make_again(key, compute)
+        self._keep_pointer(key.pointer, snapshot.id, min(POINTER_KEPT_S, key.max_age_s))
+        return snapshot
+
+    def _is_plausible(self, ranking: Ranking, key: RankingKey) -> bool:
+        """Return whether a ranking has the age of one whose pointer is valid, or a clock was set meanwhile."""
+        age_s = (self._now() - ranking.generated_at).total_seconds()
+        # Twice: the ranking of another feed may have been as old when its own pointer was made.
+        max_age_s = 2 * (tunables.DEGRADED_FRESH_S if ranking.degraded else key.max_age_s)
+        return -CLOCK_TOLERANCE_S <= age_s <= max_age_s + CLOCK_TOLERANCE_S
 
     async def _available(self, snapshot_id: str) -> RankingSnapshot | None:
         """Return a snapshot as `by_id`; None also if the cache is unavailable."""
@@ -212,7 +231,7 @@ class SnapshotStore:
     ) -> RankingSnapshot:
         """Make the ranking again.
 
-        This is needed if the cache evicted the body before its pointer, or became unavailable.
+        This is needed if the cache evicted the body before its pointer, or became unavailable, or a clock was set.
         """
         again = await compute()
         try:

@@ -9,15 +9,20 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 import numpy as np
 
-from db.vectors.base import PROJECT, Ids
+from db.sqlite_file import reading_content
+from db.vectors.base import PROJECT, Ids, Vector
 from db.vectors.embedded.generations import Generation
 from db.vectors.embedded.matrix import Rows
 
 CHUNK_ROWS = 4_096
 """Rows fetched at once: 4 MB of vectors with 256 components."""
+
+LENGTH_TOLERANCE = 1e-3
+"""Difference of the squared length of a vector from 1 up to which it counts as unit length."""
 
 MAX_REMOVED_IDS = 10_000
 """Maximum number of stored removed ids. A reader whose position is older than all stored ids loads all projects."""
@@ -106,15 +111,33 @@ def _rows(
         parameters,
     )
     while chunk := list(islice(cursor, CHUNK_ROWS)):
-        ids, owners, created, types, keys, terms, vectors, lengths = zip(*chunk, strict=True)
-        yield Rows(
-            ids=np.array(ids, np.int64),
-            owners=np.array(owners, np.int64),
-            created=np.array(created, np.int64),
-            types=types,
-            keys=keys,
-            terms=np.frombuffer(b"".join(terms), "<i8"),
-            term_counts=np.array([len(blob) // 8 for blob in terms], np.int64),
-            vectors=np.frombuffer(b"".join(vectors), "<f4").reshape(len(chunk), generation.dimension),
-            lengths=np.array(lengths, np.int32),
-        )
+        with reading_content():
+            rows = _parse(chunk, generation.dimension)
+        yield rows
+
+
+def _parse(chunk: Sequence[tuple[Any, ...]], dimension: int) -> Rows:
+    ids, owners, created, types, keys, terms, vectors, lengths = zip(*chunk, strict=True)
+    return Rows(
+        ids=np.array(ids, np.int64),
+        owners=np.array(owners, np.int64),
+        created=np.array(created, np.int64),
+        types=types,
+        keys=keys,
+        terms=np.frombuffer(b"".join(terms), "<i8"),
+        term_counts=np.array([len(blob) // 8 for blob in terms], np.int64),
+        vectors=stored_vectors(vectors, dimension),
+        lengths=np.array(lengths, np.int32),
+    )
+
+
+def stored_vectors(blobs: Sequence[bytes], dimension: int) -> Vector:
+    """Return stored vectors as the rows of a matrix. Raises `ValueError` for one that is neither unit length nor zero.
+
+    Checking 100,000 vectors of 384 components takes 40 ms.
+    """
+    vectors = np.frombuffer(b"".join(blobs), "<f4").reshape(len(blobs), dimension)
+    lengths = np.einsum("ij,ij->i", vectors, vectors)
+    if not np.all((np.abs(lengths - 1) < LENGTH_TOLERANCE) | (lengths == 0)):
+        raise ValueError("a vector is not of unit length")
+    return vectors

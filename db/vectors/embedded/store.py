@@ -5,6 +5,7 @@ is exact (recall 1).
 """
 
 import asyncio
+import logging
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,7 @@ from typing import TypeAlias, TypeVar
 
 import numpy as np
 
-from db.errors import Store, StoreUnavailable
+from db.errors import Store, StoreDamaged, StoreUnavailable
 from db.sqlite_file import SqliteFile
 from db.vectors.base import (
     PROJECT,
@@ -34,10 +35,11 @@ from db.vectors.base import (
 from db.vectors.embedded import deltas, generations, keywords, tables
 from db.vectors.embedded.deltas import Position
 from db.vectors.embedded.generations import Generation, Space
-from db.vectors.embedded.matrix import Matrix
+from db.vectors.embedded.matrix import Mask, Matrix
 from db.vectors.fusion import WINDOW, fuse
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 Operation: TypeAlias = Callable[[sqlite3.Connection, Generation], T]
 """A function that runs inside a transaction, on one generation."""
 
@@ -199,12 +201,25 @@ class EmbeddedVectorStore(VectorStore):
             file.close()
 
     def _prepare(self, space: Space) -> None:
-        with self._writer.transaction(create=True) as connection:
-            generations.create(connection, space)
+        self._repairing(self._writer, space, lambda: self._create(space))
         with self._reader.lock:
             if self._space != space:
                 self._space = space
                 self._project_cache = _ProjectCache()
+
+    def _create(self, space: Space) -> None:
+        with self._writer.transaction(create=True) as connection:
+            generations.create(connection, space)
+
+    def _repairing(self, file: SqliteFile, space: Space, operation: Callable[[], T]) -> T:
+        """Run an operation on a file; if the file is damaged, replace it by an empty index, and run it again."""
+        try:
+            return operation()
+        except StoreDamaged as error:
+            if file.rename_damaged():
+                log.warning("the index file is damaged; an empty one replaces it and is filled anew: %s", error.reason)
+            self._create(space)
+            return operation()
 
     def _prepared(self) -> Space:
         if self._space is None:
@@ -223,9 +238,11 @@ class EmbeddedVectorStore(VectorStore):
         return await _run(self._search_threads, self._run_in_transaction, self._reader, "BEGIN", operation, generation)
 
     def _run_in_transaction(self, file: SqliteFile, begin: str, operation: Operation[T], name: str | None) -> T:
-        self._prepared()
-        with file.transaction(begin) as connection:
-            return operation(connection, self._generation(connection, name))
+        def run() -> T:
+            with file.transaction(begin) as connection:
+                return operation(connection, self._generation(connection, name))
+
+        return self._repairing(file, self._prepared(), run)
 
     def _generation(self, connection: sqlite3.Connection, name: str | None) -> Generation:
         """Return the generation with this name, or the active one for None. Raises `StoreUnavailable` if missing."""
@@ -258,24 +275,33 @@ class EmbeddedVectorStore(VectorStore):
             await asyncio.sleep(SLICE_PAUSE_S)
 
     def _preload(self) -> None:
-        projects = self._project_cache
-        with self._loader.transaction("BEGIN") as connection:
-            generation = generations.announced_or_active(connection, self._prepared())
-            if generation is not None and not projects.has_loaded(generation):
-                preloaded = _ProjectCache()
-                preloaded.updated_matrix(connection, generation)
-                projects.preloaded = preloaded
+        projects, space = self._project_cache, self._prepared()
+
+        def preload() -> None:
+            with self._loader.transaction("BEGIN") as connection:
+                generation = generations.announced_or_active(connection, space)
+                if generation is not None and not projects.has_loaded(generation):
+                    preloaded = _ProjectCache()
+                    preloaded.updated_matrix(connection, generation)
+                    projects.preloaded = preloaded
+
+        self._repairing(self._loader, space, preload)
 
     def _hybrid_search(
         self, query: str, vector: Vector | None, alpha: float, limit: int, where: VectorFilter
     ) -> HybridHits:
         window = max(WINDOW, limit)
-        by_keywords, by_vector = Hits(), Hits()
-        # Both searches read the same state of the file, even if another generation is activated meanwhile.
-        with self._read_snapshot() as (connection, generation, matrix):
-            mask = matrix.filter_mask(where)
-            if alpha < 1:
-                by_keywords = keywords.search(connection, generation.words_table, query, window, matrix, mask)
+        by_vector = Hits()
+
+        def by_words() -> tuple[Matrix, Mask, Hits]:
+            # Both searches read the same state of the file, even if another generation is activated meanwhile.
+            with self._read_snapshot() as (connection, generation, matrix):
+                mask = matrix.filter_mask(where)
+                if alpha == 1:
+                    return matrix, mask, Hits()
+                return matrix, mask, keywords.search(connection, generation.words_table, query, window, matrix, mask)
+
+        matrix, mask, by_keywords = self._repairing(self._reader, self._prepared(), by_words)
         if alpha > 0 and vector is not None:
             by_vector = matrix.nearest(self._unit_query(vector), window, mask)
         ids = np.union1d(by_vector.ids, by_keywords.ids)
@@ -285,8 +311,12 @@ class EmbeddedVectorStore(VectorStore):
 
     def _current_matrix(self) -> Matrix:
         """Return the matrix with the latest changes."""
-        with self._read_snapshot() as (_, _, matrix):
-            return matrix
+
+        def current() -> Matrix:
+            with self._read_snapshot() as (_, _, matrix):
+                return matrix
+
+        return self._repairing(self._reader, self._prepared(), current)
 
     @contextmanager
     def _read_snapshot(self) -> Iterator[tuple[sqlite3.Connection, Generation, Matrix]]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import orjson
 
+from db.sqlite_file import reading_content
 from db.time_units import microseconds
 from db.vectors.base import (
     KINDS,
@@ -26,7 +27,7 @@ from db.vectors.base import (
     unit,
 )
 from db.vectors.embedded import keywords
-from db.vectors.embedded.deltas import next_sequence, record_removed_ids
+from db.vectors.embedded.deltas import next_sequence, record_removed_ids, stored_vectors
 from db.vectors.embedded.generations import Generation
 from db.vectors.text_analysis import search_terms_of
 
@@ -76,14 +77,18 @@ def remove(connection: sqlite3.Connection, generation: Generation, kind: str, ke
 def profile_vector(connection: sqlite3.Connection, generation: Generation, actor_id: int) -> Vector | None:
     """Return the profile vector of an actor, or None."""
     row = connection.execute(f"SELECT vector FROM {generation.table(PROFILE)} WHERE id = ?", (actor_id,)).fetchone()
-    return None if row is None else np.frombuffer(row[0], "<f4").astype(np.float32)
+    if row is None:
+        return None
+    with reading_content():
+        vector: Vector = stored_vectors(row, generation.dimension)[0].astype(np.float32)
+    return vector
 
 
 def tool_vectors(connection: sqlite3.Connection, generation: Generation) -> tuple[list[str], Vector]:
     """Return the sorted keys of all tools, and their vectors. Not cached, since reading 2,000 tools takes 3 ms."""
     rows = connection.execute(f"SELECT key, vector FROM {generation.table(TOOL)} ORDER BY key").fetchall()
-    vectors = np.frombuffer(b"".join(vector for _, vector in rows), "<f4").reshape(len(rows), generation.dimension)
-    return [key for key, _ in rows], vectors
+    with reading_content():
+        return [key for key, _ in rows], stored_vectors([vector for _, vector in rows], generation.dimension)
 
 
 def counts(connection: sqlite3.Connection, generation: Generation) -> dict[str, int]:

@@ -87,7 +87,7 @@ async def test_values_stay_within_the_bound_and_what_expires_first_goes_first(ma
     cache = make(max_bytes=16_000)
     for number in range(100):
         await cache.put(f"key{number}", bytes(1_000), 600 + number % 10)
-    kept = rows(tmp_path / "var" / "cache.sqlite", "SELECT sum(size), min(expires_at) FROM entries")
+    kept = rows(tmp_path / "var" / "cache.sqlite", "SELECT sum(size), min(expires_at) FROM lifetimes")
     assert kept[0][0] <= 16_000 * (1 + PURGE_SHARE) + 1_000
     assert kept[0][1] >= 1_608.0
 
@@ -107,7 +107,7 @@ async def test_no_body_is_left_without_its_entry(make: Make, clock: Clock, tmp_p
     await cache.delete("deleted")
     clock.now += PURGE_EVERY_S
     await cache.put("long", b"value", 600)
-    for statement in ("SELECT key FROM entries", "SELECT key FROM bodies"):
+    for statement in ("SELECT key FROM lifetimes", "SELECT key FROM contents"):
         assert rows(tmp_path / "var" / "cache.sqlite", statement) == [("long",)]
 
 
@@ -147,6 +147,32 @@ async def test_a_file_damaged_while_open_is_set_aside_and_others_follow(make: Ma
     await one.put("key", b"value", 60)
     assert await one.get("key") == b"value"
     assert await other.get("key") == b"value"
+
+
+async def test_a_damaged_value_is_missing_and_the_others_stay(make: Make, tmp_path: Path):
+    cache, path = make(), tmp_path / "var" / "cache.sqlite"
+    await cache.put("key", b"a value to find" * 10, 60)
+    await cache.put("other", b"value", 60)
+    rows(path, "PRAGMA wal_checkpoint(TRUNCATE)")
+    path.write_bytes(path.read_bytes().replace(b"a value to find", b"a value to fond", 1))
+    again = make()
+    assert await again.get("key") is None
+    assert await again.get_many(["key", "other"]) == {"other": b"value"}
+
+
+async def test_what_was_written_before_the_clock_was_set_back_is_missing(make: Make, clock: Clock, tmp_path: Path):
+    clock.now = 100_000.0
+    cache = make()
+    await cache.put("degraded", b"value", 5)
+    assert await cache.add("lock", b"value", 5)
+    await cache.put("extended", b"value", 5)
+    await cache.get("extended", extend_s=60)
+    clock.now -= 86_400
+    assert await cache.get_many(["degraded", "lock", "extended"]) == {}
+    assert await cache.keys("") == []
+    assert await cache.add("lock", b"mine", 5)
+    assert await cache.get("lock") == b"mine"
+    assert rows(tmp_path / "var" / "cache.sqlite", "SELECT key FROM contents") == [("lock",)]
 
 
 async def test_a_file_that_went_away_is_made_anew(make: Make, tmp_path: Path):

@@ -430,15 +430,6 @@ async def test_an_index_whose_file_went_away_is_unavailable_until_it_is_prepared
     assert await found(store) == [2]
 
 
-async def test_a_damaged_index_is_unavailable(tmp_path: Path):
-    path = tmp_path / "vectors.sqlite"
-    path.write_bytes(b"this is not a database, and it is long enough to be looked at" * 100)
-    store = EmbeddedVectorStore(path)
-    with pytest.raises(StoreUnavailable):
-        await store.prepare(MODEL, DIMENSION)
-    await store.close()
-
-
 async def test_a_locked_index_refuses_writers_and_serves_readers(tmp_path: Path):
     path = tmp_path / "vectors.sqlite"
     store = EmbeddedVectorStore(path, busy_timeout_s=0.05)

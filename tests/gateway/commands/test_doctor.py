@@ -90,6 +90,7 @@ async def test_a_model_that_refuses_the_key_or_gives_other_vectors_is_told_at_th
         double.always = Fault(change=lambda vectors: vectors[:, :3])
         other = settings(tmp_path, openai_api_key=KEY, openai_base_url=double.url)
         await assert_broken("embeddings", "gives vectors of 3 components where 1536 are expected", other)
+        other = settings(tmp_path / "new", openai_api_key=KEY, openai_base_url=double.url)
         with pytest.raises(CannotStart, match="gives vectors of 3 components"):
             await prepare(other, demo=False, say=print)
 
@@ -102,10 +103,14 @@ async def test_a_start_pays_the_model_for_its_question_once(tmp_path: Path):
         assert double.paid.total() == 1
 
 
-async def test_a_file_of_ours_that_cannot_be_read_is_to_be_deleted(tmp_path: Path):
+async def test_a_damaged_index_is_replaced_and_a_damaged_database_is_to_be_restored(tmp_path: Path):
     made = settings(tmp_path)
     (tmp_path / "vectors.sqlite").write_bytes(b"this is no database" * 100)
-    await assert_broken("vectors", "delete vectors.sqlite* in VAR_DIR", made)
+    assert (await finding("vectors", made)).verdict is not Verdict.BROKEN
+    assert (tmp_path / "vectors.sqlite.damaged").exists()
+    (tmp_path / "explore.sqlite").write_bytes(b"this is no database" * 100)
+    await assert_broken("database", "the file is damaged, restore it from a backup", made)
+    assert (tmp_path / "explore.sqlite").read_bytes() == b"this is no database" * 100
 
 
 async def test_an_index_that_lacks_projects_which_nothing_will_bring_is_to_be_looked_at(tmp_path: Path):

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,8 @@ SHARED = RankingKey("popular_feed:shared", None, "arguments", ProjectFilter(), 6
 class Making:
     """Makes rankings, and counts them."""
 
-    def __init__(self, takes_s: float = 0.0, degraded: tuple[Store, ...] = ()) -> None:
+    def __init__(self, takes_s: float = 0.0, degraded: tuple[Store, ...] = (), at: datetime | None = None) -> None:
+        self.at = at or datetime.now(UTC)
         self.takes_s = takes_s
         self.degraded = degraded
         self.made = 0
@@ -45,7 +46,7 @@ class Making:
             values=np.ones((2, 1), dtype=np.float32),
             contributions=np.ones((2, 1), dtype=np.int64),
             adjustments={},
-            generated_at=datetime(2026, 1, 1, tzinfo=UTC),
+            generated_at=self.at,
             degraded=self.degraded,
         )
 
@@ -102,6 +103,16 @@ async def test_what_was_made_without_a_store_is_not_kept_long():
     assert (await rankings.find_or_make(SHARED, make)).id == first.id
     clock[0] = tunables.DEGRADED_FRESH_S + 0.1
     assert (await rankings.find_or_make(SHARED, make)).id != first.id
+
+
+@pytest.mark.parametrize("hours", [-24, -1, 1, 24])
+async def test_a_ranking_from_before_the_clock_was_set_is_made_anew(hours: int):
+    cache, at = MemoryCache(), datetime(2026, 5, 1, tzinfo=UTC)
+    await SnapshotStore(cache).find_or_make(SHARED, Making(degraded=(Store.VECTORS,), at=at))
+    later, make = at + timedelta(hours=hours), Making(at=at + timedelta(hours=hours))
+    for _ in range(2):
+        assert (await SnapshotStore(cache, now=lambda: later).find_or_make(SHARED, make)).ranking.degraded == ()
+    assert make.made == 1
 
 
 async def test_a_pointer_that_outlived_its_ranking_is_put_right():
