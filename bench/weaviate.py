@@ -62,6 +62,9 @@ SAME = 1e-6
 
 VIEWERS = 20
 
+PATIENT_S = 60.0
+"""Deadline of each call, so that a busy machine does not end the measurement."""
+
 
 def recalls(vectors: Vector, queries: Vector, found: list[np.ndarray]) -> list[float]:
     """Return, for each query, the share of its nearest projects that were found; equal cosines count as found."""
@@ -126,7 +129,9 @@ async def measure_for_you(address: Address, layout: Layout, folder: Path) -> Non
         columns = ColumnStore(database, timedelta(days=RELEASE_WINDOW_DAYS), 1_000)
         embedder, cache = WordLlamaEmbedder(), EmbeddedCache(Path(temporary) / "cache.sqlite")
         engines: dict[str, VectorStore] = {
-            "Weaviate": WeaviateVectorStore(address, layout, prefix=PREFIX, drop_after_s=0.0),
+            "Weaviate": WeaviateVectorStore(
+                address, layout, prefix=PREFIX, drop_after_s=0.0, read_deadline_s=PATIENT_S, write_deadline_s=PATIENT_S
+            ),
             "embedded": EmbeddedVectorStore(Path(temporary) / "vectors.sqlite"),
         }
         stores = {name: Stores(database, engine, embedder, cache, columns) for name, engine in engines.items()}
@@ -172,7 +177,9 @@ async def run(address: Address, layout: Layout, folder: Path, count: int) -> Non
     queries = {name: np.array([unit(query) for query in found]) for name, found in kinds.items()}
     costs: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as temporary:
-        weaviate = WeaviateVectorStore(address, layout, prefix=PREFIX, drop_after_s=0.0)
+        weaviate = WeaviateVectorStore(
+            address, layout, prefix=PREFIX, drop_after_s=0.0, read_deadline_s=PATIENT_S, write_deadline_s=PATIENT_S
+        )
         stores: dict[str, VectorStore] = {
             "Weaviate": weaviate,
             "embedded": EmbeddedVectorStore(Path(temporary) / "vectors.sqlite"),
