@@ -5,12 +5,13 @@
 
 `DIR` is a folder in the import format. The texts of its projects are embedded with WordLlama, and texts mixed from them
 are added up to `--count`. Without `--url` the test double runs, whose search is exact: then recall says nothing about a
-server. The collections have a prefix of their own and are dropped at the end. CPU is that of all threads of this
-process.
+server. If the folder has interactions, whole For You rankings are measured too. The collections have a prefix of their
+own and are dropped at the end. CPU is that of all threads of this process.
 """
 
 import argparse
 import asyncio
+import io
 import os
 import random
 import statistics
@@ -19,15 +20,34 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
+from rich.console import Console
+from sqlalchemy import func, select
 
 from bench.vectors import LIMIT, fill_up, make_objects, measured, read_texts
+from db.actors.users import find_viewer
+from db.cache.embedded import EmbeddedCache
+from db.catalog.project_cards import ProjectFilter
+from db.columns.column_store import ColumnStore
+from db.database.engine import Database
 from db.embeddings.wordllama import WordLlamaEmbedder
+from db.models import Actor, Engagement, User, now
+from db.schema import migrate
+from db.stores import Stores
+from db.synchronization.reindex import Reindex
 from db.vectors.base import PROJECT, ProjectDocument, Vector, VectorFilter, VectorStore, unit
 from db.vectors.embedded import EmbeddedVectorStore
 from db.vectors.weaviate import Address, Layout, WeaviateVectorStore
+from gateway.commands.import_command import run_import
+from scoring.deadlines import PATIENT
+from scoring.models.model_presets import DEFAULT
+from scoring.pipelines import for_you
+from scoring.profiles.viewer_columns import view_columns
+from scoring.profiles.viewer_profile import load_profile
+from scoring.tunables import RELEASE_WINDOW_DAYS
 from tests.doubles.weaviate import running_weaviate
 from tests.doubles.weaviate.cleaning import drop_collections
 
@@ -39,6 +59,11 @@ CANDIDATES = 1_000
 """Projects whose cosines a For You ranking asks for."""
 
 SAME = 1e-6
+
+VIEWERS = 20
+
+PATIENT_S = 60.0
+"""Deadline of each call, so that a busy machine does not end the measurement."""
 
 
 def recalls(vectors: Vector, queries: Vector, found: list[np.ndarray]) -> list[float]:
@@ -94,6 +119,49 @@ async def measure_costs(store: VectorStore, queries: Vector, count: int) -> dict
     return {name: (await measured(call, SEARCHES))[0] for name, call in calls.items()}
 
 
+async def measure_for_you(address: Address, layout: Layout, folder: Path) -> None:
+    """Import the folder, and print the CPU of whole For You rankings of its most active users on either engine."""
+    with tempfile.TemporaryDirectory() as temporary:
+        database = Database(f"sqlite:///{temporary}/explore.sqlite")
+        await migrate(database)
+        silent = Console(file=io.StringIO())
+        await run_import(database, folder, output=silent, errors=silent)
+        columns = ColumnStore(database, timedelta(days=RELEASE_WINDOW_DAYS), 1_000)
+        embedder, cache = WordLlamaEmbedder(), EmbeddedCache(Path(temporary) / "cache.sqlite")
+        engines: dict[str, VectorStore] = {
+            "Weaviate": WeaviateVectorStore(
+                address, layout, prefix=PREFIX, drop_after_s=0.0, read_deadline_s=PATIENT_S, write_deadline_s=PATIENT_S
+            ),
+            "embedded": EmbeddedVectorStore(Path(temporary) / "vectors.sqlite"),
+        }
+        stores = {name: Stores(database, engine, embedder, cache, columns) for name, engine in engines.items()}
+        for made in stores.values():
+            await Reindex(database, made.vectors, embedder).run(lambda *_: None)
+        actors = (
+            select(User.key).join(Actor, Actor.user_id == User.id).join(Engagement, Engagement.actor_id == Actor.id)
+        )
+        rows = await database.fetch(actors.group_by(User.key).order_by(func.count().desc()).limit(VIEWERS))
+        await columns.load()
+        cpu_ms: dict[str, list[float]] = {name: [] for name in stores}
+        for row in [*rows, *rows]:
+            viewer = await find_viewer(database, user_key=row.key)
+            for name, made in stores.items():
+                at, began = now(), time.process_time()
+                profile = await load_profile(made, viewer, at, PATIENT, columns=await view_columns(made, viewer, at))
+                ranking = await for_you.rank(made, profile, ProjectFilter(), DEFAULT, at, PATIENT)
+                cpu_ms[name].append((time.process_time() - began) * 1e3)
+                assert not ranking.degraded  # noqa: S101 (a measurement without vectors would be wrong)
+        medians = {name: statistics.median(times) for name, times in cpu_ms.items()}
+        print(
+            f"For You of {len(rows)} users: {medians['Weaviate']:.1f} / {medians['embedded']:.1f} ms of CPU, ratio "
+            f"{medians['Weaviate'] / medians['embedded']:.2f}"
+        )
+        for made in stores.values():
+            await made.vectors.close()
+        await cache.close()
+        await database.close()
+
+
 async def run(address: Address, layout: Layout, folder: Path, count: int) -> None:
     """Fill both engines, and print recall and costs."""
     seed = random.Random(1)
@@ -109,7 +177,9 @@ async def run(address: Address, layout: Layout, folder: Path, count: int) -> Non
     queries = {name: np.array([unit(query) for query in found]) for name, found in kinds.items()}
     costs: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as temporary:
-        weaviate = WeaviateVectorStore(address, layout, prefix=PREFIX, drop_after_s=0.0)
+        weaviate = WeaviateVectorStore(
+            address, layout, prefix=PREFIX, drop_after_s=0.0, read_deadline_s=PATIENT_S, write_deadline_s=PATIENT_S
+        )
         stores: dict[str, VectorStore] = {
             "Weaviate": weaviate,
             "embedded": EmbeddedVectorStore(Path(temporary) / "vectors.sqlite"),
@@ -125,6 +195,9 @@ async def run(address: Address, layout: Layout, folder: Path, count: int) -> Non
             costs[name] = await measure_costs(store, queries["profiles of five projects"], count)
             await store.close()
     await drop_collections(address, PREFIX)
+    if (folder / "interactions.jsonl.gz").exists():
+        await measure_for_you(address, layout, folder)
+        await drop_collections(address, PREFIX)
     print("CPU ms of this process, Weaviate / embedded:")
     for call, cost in costs["Weaviate"].items():
         print(f"  {call:<20}{cost:6.1f} / {costs['embedded'][call]:.1f}")

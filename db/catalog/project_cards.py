@@ -8,7 +8,7 @@ from typing import NamedTuple
 from sqlalchemy import and_, bindparam, case, cast, func, or_, select
 from sqlalchemy.sql import ColumnElement
 
-from db.catalog.visibility import MUTED, PUBLIC_TERM, VISIBLE_PROJECT
+from db.catalog.visibility import MUTED, PUBLIC, PUBLIC_TERM, VISIBLE_PROJECT
 from db.database.column_types import ACTOR_ID, IDS, KEYS, IntegerList, in_list
 from db.database.engine import Database
 from db.models import Dismissal, Engagement, Project, ProjectTerm, Term, TermKind
@@ -173,6 +173,11 @@ async def terms_of(database: Database, project_id: int) -> list[int]:
     """Read the term ids of a project."""
     rows = await database.fetch(select(ProjectTerm.term_id).where(ProjectTerm.project_id == project_id))
     return [row.term_id for row in rows]
+
+
+async def is_public(database: Database, project_id: int) -> bool:
+    """Return whether a project is public, so that the index holds it or will hold it soon."""
+    return bool(await database.fetch(select(Project.id).where(Project.id == project_id, PUBLIC)))
 
 
 async def term_ids(database: Database, where: ProjectFilter) -> tuple[frozenset[int], ...]:

@@ -1,11 +1,15 @@
-"""Projects similar to a project: the nearest vectors, or without the index the projects with the same terms."""
+"""Projects similar to a project: the nearest vectors, or the projects with the same terms.
+
+The latter is used without the index, and for a project that is not in the index yet. Then the ranking is degraded: a
+complete one would be reused for minutes.
+"""
 
 from datetime import datetime
 
 import numpy as np
 
 from db.catalog.candidate_queries import projects_with_terms
-from db.catalog.project_cards import ProjectFilter, term_ids, terms_of
+from db.catalog.project_cards import ProjectFilter, is_public, term_ids, terms_of
 from db.errors import Store, StoreUnavailable
 from db.models import FeedKind
 from db.stores import Stores
@@ -47,6 +51,8 @@ async def _nearest(stores: Stores, project_id: int, where: ProjectFilter) -> Hit
     stores.coverage.require()
     _, rows = await stores.vectors.project_vectors(np.array([project_id], dtype=np.int64))
     if not len(rows):
+        if await is_public(stores.database, project_id):
+            raise StoreUnavailable(Store.VECTORS, "the project is not in the index yet")
         return Hits()
     terms = await term_ids(stores.database, where)
     filter_ = vector_filter(where, terms, exclude_ids=frozenset({project_id}))
