@@ -24,7 +24,7 @@ from gateway.errors import RequestRefused
 from gateway.masking import OVERLOADED, OVERLOADED_MESSAGE
 from gateway.telemetry import count_shed_request, record_load
 
-FIRST_LIMIT, MIN_LIMIT, MAX_LIMIT = 16, 4, 256
+FIRST_LIMIT, MIN_LIMIT, MAX_LIMIT = 16, 2, 256
 """Concurrent operations of a server process: at the start, and the bounds of the limit."""
 
 TARGET_DELAY_S = 0.02

@@ -180,7 +180,7 @@ def test_documents_name_files_that_exist() -> None:
     assert missing == []
 
 
-CODE = re.compile(r"[A-Z]+(_[A-Z]+)+|INTERNAL|FORBIDDEN|UNAUTHENTICATED|TIMEOUT")
+CODE = re.compile(r"[A-Z]+(_[A-Z]+)+|INTERNAL|FORBIDDEN|UNAUTHENTICATED|TIMEOUT|OVERLOADED")
 NO_ERROR_CODE = {
     "DEMO_VIEWERS",
     "EXPLORE_SHARED_FOLDER",

@@ -1,5 +1,6 @@
 """For You: profile, candidates, features, filters, signals, scoring, re-ranking."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -62,19 +63,29 @@ async def rank(
         hidden = None
         candidates, table = await _candidates(stores, profile, where, terms, at, deadlines, hidden)
     scored = await _score(stores, profile, table, model, at, deadlines, candidates.neighbor_likes, candidates.degraded)
+    seed = exploration_seed(profile.viewer.actor_id or 0, at.date())
+    # In a thread: this takes 15 ms, for which the event loop would answer nobody.
+    order = partial(_order, scored, table, seed, exploration, ranks, demotes=demotes)
+    return replace(await asyncio.to_thread(order), hidden=hidden)
+
+
+def _order(
+    scored: Ranking, table: FeatureTable, seed: int, exploration: float, ranks: int, *, demotes: bool
+) -> Ranking:
+    """Return the scored projects in the order in which they are served, with its adjustments."""
     score = scores(scored.contributions)
     is_read = (table.read_at >= 0) & demotes
     penalty = read_penalty(score, is_read)
     lowered = score - penalty * is_read
     best = order_by_score(lowered, table.keys)[: tunables.SNAPSHOT_RANKS]
     eligible = under_exposed(table.age_days, table.likes, table.viewed_at, table.liked)[best]
-    drawn = draw(eligible, table.ids[best], exploration_seed(profile.viewer.actor_id or 0, at.date()), exploration)
+    drawn = draw(eligible, table.ids[best], seed, exploration)
     order, changes = diversify_and_explore(lowered[best], table.diversity_attributes(best), drawn, ranks=ranks)
     adjustments = adjustments_of(changes, table.ids[best], drawn)
     if penalty and is_read.any():
         rank_by_score = np.argsort(order_by_score(score[best], table.keys[best])) + 1
         adjustments = record_demotions(adjustments, order, rank_by_score, is_read[best], penalty)
-    return replace(scored.take(best[order]), adjustments=adjustments, hidden=hidden)
+    return replace(scored.take(best[order]), adjustments=adjustments)
 
 
 async def rank_for_unknown(

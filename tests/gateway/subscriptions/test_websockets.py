@@ -3,6 +3,8 @@
 import asyncio
 import json
 import socket as sockets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import httpx
 import pytest
@@ -10,6 +12,7 @@ from starlette.requests import HTTPConnection
 from websockets.exceptions import InvalidStatus
 
 from gateway.callers.session_ids import HEADER
+from gateway.load_shedding import LoadShedder, Overloaded
 from gateway.subscriptions import websockets as protocol
 from gateway.subscriptions.allowed_origins import AllowedOrigins
 from tests.gateway.subscriptions.conftest import SUBSCRIBE, Running
@@ -143,6 +146,29 @@ async def test_names_are_suggested_while_introspection_is_open_and_not_otherwise
         (error,) = (await talk.hear("error"))["payload"]
         assert error["extensions"]["code"] == "BAD_USER_INPUT"
         assert ("TRENDING" in error["message"]) is is_open
+
+
+@pytest.mark.parametrize("is_socket", [True, False], ids=["WebSocket", "event stream"])
+async def test_an_overloaded_server_refuses_a_subscription(
+    gateway: Running, monkeypatch: pytest.MonkeyPatch, is_socket: bool
+) -> None:
+    @asynccontextmanager
+    async def refuse(*_: object) -> AsyncIterator[None]:
+        raise Overloaded
+        yield
+
+    monkeypatch.setattr(LoadShedder, "turn", refuse)
+    if is_socket:
+        async with gateway.socket(gateway.bearer("ada")) as talk:
+            await talk.subscribe()
+            errors = (await talk.hear("error"))["payload"]
+    else:
+        async with httpx.AsyncClient() as client:
+            headers = {**gateway.bearer("ada"), "Accept": "text/event-stream"}
+            answer = await client.post(gateway.url, json={"query": SUBSCRIBE}, headers=headers)
+        assert answer.status_code == 503
+        errors = answer.json()["errors"]
+    assert errors[0]["extensions"] == {"code": "OVERLOADED"}
 
 
 async def test_a_socket_carries_so_many_subscriptions_and_no_more(gateway: Running) -> None:
