@@ -29,8 +29,9 @@ LEASE_S = 60.0
 POLL_S = 0.25
 """Interval of checks for new rows, which other processes write."""
 
-FIRST_PAUSE_S, MAX_PAUSE_S = 0.5, 30.0
-"""Seconds before the first and before later retries while a store is unavailable."""
+FIRST_PAUSE_S, MAX_PAUSE_S = 0.5, 8.0
+"""Seconds before the first and before later retries while a store is unavailable. The index is complete within 15 s
+after an outage."""
 
 
 class IndexSynchronizer:
@@ -59,9 +60,10 @@ class IndexSynchronizer:
         self._writer = IndexWriter(vectors, embedder)
         self._retry_after = retry_after
         self._is_prepared = False
+        self._unfinished: Sequence[Lease] = ()  # leases of the last batch, if the database failed before it was settled
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Process rows until `stop` is set. If a store is unavailable, retry after a pause that doubles up to 30 s."""
+        """Process rows until `stop` is set. If a store is unavailable, retry after a pause that doubles up to 8 s."""
         pause_s = FIRST_PAUSE_S
         while not stop.is_set():
             try:
@@ -88,9 +90,11 @@ class IndexSynchronizer:
         Raises `StoreUnavailable` if the index or the embedder is unavailable. The rows are then released without
         counting an attempt.
         """
-        leases = await outbox.take(self._database, limit, LEASE_S, only_urgent=only_urgent)
+        await outbox.release(self._database, self._unfinished)  # settled and released rows stay as they are
+        self._unfinished = leases = await outbox.take(self._database, limit, LEASE_S, only_urgent=only_urgent)
         if leases:
             await self.process(leases)
+        self._unfinished = ()
         return len(leases)
 
     async def process(self, leases: Sequence[Lease], generation: str | None = None) -> None:
