@@ -53,7 +53,8 @@ async def _cell(installation: Installation, fault: Fault) -> Cell:
     except Exception as error:  # the other rows are worth having; this one says why it has no figures
         traceback.print_exc()
         cell = Cell(fault, not_run=f"the bench failed: {error!r}", is_broken=True)
-    print(f"{time.monotonic() - began:5.1f} s  {row(cell)}  {'; '.join(failures(cell))}", file=sys.stderr, flush=True)
+    took, found = time.monotonic() - began, [*failures(cell), f"not answered: {dict(cell.problems)}"]
+    print(f"{took:5.1f} s  {row(cell)}  {'; '.join(found)}", file=sys.stderr, flush=True)
     return cell
 
 

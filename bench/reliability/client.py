@@ -14,7 +14,7 @@ EDGES = "strategy degraded edges { node { key title } explanation { summary } }"
 FEEDS = {
     "forYou": f"""query ($after: DateTime!) {{
         feed: forYou(first: 20, where: {{ createdAfter: $after }}) {{ {EDGES} }} }}""",
-    "trending": f"{{ feed: trending(first: 20) {{ {EDGES} }} }}",
+    "trending": "{ feed: trending(first: 20) { strategy degraded edges { node { key title } } } }",
     "search": f"query ($text: String!) {{ feed: search(query: $text, first: 20) {{ {EDGES} }} }}",
 }
 CHANGED = "changed userErrors { code message }"

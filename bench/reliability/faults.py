@@ -23,7 +23,7 @@ from tests.doubles.proxy import FaultProxy
 
 Apply = Callable[[Installation], AbstractAsyncContextManager[None]]
 
-SLOW_S = 1.0
+SLOW_S = 0.3
 CUT_AFTER_BYTES = 100
 SESSIONS_TRIED = 200
 END_OTHERS = (

@@ -27,7 +27,10 @@ REFRESH_SHARE, RELOAD_SHARE = 0.02, 0.01
 """Maximum share of the time that refreshes take, and reloads: after longer ones the pause is longer."""
 
 RETRY_S = 5.0
-"""Minimum pause after a reload that failed."""
+"""Minimum pause after a failure. It does not depend on the duration: a hanging database takes 5 s for each attempt."""
+
+MAX_REFRESH_PAUSE_S = 20.0
+"""Longest pause before a refresh, so that one slow refresh does not make the columns lag."""
 
 OVERLAP = timedelta(seconds=10)
 """Usual maximum delay between the time of a change and its commit. A change that is committed later appears at the next
@@ -55,6 +58,11 @@ class Columns:
     def is_lagging(self, at: datetime) -> bool:
         """Whether the columns are outdated at a time, or the clock was set back since they were read."""
         return abs(at - self.read_at) > LAGGING_AFTER
+
+
+def refresh_pause_s(duration_s: float, *, succeeded: bool) -> float:
+    """Return the pause after a refresh of a given duration."""
+    return min(duration_s / REFRESH_SHARE, MAX_REFRESH_PAUSE_S) if succeeded else RETRY_S
 
 
 class ColumnStore:
@@ -90,9 +98,9 @@ class ColumnStore:
                 duration_s = ended_s - started_s
                 reload_at_s = ended_s + (max(RELOAD_EVERY_S, duration_s / RELOAD_SHARE) if succeeded else RETRY_S)
             elif started_s >= refresh_at_s:
-                await self._succeeds(self.refresh)
+                succeeded = await self._succeeds(self.refresh)
                 ended_s = time.monotonic()
-                refresh_at_s = ended_s + (ended_s - started_s) / REFRESH_SHARE
+                refresh_at_s = ended_s + refresh_pause_s(ended_s - started_s, succeeded=succeeded)
             with suppress(TimeoutError):
                 async with asyncio.timeout(REFRESH_EVERY_S):
                     await stop.wait()

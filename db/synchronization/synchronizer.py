@@ -32,8 +32,9 @@ POLL_S = 0.25
 RESTART_CHECK_S = 5.0
 """Interval of checks for a restart of the index's server while no row waits. A check takes 5 ms."""
 
-FIRST_PAUSE_S, MAX_PAUSE_S = 0.5, 30.0
-"""Seconds before the first and before later retries while a store is unavailable."""
+FIRST_PAUSE_S, MAX_PAUSE_S = 0.5, 8.0
+"""Seconds before the first and before later retries while a store is unavailable. The index is complete within 15 s
+after an outage."""
 
 
 class IndexSynchronizer:
@@ -68,9 +69,10 @@ class IndexSynchronizer:
         self._is_prepared = False
         self._checked_start = ""  # the start of the server after which the last documents were searched
         self._failed: set[DocumentName] = set()  # documents of failed batches
+        self._unfinished: Sequence[Lease] = ()  # leases of the last batch, if the database failed before it was settled
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Process rows until `stop` is set. If a store is unavailable, retry after a pause that doubles up to 30 s."""
+        """Process rows until `stop` is set. If a store is unavailable, retry after a pause that doubles up to 8 s."""
         pause_s = FIRST_PAUSE_S
         while not stop.is_set():
             try:
@@ -98,11 +100,13 @@ class IndexSynchronizer:
         Raises `StoreUnavailable` if the index or the embedder is unavailable. The rows are then released without
         counting an attempt.
         """
+        await outbox.release(self._database, self._unfinished)  # settled and released rows stay as they are
         if not only_urgent:
             await self.restore_lost_vectors()
-        leases = await outbox.take(self._database, limit, LEASE_S, only_urgent=only_urgent)
+        self._unfinished = leases = await outbox.take(self._database, limit, LEASE_S, only_urgent=only_urgent)
         if leases:
             await self.process(leases)
+        self._unfinished = ()
         return len(leases)
 
     async def process(self, leases: Sequence[Lease], generation: str | None = None) -> None:

@@ -398,6 +398,21 @@ async def test_an_absent_index_costs_no_tries(database: Database, synchronizer, 
     assert await indexed(vectors) == [1]
 
 
+async def test_a_batch_that_the_database_interrupted_does_not_wait_for_the_end_of_its_lease(
+    database: Database, synchronizer, vectors, monkeypatch
+):
+    async def fail(*_: object) -> None:
+        raise StoreUnavailable(Store.DATABASE, "the server was killed")
+
+    await add_projects(database, 1)
+    with monkeypatch.context() as killed:
+        killed.setattr(outbox, "settle", fail)
+        with pytest.raises(StoreUnavailable):
+            await synchronizer.drain()
+    assert await synchronizer.drain() == 1
+    assert await indexed(vectors) == [1]
+
+
 async def test_a_refused_object_dies_alone_after_three_tries(database: Database, synchronizer, vectors):
     await add_projects(database, 1, 2, 3)
     vectors.broken = frozenset({"p2"})

@@ -256,3 +256,9 @@ async def test_a_ranking_from_outdated_columns_is_degraded(world: World):
     assert store.current is not None
     store.current = replace(store.current, read_at=MOMENT - timedelta(minutes=5))
     assert (await ranked(world, "u3", columns=True)).degraded == (Store.DATABASE,)
+
+
+def test_a_hanging_database_does_not_postpone_the_next_refresh_until_the_columns_lag():
+    assert column_store.refresh_pause_s(0.01, succeeded=True) == pytest.approx(0.5)
+    assert column_store.refresh_pause_s(10.0, succeeded=False) < column_store.refresh_pause_s(10.0, succeeded=True)
+    assert column_store.refresh_pause_s(10.0, succeeded=True) < column_store.LAGGING_AFTER.total_seconds() / 2
