@@ -59,6 +59,17 @@ async def test_a_gateway_without_the_truth_is_not_ready(gateway):
     assert "secret" not in answer.text
 
 
+async def test_a_gateway_whose_database_accepts_no_writes_serves_and_says_so(gateway, sqlite_database, monkeypatch):
+    async def refuse(_self):
+        raise StoreUnavailable(Store.DATABASE, "database or disk is full")
+
+    monkeypatch.setattr(type(sqlite_database), "check_writable", refuse)
+    async with gateway(await stores_of(sqlite_database)) as client:
+        answer = await client.get("/readyz")
+    assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
+    assert answer.json()["stores"]["database"] == "accepts no writes: the reason is in the log"
+
+
 async def test_the_front_page_says_what_this_is_and_where_to_go(client):
     page = await client.get("/")
     assert page.status_code == 200
