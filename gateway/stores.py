@@ -150,6 +150,15 @@ async def open_migrated(settings: Settings) -> AsyncIterator[Stores]:
         yield await with_custom_types(settings, stores, keeps_others=True)
 
 
+@asynccontextmanager
+async def open_indexed(settings: Settings) -> AsyncIterator[Stores]:
+    """Open the stores for a command as `open_migrated` does, with the collections of the index in place."""
+    async with open_migrated(settings) as stores:
+        if unavailable := await prepare_index(stores):
+            raise unavailable
+        yield stores
+
+
 async def with_custom_types(settings: Settings, stores: Stores, *, keeps_others: bool = False) -> Stores:
     """Store the types of interactions that the settings configure, and return the stores with these types.
 

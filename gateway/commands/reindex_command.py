@@ -21,7 +21,7 @@ from gateway.commands.progress import format_duration, progress
 from gateway.commands.shared import errors, say, settings_of_data
 from gateway.errors import CannotStart
 from gateway.settings import Settings
-from gateway.stores import open_migrated
+from gateway.stores import open_indexed, open_migrated
 
 
 def reindex(
@@ -75,7 +75,7 @@ async def rebuild(settings: Settings, errors: Console) -> list[str]:
     """
     report: list[str] = []
     began_at = time.monotonic()
-    async with open_migrated(settings) as stores:
+    async with open_indexed(settings) as stores:
 
         async def work(lease: JobLease) -> None:
             index = Reindex(stores.database, stores.vectors, stores.embedder)
@@ -103,8 +103,7 @@ async def rebuild(settings: Settings, errors: Console) -> list[str]:
 
 async def drop_unused_collections(settings: Settings, *, asks: bool) -> str:
     """Print the collections that are not used any more, drop them after a confirmation, and return the result."""
-    async with open_migrated(settings) as stores:
-        await stores.vectors.prepare(stores.embedder.model, stores.embedder.dimension)
+    async with open_indexed(settings) as stores:
         names = await stores.vectors.unused()
         for name in names:
             typer.echo(name)
@@ -166,7 +165,7 @@ async def compare(settings: Settings, *, repair: bool, thorough: bool = False) -
     Raises `CannotStart` if another process rebuilds the index.
     """
     comparisons: list[IndexComparison] = []
-    async with open_migrated(settings) as stores:
+    async with open_indexed(settings) as stores:
 
         async def work(_lease: JobLease) -> None:
             index = Reindex(stores.database, stores.vectors, stores.embedder)

@@ -276,7 +276,8 @@ class Connection:
 
     def _store_error(self, error: WeaviateBaseError) -> StoreUnavailable:
         status = error.status_code if isinstance(error, UnexpectedStatusCodeError) else None
-        message = str(error.message)
+        cause = error.__cause__ or error.__context__  # of gRPC: its own text is one line
+        message = str(cause.details() if isinstance(cause, grpc.aio.AioRpcError) else error.message)
         if isinstance(error, UnexpectedStatusCodeError) and error.status_code >= 500:
             return self._unavailable_error(f"it answers {status} ({server_text(error)})")
         if status in (401, 403) or (status is None and KEY_REJECTED.search(message)):

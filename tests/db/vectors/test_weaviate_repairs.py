@@ -219,3 +219,13 @@ class TestSentences:
         double.faults.not_ready = True
         with pytest.raises(StoreUnavailable, match="is not ready; wait until it has started"):
             await store.faults(MODEL, DIMENSION)
+
+    async def test_an_error_over_grpc_is_one_line_with_the_server_s_text(
+        self, double: WeaviateDouble, store: WeaviateVectorStore
+    ):
+        drop_collection(double)
+        for call in (store.near(unit(1), 1, EVERYTHING), store.counts(), store.remove(PROJECT, ["p1"])):
+            with pytest.raises(StoreUnavailable) as caught:
+                await call
+            assert caught.value.reason.endswith(f": could not find class {COLLECTION} in schema")
+            assert "\n" not in caught.value.reason

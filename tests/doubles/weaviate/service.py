@@ -145,7 +145,10 @@ class WeaviateService(weaviate_pb2_grpc.WeaviateServicer):  # type: ignore[misc]
         return reply
 
     def _aggregate(self, request: Any) -> Any:
-        collection = self._state.find(request.collection)
+        try:
+            collection = self._state.find(request.collection)
+        except Refused as refused:
+            raise Refused(f"parse params: {refused}") from None
         reply = aggregate_pb2.AggregateReply()
         reply.single_result.objects_count = len(_allowed(request, collection))
         return reply

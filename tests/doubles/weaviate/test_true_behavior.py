@@ -118,6 +118,8 @@ class TestAliases:
         assert (await client.alias.list_all())[ALIAS].collection == THING
         with pytest.raises(WeaviateQueryError, match=f"could not find class {THING} in schema"):
             await client.collections.use(ALIAS).query.fetch_objects(limit=1)
+        with pytest.raises(WeaviateQueryError, match=f"parse params: could not find class {THING} in schema"):
+            await client.collections.use(ALIAS).aggregate.over_all(total_count=True)
         message = f'alias "{ALIAS}" points to collection "{THING}" which does not exist'
         assert message in await refusal(client, thing("a"))
 

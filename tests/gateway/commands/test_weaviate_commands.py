@@ -122,6 +122,8 @@ async def test_a_second_installation_is_refused_and_has_two_ways_out(tmp_path: P
     await prepared(one)
     with pytest.raises(CannotStart, match=r"another installation \([0-9a-f-]{36}\); set WEAVIATE_PREFIX"):
         await prepared(other)
+    with pytest.raises(CannotStart, match=r"^Weaviate at .* holds the index of another installation"):
+        await rebuild(other, errors)
     verdict, message = await vectors_finding(other)
     assert (verdict, "explore reindex --take-over" in message) == (Verdict.BROKEN, True)
     await prepared(settings(tmp_path / "other", double, weaviate_prefix="other"))
