@@ -13,6 +13,7 @@ from resolvers.common.context import Context
 from resolvers.common.loaders import MappedLoader
 from scoring.use_cases.unit_of_work import Caller
 from tests.doubles.memory_cache import MemoryCache
+from tests.waiting import until
 
 SLOW = text("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :rows) SELECT count(*) FROM n")
 
@@ -58,8 +59,7 @@ async def test_a_loader_and_its_statement_are_stopped(database):
     loader = MappedLoader(context, read)
     with pytest.raises(OperationTimeout):
         await run_within(0.3, asyncio.gather(loader.load(1), loader.load(2)), context.stop)
-    await asyncio.sleep(0.05)
-    assert ended == ["cancelled"]
+    await until(lambda: ended == ["cancelled"])  # asyncpg first asks the server to stop the statement
     started = time.monotonic()
     await asyncio.gather(*(database.fetch(text("SELECT 1")) for _ in range(10)))
     assert time.monotonic() - started < 4, "no statement keeps a connection or a thread"
