@@ -108,8 +108,13 @@ async def test_a_damaged_index_is_replaced_and_a_damaged_database_is_to_be_resto
     (tmp_path / "vectors.sqlite").write_bytes(b"this is no database" * 100)
     assert (await finding("vectors", made)).verdict is not Verdict.BROKEN
     assert (tmp_path / "vectors.sqlite.damaged").exists()
+    (tmp_path / "explore.sqlite-wal").unlink(missing_ok=True)
     (tmp_path / "explore.sqlite").write_bytes(b"this is no database" * 100)
-    await assert_broken("database", "the file is damaged, restore it from a backup", made)
+    [found] = [one for one in await run_checks(made) if one.subject == "database"]
+    assert found.verdict is Verdict.BROKEN
+    assert "the file is damaged, restore it from a backup" in found.message
+    with pytest.raises(CannotStart, match="restore it from a backup"):
+        await migrate_only(made)
     assert (tmp_path / "explore.sqlite").read_bytes() == b"this is no database" * 100
 
 
