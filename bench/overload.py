@@ -236,7 +236,8 @@ def measure(
     good, used_s = sum(answer.is_good(within_s) for answer in answers) / seconds, cpu_s(target.pid) - cpu
     print(
         f"{factor}x ({factor * capacity:.0f}/s): goodput {good:.1f}/s ({100 * good / capacity:.0f} % of capacity), "
-        f"{_describe(answers)}; {used_s / seconds:.2f} cores, {good * seconds / used_s:.1f} good answers per CPU second, "
+        f"{_describe(answers)}; {used_s / seconds:.2f} cores, "
+        f"{good * seconds / used_s:.1f} good answers per CPU second, "
         f"{_log_lines(target) - lines} log lines, load average {os.getloadavg()[0]:.1f}"
     )
     for kind in MIX:
