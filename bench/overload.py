@@ -233,10 +233,11 @@ def measure(
     """Load the server with a multiple of its capacity, then with half of it, and print what came back."""
     lines, cpu = _log_lines(target), cpu_s(target.pid)
     answers, health = processes.load_and_probe(factor * capacity, seconds)
-    good = sum(answer.is_good(within_s) for answer in answers) / seconds
+    good, used_s = sum(answer.is_good(within_s) for answer in answers) / seconds, cpu_s(target.pid) - cpu
     print(
         f"{factor}x ({factor * capacity:.0f}/s): goodput {good:.1f}/s ({100 * good / capacity:.0f} % of capacity), "
-        f"{_describe(answers)}; {(cpu_s(target.pid) - cpu) / seconds:.2f} cores, "
+        f"{_describe(answers)}; {used_s / seconds:.2f} cores, "
+        f"{good * seconds / used_s:.1f} good answers per CPU second, "
         f"{_log_lines(target) - lines} log lines, load average {os.getloadavg()[0]:.1f}"
     )
     for kind in MIX:

@@ -184,6 +184,11 @@ class Guard:
             except TimeoutError:
                 raise StoreTimeout(self.store, f"{operation}: no answer within {deadline_s:g} s") from None
 
+    def note_success(self) -> None:
+        """Note that the store has answered a call that was not watched."""
+        if self.breaker.state is CircuitState.CLOSED:
+            self.breaker.report(CallOutcome.OK, self.breaker.clock())
+
     def refuse(self, operation: str) -> NoReturn:
         """Count a call that is not sent. Raises `StoreUnavailable`."""
         self._observe(operation, CallOutcome.NOT_SENT, 0.0)
@@ -199,7 +204,8 @@ class Guard:
             yield
             outcome = CallOutcome.OK
         except StoreUnavailable as error:
-            outcome, reason = _OUTCOMES.get(type(error), CallOutcome.UNAVAILABLE), error.reason
+            if error.store is self.store:  # the block of a transaction may call another store
+                outcome, reason = _OUTCOMES.get(type(error), CallOutcome.UNAVAILABLE), error.reason
             raise
         except DatabaseLayerError:
             outcome = CallOutcome.INPUT_REJECTED

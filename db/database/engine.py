@@ -214,9 +214,12 @@ class Database:
         """
         self._refuse_while_open("fetch")
         try:
-            return await self.short_reads.fetch(statement, parameters)
+            rows = await self.short_reads.fetch(statement, parameters)
         except NotShort:
             return await self.fetch(statement, parameters)
+        if self._threads is not None:  # SQLite, whose short reads cannot hang
+            self._guard.note_success()
+        return rows
 
     async def _fetch_async(self, statement: Executable, parameters: Parameters | None) -> Rows:
         try:

@@ -269,7 +269,7 @@ class Words:
 
     async def embed(self, texts: Sequence[str]) -> Vectors:
         if not self.is_there:
-            raise StoreUnavailable(Store.EMBEDDINGS, "off")
+            raise StoreUnavailable(Store.VECTORS, "off")
         return np.ones((len(texts), 2), np.float32)
 
     async def close(self) -> None:

@@ -187,3 +187,39 @@ async def test_a_pause_between_statements_has_no_deadline(guarded: GuardedDataba
         await connection.execute(ONE)
         await asyncio.sleep(2 * DEADLINE_S)
         assert (await connection.execute(ONE)).scalar_one() == 1
+
+
+@pytest.fixture
+async def sqlite_guard(sqlite_database: Database) -> AsyncIterator[tuple[Database, CircuitBreaker]]:
+    breaker = CircuitBreaker(2, 30.0, consecutive=True)
+    database = Database(str(sqlite_database.url), guard=Guard(Store.DATABASE, DEADLINE_S, breaker=breaker))
+    yield database, breaker
+    await database.close()
+
+
+async def fail_in_transaction(database: Database, store: Store) -> None:
+    with pytest.raises(StoreUnavailable):
+        async with database.write():
+            raise StoreUnavailable(store, "as the test asked")
+
+
+async def test_an_outage_of_another_store_within_a_transaction_is_none_of_the_database(
+    sqlite_guard: tuple[Database, CircuitBreaker],
+) -> None:
+    database, breaker = sqlite_guard
+    for _ in range(3):
+        await fail_in_transaction(database, Store.VECTORS)
+    assert breaker.state is CircuitState.CLOSED
+    for _ in range(2):
+        await fail_in_transaction(database, Store.DATABASE)
+    assert breaker.state is CircuitState.OPEN
+
+
+async def test_writes_that_fail_beside_short_reads_of_sqlite_open_no_circuit(
+    sqlite_guard: tuple[Database, CircuitBreaker],
+) -> None:
+    database, breaker = sqlite_guard
+    for _ in range(3):
+        await fail_in_transaction(database, Store.DATABASE)
+        await database.fetch_short(SHORT, {"one": 1})
+    assert breaker.state is CircuitState.CLOSED
