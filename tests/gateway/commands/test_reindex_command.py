@@ -49,7 +49,7 @@ async def test_rows_that_waited_are_counted_as_written_and_the_people_without_a_
     assert holds.startswith(
         "it holds 3 projects, 0 user profiles, 0 tools; 2 of 2 users and sessions have no profile yet: it requires"
     )
-    assert "rows of the outbox: done, 3 written, " in said(console)
+    assert "projects: done, 3 written, " in said(console)
 
 
 async def test_an_index_that_lags_is_no_match_until_the_rows_are_written(tmp_path: Path):
