@@ -61,14 +61,14 @@ async def _cell(installation: Installation, fault: Fault) -> Cell:
 
 
 def main() -> None:
-    """Measure, print each row, and write the document if all rows are known."""
+    """Measure, print each row, and write the document with the rows of this and earlier runs."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("--store", default="", help="only rows whose store has this text")
     parser.add_argument("--fault", default="", help="only rows whose fault has this text")
     parser.add_argument("--weaviate", metavar="URL", default="", help="a true Weaviate; otherwise the double")
     parser.add_argument("--weaviate-grpc", metavar="HOST:PORT", default="")
     parser.add_argument("--lines", type=Path, default=LINES, help="a file that keeps the rows of all runs")
-    parser.add_argument("--output", type=Path, default=DOCUMENT, help="the document, written when all rows are known")
+    parser.add_argument("--output", type=Path, default=DOCUMENT, help="the document, with all rows that are known")
     asked = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the servers are stopped
     logging.disable()  # the verification opens stores in this process
@@ -76,11 +76,10 @@ def main() -> None:
     everything = matrix()
     faults = [fault for fault in everything if asked.store in fault.store and asked.fault in fault.name]
     lines = asyncio.run(measure_all(faults, weaviate, asked.lines))
-    if all((fault.store, fault.name) in lines for fault in everything):
-        command = f"python -m bench.reliability{' --weaviate URL --weaviate-grpc HOST:PORT' if weaviate else ''}"
-        server = "a true server" if weaviate else "the double of the test suite, in a process of its own"
-        ordered = [lines[fault.store, fault.name] for fault in everything]
-        asked.output.write_text(report(ordered, command, f"Weaviate is {server}."))
+    command = f"python -m bench.reliability{' --weaviate URL --weaviate-grpc HOST:PORT' if weaviate else ''}"
+    server = "a true server" if weaviate else "the double of the test suite, in a process of its own"
+    ordered = [lines.get((fault.store, fault.name)) or Line.not_run(fault) for fault in everything]
+    asked.output.write_text(report(ordered, command, f"Weaviate is {server}."))
     sys.exit(any(lines[fault.store, fault.name].failures for fault in faults))
 
 

@@ -18,7 +18,7 @@ from bench.reliability.cells import (
     RECOVERY_LIMIT_S,
     Cell,
 )
-from bench.reliability.faults import SLOW_S
+from bench.reliability.faults import SLOW_S, Fault
 from bench.reliability.load import PROJECTS
 
 RECOVERY_GOAL_S = 15.0
@@ -89,6 +89,11 @@ class Line:
         """Return the line of a cell."""
         return cls(cell.fault.store, cell.fault.name, row(cell), failures(cell))
 
+    @classmethod
+    def not_run(cls, fault: Fault) -> "Line":
+        """Return the line of a fault that no run has applied yet."""
+        return cls.of(Cell(fault, not_run="not yet"))
+
 
 def kept_lines(path: Path, new: Sequence[Line]) -> dict[tuple[str, str], Line]:
     """Add lines to those in a file, in place of older ones of the same rows, and return all."""
@@ -118,7 +123,7 @@ def failures(cell: Cell) -> list[str]:
     """Return what a cell does not reach, in words."""
     found = []
     if cell.not_run:
-        return []
+        return [f"not run: {cell.not_run}"]
     if cell.fault.keeps_sql and cell.answered < cell.feeds:
         counted = ", ".join(f"{name} {count}×" for name, count in cell.problems.most_common())
         found.append(f"{cell.feeds - cell.answered} of {cell.feeds} feeds were not answered ({counted})")

@@ -44,7 +44,7 @@ def test_a_row_and_the_shortfalls_have_the_figures_of_the_cell():
     assert "| > 40 s | 0.1 s | 1, 0 of 7 |" in row(cell)
     text = report([Line.of(cell)], "python -m bench.reliability", "Weaviate is the double.")
     assert "- **redis, refused**: " in text
-    assert not failures(Cell(AWAY, not_run="it needs root"))
+    assert Line.not_run(AWAY).failures == ["not run: not yet"]
 
 
 def test_a_new_row_takes_the_place_of_the_older_one(tmp_path: Path):
