@@ -116,7 +116,7 @@ class Trend:
 def trends(hours: list[float], samples: list[Sample]) -> list[Trend]:
     """Return the trend of each figure: the slope of a straight line through the settled samples."""
     settled = max(hours[-1] / 2, SETTLED_H if hours[-1] > 1.25 * SETTLED_H else 0.0)
-    start = next(index for index, hour in enumerate(hours) if hour >= settled)
+    start = min(sum(hour < settled for hour in hours), len(hours) - 2)  # a line needs two points
     found = []
     for name in samples[0]:
         values = np.array([sample[name] for sample in samples])

@@ -1,9 +1,12 @@
 """docs/reliability.md from the measured cells."""
 
+import json
 import math
 import os
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from bench.reliability.cells import (
     BEFORE_S,
@@ -15,7 +18,7 @@ from bench.reliability.cells import (
     RECOVERY_LIMIT_S,
     Cell,
 )
-from bench.reliability.faults import SLOW_S
+from bench.reliability.faults import SLOW_S, Fault
 from bench.reliability.load import PROJECTS
 
 RECOVERY_GOAL_S = 15.0
@@ -49,7 +52,7 @@ After {before:g} s the fault acts for {fault:g} s. A write that was not acknowle
 """
 
 
-def report(cells: Sequence[Cell], command: str, weaviate: str) -> str:
+def report(lines: Sequence["Line"], command: str, weaviate: str) -> str:
     """Return the text of the document."""
     text = INTRODUCTION.format(
         command=command,
@@ -66,18 +69,39 @@ def report(cells: Sequence[Cell], command: str, weaviate: str) -> str:
         goal=RECOVERY_GOAL_S,
         quiet=QUIET_S,
     )
-    lines = [
-        "| store | fault | answered | p99 | degraded | recovery | lost, doubled |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    lines += map(row, cells)
-    shortfalls = [
-        f"- **{cell.fault.store}, {cell.fault.name}**: {'; '.join(found)}"
-        for cell in cells
-        if (found := failures(cell))
-    ]
-    lines += ["", "## What falls short", "", *(shortfalls or ["Nothing."]), ""]
-    return text + "\n".join(lines)
+    table = ["| store | fault | answered | p99 | degraded | recovery | index | lost, doubled |", "|---" * 8 + "|"]
+    table += [line.row for line in lines]
+    shortfalls = [f"- **{line.store}, {line.fault}**: {'; '.join(line.failures)}" for line in lines if line.failures]
+    return text + "\n".join([*table, "", "## What falls short", "", *(shortfalls or ["Nothing."]), ""])
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of the table with its shortfalls, which a file keeps between runs of parts of the matrix."""
+
+    store: str
+    fault: str
+    row: str
+    failures: list[str]
+
+    @classmethod
+    def of(cls, cell: Cell) -> "Line":
+        """Return the line of a cell."""
+        return cls(cell.fault.store, cell.fault.name, row(cell), failures(cell))
+
+    @classmethod
+    def not_run(cls, fault: Fault) -> "Line":
+        """Return the line of a fault that no run has applied yet."""
+        return cls.of(Cell(fault, not_run="not yet"))
+
+
+def kept_lines(path: Path, new: Sequence[Line]) -> dict[tuple[str, str], Line]:
+    """Add lines to those in a file, in place of older ones of the same rows, and return all."""
+    old = [Line(**line) for line in json.loads(path.read_text())] if path.exists() else []
+    lines = {(line.store, line.fault): line for line in [*old, *new]}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps([asdict(line) for line in lines.values()], indent=1))
+    return lines
 
 
 def row(cell: Cell) -> str:
@@ -99,7 +123,7 @@ def failures(cell: Cell) -> list[str]:
     """Return what a cell does not reach, in words."""
     found = []
     if cell.not_run:
-        return []
+        return [f"not run: {cell.not_run}"]
     if cell.fault.keeps_sql and cell.answered < cell.feeds:
         counted = ", ".join(f"{name} {count}×" for name, count in cell.problems.most_common())
         found.append(f"{cell.feeds - cell.answered} of {cell.feeds} feeds were not answered ({counted})")

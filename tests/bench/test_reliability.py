@@ -2,12 +2,13 @@
 
 import math
 from collections import Counter
+from pathlib import Path
 
 from bench.reliability.cells import Cell, fault_of_flags, last_fault_at, record_feeds
 from bench.reliability.client import Answer
 from bench.reliability.faults import Fault, matrix, nothing
 from bench.reliability.ledger import Verdict
-from bench.reliability.report import failures, report, row
+from bench.reliability.report import Line, failures, kept_lines, report, row
 
 AWAY = Fault("redis", "refused", nothing, ("CACHE",), is_away=True)
 
@@ -41,9 +42,17 @@ def test_a_row_and_the_shortfalls_have_the_figures_of_the_cell():
     cell.verdict = Verdict(missing=["like (1)"])
     cell.recovery_s, cell.problems = math.inf, Counter()
     assert "| > 40 s | 0.1 s | 1, 0 of 7 |" in row(cell)
-    text = report([cell], "python -m bench.reliability", "Weaviate is the double.")
+    text = report([Line.of(cell)], "python -m bench.reliability", "Weaviate is the double.")
     assert "- **redis, refused**: " in text
-    assert not failures(Cell(AWAY, not_run="it needs root"))
+    assert Line.not_run(AWAY).failures == ["not run: not yet"]
+
+
+def test_a_new_row_takes_the_place_of_the_older_one(tmp_path: Path):
+    path = tmp_path / "build" / "lines.json"
+    kept_lines(path, [Line("redis", "reset", "old", ["slow"]), Line("redis", "cut", "as before", [])])
+    lines = kept_lines(path, [Line("redis", "reset", "new", [])])
+    assert [line.row for line in lines.values()] == ["new", "as before"]
+    assert kept_lines(path, []) == lines
 
 
 def test_each_fault_of_the_matrix_is_a_row_of_its_own():
