@@ -30,9 +30,10 @@ it:
 
     {command}
 
-Written on {date}, at a load average of {load} on {cores} cores. {weaviate} PostgreSQL and Redis are real
-servers, OpenAI is the double of the test suite. A fault proxy before each server refuses, drops, resets, delays
-({slow:g} s) or cuts its connections. The last rows are an installation on the embedded stores.
+Written on {date}, on {cores} cores; the row "no fault" shows what other load of the machine does to the feeds.
+{weaviate}
+PostgreSQL and Redis are real servers, OpenAI is the double of the test suite. A fault proxy before each server refuses,
+drops, resets, delays ({slow:g} s) or cuts its connections. The last rows are an installation on the embedded stores.
 
 A gateway (a server and a worker process) with {projects} projects gets {rate:.1f} requests a second each of `forYou`,
 `trending` and `search`, and likes, saves and changes of projects. No stored ranking answers `forYou` and `search`.
@@ -58,7 +59,6 @@ def report(lines: Sequence["Line"], command: str, weaviate: str) -> str:
         command=command,
         date=f"{datetime.now(UTC):%Y-%m-%d}",
         weaviate=weaviate,
-        load=f"{os.getloadavg()[2]:.1f}",
         cores=os.cpu_count(),
         slow=SLOW_S,
         before=BEFORE_S,
