@@ -1,7 +1,7 @@
 """Deadlines that tell the code inside whether a cancellation means that they have passed.
 
-A call to a store that is canceled by a deadline is a sign of a failing store. One that is canceled because its client
-has disconnected, or because another part of the operation has failed, is none.
+A call to a store that is canceled by a deadline is a sign of a failing store. A call is also canceled because its
+client has disconnected, or because another part of the operation has failed; this is no sign of a failing store.
 """
 
 import asyncio

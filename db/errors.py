@@ -26,7 +26,7 @@ class StoreUnavailable(DatabaseLayerError):
 
 
 class WritesRefused(StoreUnavailable):
-    """A store answers and refuses writes for now: it is read-only or full, or a collection is missing."""
+    """A store answers and refuses this call for now: it is read-only or full, a lock is held, or a table is missing."""
 
 
 class StoreTimeout(StoreUnavailable):
@@ -38,7 +38,7 @@ class StoreBusy(StoreUnavailable):
 
 
 class StoreMisconfigured(StoreUnavailable):
-    """A store is unavailable until its settings change. The reason is printed at start-up and says what to set."""
+    """A store is unavailable until its settings or privileges change. The reason is printed at start-up and says how."""
 
 
 class StoreDamaged(StoreUnavailable):

@@ -11,7 +11,7 @@ import orjson
 import structlog
 from graphql import ExecutionResult, GraphQLError
 
-from db.errors import InvalidRecord, StoreBusy, StoreUnavailable, UnknownReference
+from db.errors import InvalidRecord, StoreBusy, StoreUnavailable, UnknownReference, WritesRefused
 from gateway.repeated_lines import RepeatedLines
 
 log = structlog.get_logger(__name__)
@@ -60,7 +60,8 @@ def error_for_client(error: GraphQLError, request_id: str, default_code: str = I
             return _entry(error, OVERLOADED_MESSAGE, {"code": OVERLOADED})
         case StoreUnavailable():
             _log_unavailable(cause)
-            message = f"The {cause.store.value} of the gateway cannot be reached. Try again in a moment."
+            state = "refuses this for now" if isinstance(cause, WritesRefused) else "cannot be reached"
+            message = f"The {cause.store.value} of the gateway {state}. Try again in a moment."
             return _entry(error, message, {"code": "STORE_UNAVAILABLE", "store": cause.store.name})
         case _ if error.path is None and _INPUT.match(error.message):
             # A scalar's parser raised a Python error: report where the value stands, not the Python error.

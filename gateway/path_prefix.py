@@ -16,14 +16,14 @@ from gateway.client_addresses import Network, is_in_networks, read_address
 HEADER = "X-Forwarded-Prefix"
 
 _PREFIX = re.compile(r"(?!/(assets|demo|graphql|healthz|metrics|readyz)(/|$))(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+){1,10}")
-"""Segments without `.`, `..` and characters that would have to be escaped; the first is no path of the gateway."""
+"""Segments without `.`, `..` and characters that would have to be escaped; the first is not a path of the gateway."""
 
 
 def parse_path_prefix(text: str) -> str:
     """Return a prefix without the slash at its end; "" for `/`. Raises `ValueError` if it cannot be a prefix."""
     prefix = text.removesuffix("/")
     if prefix and not _PREFIX.fullmatch(prefix):
-        raise ValueError("is no path prefix")
+        raise ValueError("is not a path prefix")
     return prefix
 
 
@@ -52,7 +52,9 @@ class PathPrefix:
         await self._app(scope, receive, send)
 
     def _forwarded(self, scope: Scope) -> str:
-        header = Headers(scope=scope).get(HEADER, "") if self._trusted and scope["client"] else ""
+        # The last line is that of the proxy; earlier ones may come from the client.
+        lines = Headers(scope=scope).getlist(HEADER) if self._trusted and scope["client"] else []
+        header = lines[-1] if lines else ""
         if not header or not is_in_networks(read_address(scope["client"][0]), self._trusted):
             return ""
         try:

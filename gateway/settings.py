@@ -47,7 +47,7 @@ def _origin(value: str) -> str:
 
 def _header_name(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}", value):
-        raise ValueError("is no header name")
+        raise ValueError("is not a header name")
     return value
 
 

@@ -126,7 +126,7 @@ async def open_stores(
         make_var_dir(settings)
     documents, queries = await _create_embedders(settings)
     platform = PlatformInputs(embedding_space=_platform_space(settings, documents))
-    database = _create_database(settings, read_deadline_s)
+    database = _create_guarded_database(settings) if is_server else _create_database(settings, read_deadline_s)
     stores = Stores(
         database=database,
         vectors=_create_vectors(settings, database),

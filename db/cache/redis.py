@@ -164,7 +164,7 @@ class RedisCache(Cache):
             raise StoreMisconfigured(Store.CACHE, reason) from error
         except Exception as error:
             # Besides its own errors, redis-py 8.1 raises AttributeError while a cluster is down (it closes connections
-            # that other tasks are opening), and what it finds in a response that is none of Redis.
+            # that other tasks are opening), and others for a response that Redis did not send.
             raise self._unavailable(str(error) or type(error).__name__) from error
 
     def _unavailable(self, reason: str) -> StoreUnavailable:

@@ -19,7 +19,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from db.database.pooling import refuse_pooler, split_pooling
-from db.errors import InvalidRecord, Store, StoreUnavailable
+from db.errors import InvalidRecord, Store, StoreMisconfigured, StoreUnavailable
 from db.private_files import make_private_folder
 from db.tls_files import tls_file_fault
 
@@ -27,7 +27,7 @@ HOST_TIMEOUT_S = 2
 """Default of `connect_timeout` with several hosts: the next host is tried within the deadline of a read."""
 
 _BACKENDS = {"sqlite": "sqlite", "postgresql": "postgresql", "postgres": "postgresql"}
-_SEVERAL_HOSTS = re.compile(r"(?P<start>[^:/]+://(?:[^:/@]*(?::[^@]*)?@)?)(?P<hosts>[^/?@]*,[^/?@]*)(?P<end>.*)")
+_SEVERAL_HOSTS = re.compile(r"(?P<start>[^:/]+://(?:[^/?@]*@)?)(?P<hosts>[^/?@]*,[^/?@]*)(?P<end>(?:[/?].*)?)")
 
 _TLS_FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl")
 _IN_DSN = frozenset(
@@ -133,7 +133,8 @@ class PostgresqlAddress:
     @property
     def shown(self) -> str:
         """The address without secrets."""
-        hosts = ",".join(f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in self._hosts if host)
+        named = [(f"[{host}]" if ":" in host else host, port) for host, port in self._hosts if host]
+        hosts = ",".join(host if port is None else f"{host}:{port}" for host, port in named)
         return f"postgresql://{hosts}/{self._arguments.get('database', '')}"
 
     @property
@@ -144,8 +145,8 @@ class PostgresqlAddress:
     async def connect(self, *_: object, **options: Any) -> "asyncpg.Connection[Any]":
         """Open a connection to the first host that accepts it.
 
-        Raises `InvalidRecord` if the parameters cannot be used or a pooler answers, and `StoreUnavailable` if no host
-        can be reached.
+        Raises `StoreMisconfigured` if the parameters cannot be used or a pooler answers, and `StoreUnavailable` if no
+        host can be reached.
         """
         failure: Exception | None = None
         for host, port in self._hosts:
@@ -154,7 +155,8 @@ class PostgresqlAddress:
             except (OSError, asyncpg.CannotConnectNowError, asyncpg.TargetServerAttributeNotMatched) as error:
                 failure = _describe(error, host)
             except ValueError as error:  # also asyncpg's ClientConfigurationError
-                raise InvalidRecord(f"DATABASE_URL, or a variable PG…, cannot be used: {error}") from None
+                message = f"DATABASE_URL, or a variable PG…, cannot be used: {error}"
+                raise StoreMisconfigured(Store.DATABASE, message) from None
             else:
                 return connection if self.is_pooled else await refuse_pooler(connection)
         assert failure is not None  # noqa: S101 (there is at least one host)
@@ -181,11 +183,14 @@ def _parameters(url: URL) -> dict[str, str]:
         if not isinstance(value, str) and name != "host":
             raise InvalidRecord(f"the parameter {name} is twice in DATABASE_URL; remove one")
         parameters[name] = value if isinstance(value, str) else ",".join(value)
-    parameters |= {
-        name: value
-        for name, value in {"user": url.username, "password": url.password, "dbname": url.database}.items()
-        if value is not None and value != ""
-    }
+    before_parameters = {
+        "user": url.username, "password": url.password, "host": url.host, "port": url.port, "dbname": url.database,
+    }  # fmt: skip
+    for name, part in before_parameters.items():
+        if part and parameters.get(name, str(part)) != str(part):
+            raise InvalidRecord(f"DATABASE_URL has two values of {name}, one of them as a parameter; remove one")
+        if part and name not in ("host", "port"):
+            parameters[name] = str(part)
     parameters = _of_service(parameters) | parameters
     if (mode := parameters.pop("ssl", None)) is not None:  # the names in JDBC, asyncpg and SQLAlchemy
         parameters.setdefault("sslmode", "require" if mode == "true" else mode)

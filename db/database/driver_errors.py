@@ -24,7 +24,7 @@ class Fault(Enum):
 
     LOST = "the connection or the server has ended"
     READ_ONLY = "the server or the file accepts no writes; connections to it are discarded"
-    CONFLICT = "another transaction was in the way, or the statement ran too long; a repetition may succeed"
+    CONFLICT = "another transaction held a lock, or the statement ran too long; a repetition may succeed"
     EXHAUSTED = "connections, memory or the disk are used up"
     DAMAGED = "the system or the files have an error"
     LOGIN = "check user and password in DATABASE_URL"

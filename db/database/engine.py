@@ -31,7 +31,7 @@ from db.database.short_reads import (
     ShortReads,
     SqliteShortReads,
 )
-from db.errors import Store, StoreUnavailable
+from db.errors import Store, StoreBusy, StoreTimeout, StoreUnavailable, WritesRefused
 from db.private_files import make_private_file
 from db.redaction import display_url
 from db.resilience import CircuitBreaker, CircuitState, Guard
@@ -266,7 +266,11 @@ class Database:
         try:
             async with asyncio.timeout(self._write_deadline_s):
                 await connection.start()
-        except (SQLAlchemyError, OSError) as error:  # TimeoutError is an OSError
+        except TimeoutError:
+            # On SQLite another process, or another write of this one, holds the lock for writing.
+            error_type = StoreBusy if self.is_sqlite else StoreTimeout
+            raise error_type(Store.DATABASE, f"write: not begun within {self._write_deadline_s:g} s") from None
+        except (SQLAlchemyError, OSError) as error:
             raise await self._failure(error) from error
         sync_connection = connection.sync_connection
         assert sync_connection is not None  # noqa: S101 (for the type checker: it has been started)
@@ -282,20 +286,20 @@ class Database:
             await connection.close()
 
     async def check_writable(self) -> None:
-        """Write something that changes nothing, unless another process writes now.
+        """Check that the server is not read-only. On SQLite, write a page unchanged, unless another process writes.
 
-        Raises `StoreUnavailable` if the server or the file accepts no writes, also of a full disk.
+        Raises `WritesRefused` if the server or the file accepts no writes; on SQLite also if the disk is full.
         """
         if self.is_sqlite:
             try:
                 await asyncio.to_thread(_write_version, str(self.url.database))
             except sqlite3.Error as error:
-                raise StoreUnavailable(Store.DATABASE, str(error)) from error
+                raise WritesRefused(Store.DATABASE, str(error)) from error
             return
         async with self.write() as connection:
             if (await connection.execute(_IS_READ_ONLY)).scalar_one():
                 await self._discard_connections()
-                raise StoreUnavailable(Store.DATABASE, "the server accepts no writes")
+                raise WritesRefused(Store.DATABASE, "the server accepts no writes")
 
     async def _failure(self, error: SQLAlchemyError | OSError) -> Exception:
         """Return the error to raise, and discard all connections if the server or file accepts no writes.
@@ -358,8 +362,8 @@ def _fetch(
 
 
 def _write_version(path: str) -> None:
-    # isolation_level=None: the statement is its own transaction. timeout=0: a writer proves what is to be checked.
-    with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection:
+    # Without a time-out: another writer proves what is to be checked.
+    with closing(_open_existing(path, timeout_s=0.0)) as connection:
         try:
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             connection.execute(_SAME_VERSION.format(version))
@@ -369,8 +373,13 @@ def _write_version(path: str) -> None:
 
 
 def _empty_log(path: str) -> None:
-    with closing(sqlite3.connect(path, timeout=LOG_TIMEOUT_S, isolation_level=None)) as connection:
+    with closing(_open_existing(path, LOG_TIMEOUT_S)) as connection:
         truncate_log(connection)
+
+
+def _open_existing(path: str, timeout_s: float) -> sqlite3.Connection:
+    """Open an SQLite file that exists. Each statement is a transaction of its own."""
+    return sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=rw", timeout_s, isolation_level=None, uri=True)
 
 
 def _prepare_sqlite(engine: Engine, begin: str) -> None:

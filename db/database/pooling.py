@@ -10,7 +10,7 @@ from typing import Any
 import asyncpg
 from sqlalchemy.engine import URL
 
-from db.errors import InvalidRecord
+from db.errors import InvalidRecord, Store, StoreMisconfigured
 
 PARAMETER = "pgbouncer"
 """Parameter of DATABASE_URL: `true` if the URL leads to a pooler, else `false`, the default."""
@@ -41,7 +41,7 @@ def statement_options(*, is_pooled: bool) -> Mapping[str, Any]:
 
 
 async def refuse_pooler(connection: "asyncpg.Connection[Any]") -> "asyncpg.Connection[Any]":
-    """Return a connection to a server. Raises `InvalidRecord` if it leads to a pooler instead."""
+    """Return a connection to a server. Raises `StoreMisconfigured` if it leads to a pooler instead."""
     # A pooler gives its clients process ids of its own. A statement without parameters is not prepared.
     is_own_id = f"SELECT 1 WHERE pg_backend_pid() = {int(connection.get_server_pid())}"
     try:
@@ -51,8 +51,9 @@ async def refuse_pooler(connection: "asyncpg.Connection[Any]") -> "asyncpg.Conne
         raise
     if not is_direct:
         await connection.close()
-        raise InvalidRecord(
+        raise StoreMisconfigured(
+            Store.DATABASE,
             "DATABASE_URL leads to a connection pooler such as PgBouncer. Append ?pgbouncer=true to it "
-            "(&pgbouncer=true after other parameters), or give the address of PostgreSQL itself"
+            "(&pgbouncer=true after other parameters), or give the address of PostgreSQL itself",
         )
     return connection

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from db.errors import Store, StoreUnavailable
+from db.vectors.coverage import IndexCoverage
 from tests.gateway.conftest import FakeRuntime, FakeStore
 
 FROM_SHOP = {"Origin": "https://shop.example"}
@@ -12,7 +13,7 @@ FROM_SHOP = {"Origin": "https://shop.example"}
 
 async def stores_of(database, **others):
     fakes = {name: FakeStore() for name in ("vectors", "embedder", "cache")}
-    return FakeRuntime(SimpleNamespace(database=database, **{**fakes, **others}))
+    return FakeRuntime(SimpleNamespace(database=database, coverage=IndexCoverage(), **{**fakes, **others}))
 
 
 async def test_the_process_says_that_it_is_alive_without_asking_a_store(client):

@@ -67,7 +67,7 @@ BAD += ["/a\r\nSet-Cookie: b", "/a\n", "https://evil.example", "/a,/b", "/graphq
 
 @pytest.mark.parametrize("prefix", BAD)
 async def test_a_malformed_prefix_is_refused_as_a_setting_and_ignored_as_a_header(gateway, frontend, prefix):
-    with pytest.raises(ValueError, match="is no path prefix"):
+    with pytest.raises(ValueError, match="is not a path prefix"):
         parse_path_prefix(prefix)
     async with gateway(frontend=frontend, **TRUSTED) as client:
         page = await client.get("/", headers={"X-Forwarded-Prefix": prefix} | IDENTITY)

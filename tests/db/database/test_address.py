@@ -56,6 +56,18 @@ def test_any_parameter_of_libpq_is_taken_or_refused_by_a_sentence(parameters: di
     assert names
 
 
+def test_a_comma_in_the_password_is_no_second_host() -> None:
+    address = PostgresqlAddress(parse_url("postgresql://ada:pa,ss@db.example/explore"))
+    assert (address.user, address.shown) == ("ada", "postgresql://db.example/explore")
+    several = PostgresqlAddress(parse_url("postgresql://ada:pa,ss@one:1,two:2/explore"))
+    assert (several.user, several.shown) == ("ada", "postgresql://one:1,two:2/explore")
+
+
+@pytest.mark.parametrize("query", ["host=other", "user=bob", "port=1", "dbname=x"])
+def test_two_values_of_one_part_are_refused(query: str) -> None:
+    assert "has two values of " + query.partition("=")[0] in refusal(f"postgresql://ada@one:2/explore?{query}")
+
+
 @pytest.mark.parametrize(
     ("query", "says"),
     [

@@ -1,10 +1,12 @@
 """Faults of the database: each makes it unavailable in words that say what to do, and ends when its cause ends."""
 
 import asyncio
+import os
 import resource
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 
 import pytest
 from sqlalchemy import insert, text
@@ -12,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from db.database.driver_errors import FAULTS, Fault, fault_of
 from db.database.engine import Database
-from db.errors import StoreMisconfigured, StoreUnavailable
+from db.errors import StoreMisconfigured, StoreUnavailable, WritesRefused
 from db.models import Term
 from tests.doubles.proxy import FaultProxy
 from tests.servers import PostgresqlServer, running_postgresql
@@ -94,11 +96,11 @@ async def add_and_remove(database: Database) -> None:
 
 async def test_a_statement_and_a_lock_that_take_too_long(postgresql_database: Database) -> None:
     error = await failure(postgresql_database, "SET LOCAL statement_timeout = '10ms'", "SELECT pg_sleep(9)")
-    assert (type(error), "statement timeout" in str(error)) == (StoreUnavailable, True)
+    assert (type(error), "statement timeout" in str(error)) == (WritesRefused, True)
     async with postgresql_database.write() as connection:
         await connection.exec_driver_sql("LOCK TABLE terms")
         error = await failure(postgresql_database, "SET LOCAL lock_timeout = '10ms'", "LOCK TABLE terms")
-    assert (type(error), "lock timeout" in str(error)) == (StoreUnavailable, True)
+    assert (type(error), "lock timeout" in str(error)) == (WritesRefused, True)
 
 
 async def test_a_deadlock_and_a_serialization_failure(postgresql_database: Database) -> None:
@@ -118,7 +120,7 @@ async def test_a_deadlock_and_a_serialization_failure(postgresql_database: Datab
         results = await asyncio.gather(update("ab"), update("ba"), return_exceptions=True)
         failed = [result for result in results if result is not None]
         assert failed
-        assert all(type(error) is StoreUnavailable for error in failed), failed
+        assert all(type(error) is WritesRefused for error in failed), failed
 
 
 async def test_a_missing_database_table_and_login(postgresql_database: Database) -> None:
@@ -140,7 +142,7 @@ async def test_too_many_connections() -> None:
         reads = (database.fetch(text("SELECT pg_sleep(0.3)")) for _ in range(3))
         results = await asyncio.gather(*reads, return_exceptions=True)
         (failed,) = [result for result in results if isinstance(result, Exception)]
-        assert (type(failed), "too many clients" in str(failed)) == (StoreUnavailable, True)
+        assert (type(failed), "too many clients" in str(failed)) == (WritesRefused, True)
         await database.fetch(text("SELECT 1"))
         await database.close()
 
@@ -168,7 +170,7 @@ async def test_a_read_only_primary_is_read_and_heals_with_the_first_write(postgr
         for _ in range(2):
             with pytest.raises(StoreUnavailable, match="read-only transaction"):
                 await add_and_remove(database)
-            with pytest.raises(StoreUnavailable, match="accepts no writes"):
+            with pytest.raises(WritesRefused, match="accepts no writes"):
                 await database.check_writable()
             # The pools keep these connections, whose sessions are read-only until they end.
             await asyncio.gather(*(database.fetch(text("SELECT pg_sleep(0.05)")) for _ in range(5)))
@@ -230,7 +232,7 @@ async def test_a_full_file_is_unavailable_and_heals(sqlite_database: Database) -
         sqlite_database, "PRAGMA max_page_count = 1", "INSERT INTO terms SELECT * FROM terms", "CREATE TABLE a (b)",
         "INSERT INTO a VALUES (zeroblob(1000000))",
     )  # fmt: skip
-    assert (type(error), "full" in str(error)) == (StoreUnavailable, True)
+    assert (type(error), "full" in str(error)) == (WritesRefused, True)
     async with sqlite_database.write() as connection:
         await connection.exec_driver_sql("PRAGMA max_page_count = 4294967294")
     await add_and_remove(sqlite_database)
@@ -248,6 +250,14 @@ async def test_a_table_that_is_missing_in_a_file_is_named(sqlite_database: Datab
     error = await failure(sqlite_database, "SELECT * FROM no_such_table")
     assert isinstance(error, StoreMisconfigured)
     assert str(error).endswith("run `explore migrate`, or correct DATABASE_URL")
+
+
+async def test_a_check_does_not_create_a_missing_file(sqlite_database: Database, tmp_path: Path) -> None:
+    await sqlite_database.fetch(text("SELECT 1"))
+    sqlite_database.url = sqlite_database.url.set(database=str(tmp_path / "missing.sqlite"))
+    with pytest.raises(WritesRefused, match="unable to open"):
+        await sqlite_database.check_writable()
+    assert not os.listdir(tmp_path)
 
 
 async def test_a_check_does_not_wait_for_a_writer(sqlite_database: Database) -> None:

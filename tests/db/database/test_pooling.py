@@ -11,7 +11,7 @@ from sqlalchemy.engine import make_url
 
 from db.database.engine import Database
 from db.database.pooling import split_pooling
-from db.errors import InvalidRecord
+from db.errors import InvalidRecord, StoreMisconfigured
 from db.models import Project, now
 from db.schema import migrate
 from tests.conftest import MakeUrl
@@ -63,9 +63,9 @@ async def test_a_pooler_without_the_parameter_is_refused(pooled_url: str) -> Non
     """Otherwise a statement could run under the name of another client's statement."""
     async with opened(pooled_url) as database:
         for fetch in (database.fetch, database.fetch_short):
-            with pytest.raises(InvalidRecord, match="Append \\?pgbouncer=true to it"):
+            with pytest.raises(StoreMisconfigured, match="Append \\?pgbouncer=true to it"):
                 await fetch(ONE_COLUMN, {"number": 1})
-        with pytest.raises(InvalidRecord, match="pgbouncer=true"):
+        with pytest.raises(StoreMisconfigured, match="pgbouncer=true"):
             async with database.write():
                 pass
 
