@@ -38,7 +38,7 @@ class StoreBusy(StoreUnavailable):
 
 
 class StoreMisconfigured(StoreUnavailable):
-    """A store is unavailable until its settings or privileges change. The reason is printed at start-up and says how."""
+    """A store is unavailable until settings or privileges change. The reason says what to correct."""
 
 
 class StoreDamaged(StoreUnavailable):

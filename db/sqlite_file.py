@@ -161,6 +161,11 @@ def use_write_ahead_log(connection: sqlite3.Connection, wait_s: float) -> None:
             return
 
 
+def open_existing(path: str, timeout_s: float) -> sqlite3.Connection:
+    """Open a file that exists. Each statement is a transaction of its own."""
+    return sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=rw", timeout_s, isolation_level=None, uri=True)
+
+
 def truncate_log(connection: sqlite3.Connection) -> None:
     """Write the log into the database file and truncate it, because it contains deleted data.
 

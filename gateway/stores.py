@@ -219,7 +219,7 @@ def damage_advice(reason: str) -> str | None:
     The database is never replaced, unlike the index and the cache.
     """
     is_damage = any(part in reason for part in ("not a database", "malformed", "codec can't decode"))
-    return "the file is damaged, restore it from a backup" if is_damage else None
+    return "restore a damaged file from a backup, or correct DATABASE_URL" if is_damage else None
 
 
 def open_documents_cache(settings: Settings) -> Cache:

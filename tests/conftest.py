@@ -157,7 +157,7 @@ def demo_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if not (shared / "loaded").exists():
             with serving(shared, "--demo") as (server, _):
                 server.terminate()
-                assert server.wait(STOPS_WITHIN_S) in (0, -signal.SIGTERM)
+                assert server.wait(STOPS_WITHIN_S) in (0, -signal.SIGTERM), (shared / "stderr").read_text()
             (shared / "loaded").touch()
     return shared / "var"
 

@@ -52,6 +52,8 @@ def node_options(url: str) -> list[dict[str, Any]]:
 
 def _options(url: str) -> dict[str, Any]:
     parts = urlsplit(url)
+    if parts.scheme not in ("redis", "rediss", "unix"):
+        raise ValueError(parts.scheme)
     for name, values in parse_qs(parts.query, keep_blank_values=True).items():
         _check(name, values, uses_tls=parts.scheme == "rediss")
     if parts.scheme != "unix" and not _NUMBER_IN_PATH.fullmatch(parts.path):

@@ -35,7 +35,7 @@ from db.errors import Store, StoreBusy, StoreTimeout, StoreUnavailable, WritesRe
 from db.private_files import make_private_file
 from db.redaction import display_url
 from db.resilience import CircuitBreaker, CircuitState, Guard
-from db.sqlite_file import truncate_log
+from db.sqlite_file import open_existing, truncate_log
 
 Rows = Sequence[Any]
 """Rows of a result. `Row[...]` is not used, because type checkers cannot infer the columns of a dynamically built
@@ -362,8 +362,7 @@ def _fetch(
 
 
 def _write_version(path: str) -> None:
-    # Without a time-out: another writer proves what is to be checked.
-    with closing(_open_existing(path, timeout_s=0.0)) as connection:
+    with closing(open_existing(path, timeout_s=0.0)) as connection:  # another writer proves that writes are accepted
         try:
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             connection.execute(_SAME_VERSION.format(version))
@@ -373,13 +372,8 @@ def _write_version(path: str) -> None:
 
 
 def _empty_log(path: str) -> None:
-    with closing(_open_existing(path, LOG_TIMEOUT_S)) as connection:
+    with closing(open_existing(path, LOG_TIMEOUT_S)) as connection:
         truncate_log(connection)
-
-
-def _open_existing(path: str, timeout_s: float) -> sqlite3.Connection:
-    """Open an SQLite file that exists. Each statement is a transaction of its own."""
-    return sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=rw", timeout_s, isolation_level=None, uri=True)
 
 
 def _prepare_sqlite(engine: Engine, begin: str) -> None:

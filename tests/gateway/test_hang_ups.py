@@ -16,6 +16,7 @@ from bench.abuse.wire import get, post
 from db.database.engine import Database
 from db.errors import Store
 from db.resilience import CallOutcome, CircuitState, Guard
+from gateway import load_shedding
 from gateway.app import build
 from gateway.limits.rate_limits import MemoryRateLimitStore
 from gateway.server import server_config
@@ -108,7 +109,7 @@ class Site:
 
 
 @pytest.fixture
-async def site(database: Database, tmp_path) -> AsyncIterator[Site]:
+async def site(database: Database, tmp_path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Site]:
     work = Work(database)
     async with database.write() as connection:
         await connection.execute(text("CREATE TABLE noted (name TEXT)"))
@@ -120,9 +121,12 @@ async def site(database: Database, tmp_path) -> AsyncIterator[Site]:
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Any]:
-        yield SimpleNamespace(open_context=open_context, rate_limits=MemoryRateLimitStore())
+        yield SimpleNamespace(
+            open_context=open_context, rate_limits=MemoryRateLimitStore(), connection_wait=lambda: 0.0
+        )
 
     settings = Settings(_env_file=None, var_dir=tmp_path, token_secret=SECRET, rate_limit=0, rate_limit_address=0)
+    monkeypatch.setattr(load_shedding, "FIRST_LIMIT", 100)
     app = build(settings, strawberry.Schema(Query, Mutation), opened, tmp_path)
     server = uvicorn.Server(server_config(settings, app))
     server.config.port = 0

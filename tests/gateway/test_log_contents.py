@@ -52,12 +52,12 @@ ASKED: list[dict[str, Any]] = [
 
 
 async def rename(url: str, back: bool) -> None:
-    """Give the tables of acts another name, so that statements on them fail with all that the driver has to say."""
+    """Give columns another name, so that statements on them fail with all that the driver has to say."""
     database = Database(url)
     async with database.write() as connection:
-        for table in ("likes", "engagement", "project_terms"):
-            names = (f"{table}_away", table) if back else (table, f"{table}_away")
-            await connection.execute(text(f"ALTER TABLE {names[0]} RENAME TO {names[1]}"))
+        for table, column in (("likes", "actor_id"), ("engagement", "actor_id"), ("project_terms", "term_id")):
+            old, new = (f"{column}_away", column) if back else (column, f"{column}_away")
+            await connection.execute(text(f"ALTER TABLE {table} RENAME COLUMN {old} TO {new}"))
     await database.close()
 
 

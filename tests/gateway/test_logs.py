@@ -90,6 +90,9 @@ async def test_health_checks_do_not_fill_the_log(client, lines):
 
 async def test_code_that_fails_outside_the_graph_answers_500_in_json(gateway, lines):
     class Broken:
+        def connection_wait(self):
+            return 0.0
+
         def open_context(self, caller):
             raise KeyError("hunter2")
 

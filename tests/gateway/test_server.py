@@ -312,7 +312,10 @@ async def test_the_commands_work_on_postgresql_too(tmp_path, make_url):
         assert found.returncode == 0, found.stdout
         missing = explore(tmp_path, "migrate", DATABASE_URL=f"{url}_that_is_not_there")
     assert missing.returncode == 1
-    assert re.fullmatch(r"explore: the database .* cannot be used \(.*does not exist\); .*\n", missing.stderr)
+    assert re.fullmatch(
+        r"explore: the database .* cannot be used: .*does not exist; create the database, or correct .*\n",
+        missing.stderr,
+    )
 
 
 def test_the_metrics_of_all_workers_are_added_up_and_a_signal_stops_them(tmp_path):

@@ -184,9 +184,7 @@ class TestWhoMayIn:
             with pytest.raises(StoreUnavailable, match="certificate"):
                 await make_redis(f"rediss://127.0.0.1:{port}/0").get("key")
 
-    @pytest.mark.parametrize(
-        "url", ["127.0.0.1:6379", "http://127.0.0.1", "redis://127.0.0.1:port", "unix:///run/redis.sock", ""]
-    )
+    @pytest.mark.parametrize("url", ["127.0.0.1:6379", "http://127.0.0.1", "redis://127.0.0.1:port", ""])
     def test_a_url_that_is_none_is_one_sentence(self, url: str) -> None:
         with pytest.raises(StoreMisconfigured, match="REDIS_URL cannot be read; write redis://"):
             RedisCache(url)

@@ -188,14 +188,10 @@ async def test_a_project_is_written_with_its_text_owner_and_terms(database: Data
     await run(
         database,
         insert(User).values(id=7, key="ann", username="Ann"),
-        insert(Term).values(
-            [
-                {"id": 1, "kind": "tool", "key": "py", "name": "Python"},
-                {"id": 2, "kind": "category", "key": "nat", "name": "Nature"},
-                {"id": 3, "kind": "topic", "key": "birds", "name": "birds"},
-                {"id": 4, "kind": "tool", "key": "ada", "name": "Ada"},
-            ]
-        ),
+        insert(Term).values({"id": 1, "kind": "tool", "key": "py", "name": "Python"}),
+        insert(Term).values({"id": 2, "kind": "category", "key": "nat", "name": "Nature"}),
+        insert(Term).values({"id": 3, "kind": "topic", "key": "birds", "name": "birds"}),
+        insert(Term).values({"id": 4, "kind": "tool", "key": "ada", "name": "Ada"}),
     )
     await add_projects(
         database,
@@ -240,13 +236,9 @@ async def add_profiles(database: Database) -> None:
         insert(Actor).values([{"id": 1, "user_id": 1}, {"id": 2, "user_id": 2}]),
         insert(Actor).values(id=3, session_key="s"),
         insert(Actor).values(id=4, session_key="t", merged_into=1),
-        insert(Term).values(
-            [
-                {"id": 1, "kind": "tool", "key": "py", "name": "Python"},
-                {"id": 2, "kind": "topic", "key": "birds", "name": "birds"},
-                {"id": 3, "kind": "tool", "key": "ada", "name": "Ada"},
-            ]
-        ),
+        insert(Term).values({"id": 1, "kind": "tool", "key": "py", "name": "Python"}),
+        insert(Term).values({"id": 2, "kind": "topic", "key": "birds", "name": "birds"}),
+        insert(Term).values({"id": 3, "kind": "tool", "key": "ada", "name": "Ada"}),
         insert(ActorInterest).values(
             [
                 {"actor_id": actor, "term_id": term, "confidence": confidence, "source": "manual"}
@@ -299,11 +291,11 @@ async def test_tools_are_written_and_removed(database: Database, synchronizer, v
     await run(
         database,
         insert(Term).values(
-            [
-                {"id": 1, "kind": "tool", "key": "py", "name": "Python", "description": "A language.", "listed": True},
-                {"id": 2, "kind": "tool", "key": "ada", "name": "Ada", "description": "", "listed": True},
-                {"id": 3, "kind": "category", "key": "nat", "name": "Nature", "description": "", "listed": True},
-            ]
+            {"id": 1, "kind": "tool", "key": "py", "name": "Python", "description": "A language.", "listed": True}
+        ),
+        insert(Term).values({"id": 2, "kind": "tool", "key": "ada", "name": "Ada", "description": "", "listed": True}),
+        insert(Term).values(
+            {"id": 3, "kind": "category", "key": "nat", "name": "Nature", "description": "", "listed": True}
         ),
         insert(Tool).values(term_id=1, tagline="It fits", category="Languages", tags=["snake", "script"]),
         kind=TOOL,

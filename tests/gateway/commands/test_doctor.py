@@ -112,8 +112,8 @@ async def test_a_damaged_index_is_replaced_and_a_damaged_database_is_to_be_resto
     (tmp_path / "explore.sqlite").write_bytes(b"this is no database" * 100)
     [found] = [one for one in await run_checks(made) if one.subject == "database"]
     assert found.verdict is Verdict.BROKEN
-    assert "the file is damaged, restore it from a backup" in found.message
-    with pytest.raises(CannotStart, match="restore it from a backup"):
+    assert "restore a damaged file from a backup, or correct DATABASE_URL" in found.message
+    with pytest.raises(CannotStart, match="restore a damaged file from a backup"):
         await migrate_only(made)
     assert (tmp_path / "explore.sqlite").read_bytes() == b"this is no database" * 100
 
