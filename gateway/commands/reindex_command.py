@@ -31,7 +31,10 @@ def reindex(
         bool, typer.Option("--thorough", help="With --check: search all documents by their own vectors, not a sample.")
     ] = False,
     drop_unused: Annotated[
-        bool, typer.Option("--drop-unused", help="List and drop collections of other embedding models.")
+        bool,
+        typer.Option(
+            "--drop-unused", help="List and drop collections of other models, older generations and text analyses."
+        ),
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="With --drop-unused: do not ask.")] = False,
     take_over: Annotated[

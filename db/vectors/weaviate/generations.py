@@ -76,7 +76,7 @@ class WeaviateGenerations(WeaviateCollections):
         return (await self._schema()).faults(Space(self._prefix, model, dimension))
 
     async def unused(self) -> list[str]:
-        """Return the names of the collections of other embedding models and of replaced generations."""
+        """Return the names of the collections of other models and text analyses, and of replaced generations."""
         return (await self._schema()).unused(self._prepared())
 
     async def drop_unused(self) -> list[str]:

@@ -10,7 +10,7 @@ import pytest
 
 from db.errors import Store, StoreMisconfigured, StoreUnavailable, WritesRefused
 from db.resilience import CircuitState, Guard, guarded
-from db.vectors.base import KINDS, PROJECT, VectorFilter
+from db.vectors.base import KINDS, PROJECT, VectorFilter, collection_name
 from db.vectors.weaviate import Address, WeaviateVectorStore
 from db.vectors.weaviate.schema import Space, properties_of
 from tests.db.vectors.objects import DIMENSION, MODEL, project, unit
@@ -131,12 +131,12 @@ class TestUnused:
     async def test_a_replaced_generation_and_aliases_of_another_model_are_dropped(
         self, double: WeaviateDouble, store: WeaviateVectorStore
     ):
-        left = Space("", "earlier", 4)
-        for name in (left.collection(PROJECT, 3), SPACE.collection(PROJECT, 0), "Project", "Staging_" + COLLECTION):
+        left, analysis = Space("", "earlier", 4), f"{collection_name(PROJECT, MODEL, DIMENSION)}_v1_g2"
+        unused = [left.collection(PROJECT, 3), SPACE.collection(PROJECT, 0), analysis]
+        for name in (*unused, "Project", "Staging_" + COLLECTION):
             double.state.create({"class": name})
         double.state.point(left.alias(PROJECT), left.collection(PROJECT, 3), new=True)
         await store.stage()
-        unused = [left.collection(PROJECT, 3), SPACE.collection(PROJECT, 0)]
         double.state.create({"class": SPACE.collection(PROJECT, 0)})
         assert await store.unused() == sorted(unused)
         assert await store.drop_unused() == sorted(unused)
