@@ -204,6 +204,9 @@ class VectorStore(Protocol):
     async def drop_unused(self) -> list[str]:
         """Drop the collections that `unused` names, and return their names."""
 
+    async def drop_outdated(self) -> None:
+        """Drop the collections of older text analyses of the same model, which deletions no longer reach."""
+
     async def take_over(self) -> None:
         """Let `prepare` accept collections that belong to another installation."""
 

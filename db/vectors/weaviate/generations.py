@@ -83,11 +83,13 @@ class WeaviateGenerations(WeaviateCollections):
         """Drop the collections that `unused` names, with their aliases, and return their names."""
         server = await self._schema()
         names = server.unused(self._prepared())
-        for alias in [alias for alias, name in server.aliases.items() if name in names]:
-            await self._connection.write(lambda client, alias=alias: client.alias.delete(alias_name=alias))  # type: ignore[misc]
-        for name in names:
-            await self._drop_collection(name)
+        await self._drop_with_aliases(server, names)
         return names
+
+    async def drop_outdated(self) -> None:
+        """Drop the collections of older text analyses of the same model, with their aliases."""
+        server, space = await self._schema(), self._prepared()
+        await self._drop_with_aliases(server, [name for name in server.properties if space.is_outdated(name)])
 
     async def take_over(self) -> None:
         """Remove the mark of the installation that the collections belong to."""
@@ -199,6 +201,13 @@ class WeaviateGenerations(WeaviateCollections):
         for kind in KINDS:
             for number in existing[kind] - kept_numbers:
                 await self._drop_collection(space.collection(kind, number))
+
+    async def _drop_with_aliases(self, server: ServerSchema, names: Collection[str]) -> None:
+        for alias in [alias for alias, name in server.aliases.items() if name in names]:
+            await self._connection.write(lambda client, alias=alias: client.alias.delete(alias_name=alias))  # type: ignore[misc]
+        for name in names:
+            log.info("dropping the collection %s", name)
+            await self._drop_collection(name)
 
     async def _drop_collection(self, name: str) -> None:
         await self._connection.write(lambda client: client.collections.delete(name))

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from weaviate.classes.config import Configure, DataType, Property, StopwordsPreset, Tokenization, VectorDistances
 
-from db.vectors.base import NO_OWNER, PROFILE, PROJECT, TOOL, IndexDocument, collection_name
+from db.vectors.base import KINDS, NO_OWNER, PROFILE, PROJECT, TOOL, IndexDocument, collection_name
 from db.vectors.text_analysis import ANALYSIS_VERSION, BM25_B, BM25_K1, search_terms_of
 
 VECTOR_NAME = "default"
@@ -38,7 +38,16 @@ class Space:
 
     def alias(self, kind: str) -> str:
         """Return the alias of a kind, which points to the active collection."""
-        return f"{self.prefix}{collection_name(kind, self.model, self.dimension)}_v{ANALYSIS_VERSION}"
+        return f"{self._name(kind)}_v{ANALYSIS_VERSION}"
+
+    def is_outdated(self, collection: str) -> bool:
+        """Return whether a collection is one of an older text analysis."""
+        names = "|".join(re.escape(self._name(kind)) for kind in KINDS)
+        match = re.fullmatch(rf"({names})(_v(?P<version>\d+))?(_g\d+)?", collection)
+        return match is not None and int(match["version"] or 0) < ANALYSIS_VERSION
+
+    def _name(self, kind: str) -> str:
+        return f"{self.prefix}{collection_name(kind, self.model, self.dimension)}"
 
     @property
     def owner_mark(self) -> str:

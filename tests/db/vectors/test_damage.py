@@ -122,6 +122,8 @@ async def test_a_vector_that_was_never_written_is_damage(content: bytes, tmp_pat
     store = EmbeddedVectorStore(tmp_path / "vectors.sqlite")
     await use(store)
     assert (tmp_path / "vectors.sqlite.damaged").exists()
+    await store.scrub()
+    assert not (tmp_path / "vectors.sqlite.damaged").exists()
     await store.close()
 
 

@@ -143,6 +143,19 @@ class TestUnused:
         assert {"Project", "Staging_" + COLLECTION} <= set(double.state.collections)
         assert left.alias(PROJECT) not in double.state.aliases
 
+    async def test_only_older_analyses_of_the_same_model_are_outdated(
+        self, double: WeaviateDouble, store: WeaviateVectorStore
+    ):
+        name = collection_name(PROJECT, MODEL, DIMENSION)
+        old, kept = [f"{name}_v1_g2", f"{name}_g1"], [f"{name}_v99_g1", f"Staging_{name}_g1", *double.state.collections]
+        kept.append(Space("", "earlier", 4).collection(PROJECT, 3))
+        for one in (*old, *kept[:2], kept[-1]):
+            double.state.create({"class": one})
+        double.state.point(f"{name}_v1", old[0], new=True)
+        await store.drop_outdated()
+        assert set(double.state.collections) == set(kept)
+        assert f"{name}_v1" not in double.state.aliases
+
 
 class TestInstallations:
     @staticmethod
