@@ -92,8 +92,13 @@ class WeaviateGenerations(WeaviateCollections):
         await self._drop_with_aliases(server, [name for name in server.properties if space.is_outdated(name)])
 
     async def take_over(self) -> None:
-        """Remove the mark of the installation that the collections belong to."""
-        await self._drop_collection(Space(self._prefix, "", 0).owner_mark)
+        """Mark the prefix as that of this installation, in one request: the other one may be running."""
+        if self._installation is not None:
+            mark, description = Space(self._prefix, "", 0).owner_mark, OWNER + await self._installation()
+            await self._create(mark, description=description)  # does nothing if it exists
+            await self._connection.write(
+                lambda client: client.collections.use(mark).config.update(description=description)
+            )
 
     async def stage(self) -> str:
         """Create an empty generation beside the active one, drop all others, and return its name."""
@@ -148,6 +153,7 @@ class WeaviateGenerations(WeaviateCollections):
             await self._create(space.owner_mark, description=OWNER + installation)
             server = await self._schema()  # another installation may have been faster
         if (owner := server.owner(space)) != installation:
+            self._space = None  # stop writing if the other installation has taken over
             raise StoreMisconfigured(
                 Store.VECTORS,
                 f"Weaviate at {self._connection.url} holds the index of another installation ({owner}); set "

@@ -182,6 +182,19 @@ class TestInstallations:
         await other.prepare(MODEL, DIMENSION)
         with pytest.raises(StoreMisconfigured, match=r"another installation \(other\)"):
             await one.prepare(MODEL, DIMENSION)
+        for call in (one.upsert([project(1, unit(1))]), one.remove(PROJECT, ["p1"]), one.drop_unused()):
+            with pytest.raises(StoreUnavailable, match="has not been prepared"):
+                await call
+
+    async def test_taking_over_replaces_the_mark_without_a_moment_in_which_it_is_absent(
+        self, double: WeaviateDouble, make_store: Callable[..., WeaviateVectorStore]
+    ):
+        one, other = (make_store(installation=self.installation(name)) for name in ("one", "other"))
+        await one.prepare(MODEL, DIMENSION)
+        mark = double.state.collections[SPACE.owner_mark]
+        await other.take_over()
+        assert double.state.collections[SPACE.owner_mark] is mark
+        assert mark.config["description"].endswith(": other")
 
     async def test_an_installation_finds_its_index_again_on_a_moved_or_emptied_server(
         self, double: WeaviateDouble, make_store: Callable[..., WeaviateVectorStore]

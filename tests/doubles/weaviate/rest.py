@@ -79,6 +79,8 @@ class Rest:
                 answer = self._state.create(body)
             case "GET", [name]:
                 answer = self._state.find(name).config
+            case "PUT", [name]:
+                answer = self._state.describe(name, body["description"])
             case "DELETE", [name]:
                 answer = self._state.drop(name)
             case "POST", [name, "properties"]:
