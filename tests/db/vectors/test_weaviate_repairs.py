@@ -11,7 +11,7 @@ import pytest
 from db.errors import Store, StoreMisconfigured, StoreUnavailable, WritesRefused
 from db.resilience import CircuitState, Guard, guarded
 from db.vectors.base import KINDS, PROJECT, VectorFilter, collection_name
-from db.vectors.weaviate import Address, WeaviateVectorStore
+from db.vectors.weaviate import Address, WeaviateVectorStore, own_vectors
 from db.vectors.weaviate.schema import Space, properties_of
 from tests.db.vectors.objects import DIMENSION, MODEL, project, unit
 from tests.doubles.weaviate import WeaviateDouble, running_weaviate
@@ -205,6 +205,35 @@ class TestInstallations:
         await one.prepare(MODEL, DIMENSION)
         restarted = make_store(installation=self.installation("one"))
         await restarted.prepare(MODEL, DIMENSION)
+
+
+class TestServerStart:
+    @pytest.mark.parametrize("status", [403, 404])
+    async def test_a_server_that_does_not_tell_it_is_an_unknown_start_and_one_warning(
+        self,
+        double: WeaviateDouble,
+        store: WeaviateVectorStore,
+        status: int,
+        monkeypatch: pytest.MonkeyPatch,
+    ):
+        warnings: list[str] = []
+        monkeypatch.setattr(own_vectors.log, "warning", lambda text, *values: warnings.append(text % values))
+        double.faults.cluster_status = status
+        assert [await store.server_start() for _ in range(2)] == ["", ""]
+        [warning] = warnings
+        assert f"answers {status} to /v1/cluster/statistics" in warning
+        double.faults.cluster_status = 401
+        with pytest.raises(StoreMisconfigured, match="rejects the key"):
+            await store.server_start()
+
+    async def test_it_changes_with_a_restart_and_not_with_a_node_that_is_away(
+        self, double: WeaviateDouble, store: WeaviateVectorStore
+    ):
+        start = await store.server_start()
+        double.faults.absent_nodes = ("node2",)
+        assert await store.server_start() == start != ""
+        double.state.starts += 1
+        assert await store.server_start() != start
 
 
 class TestReadOnlyShards:
