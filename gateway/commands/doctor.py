@@ -285,7 +285,7 @@ async def _check_vectors(stores: Stores, is_current: bool) -> _Result:
         return Verdict.OK, "not compared with the database, which is not up to date"
     await stores.vectors.prepare(*space)
     counts, unused = await stores.vectors.counts(), await stores.vectors.unused()
-    left = f"; {len(unused)} collections are not used any more: explore reindex --drop-unused" if unused else ""
+    left = f"; collections not used any more: {len(unused)}, explore reindex --drop-unused" if unused else ""
     if (shortfall := await find_shortfall(stores)) is not None:
         return Verdict.WARNING, f"{shortfall} if explore serve or explore worker runs; until then, searches use SQL"
     if (await outbox.backlog(stores.database)).rows:  # missing objects cannot be counted yet

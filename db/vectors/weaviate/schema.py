@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from weaviate.classes.config import Configure, DataType, Property, StopwordsPreset, Tokenization, VectorDistances
 
 from db.vectors.base import KINDS, NO_OWNER, PROFILE, PROJECT, TOOL, IndexDocument, collection_name
+from db.vectors.hnsw import DEFAULT_EF, DEFAULT_EF_CONSTRUCTION, DEFAULT_MAX_CONNECTIONS
 from db.vectors.text_analysis import ANALYSIS_VERSION, BM25_B, BM25_K1, search_terms_of
 
 VECTOR_NAME = "default"
@@ -22,10 +23,6 @@ VECTOR_NAME = "default"
 
 SEARCH_TERMS = "search_terms"
 """Property that keyword search reads: the terms of a project from `db.vectors.text_analysis`."""
-
-
-DEFAULT_EF, DEFAULT_EF_CONSTRUCTION, DEFAULT_MAX_CONNECTIONS = 800, 256, 32
-"""Defaults of the HNSW graphs, for a recall of the nearest 200 of at least .98 (`bench/weaviate.py`)."""
 
 
 @dataclass(frozen=True, slots=True)
