@@ -11,7 +11,7 @@ from weaviate.exceptions import UnexpectedStatusCodeError
 from db.errors import Store, StoreMisconfigured, StoreUnavailable
 from db.vectors.base import KINDS, PROFILE, PROJECT, TOOL
 from db.vectors.weaviate.collections import WeaviateCollections, number_of
-from db.vectors.weaviate.connection import Connection
+from db.vectors.weaviate.connection import FOREIGN_VECTORS_ADVICE, Connection
 from db.vectors.weaviate.schema import VECTOR_NAME, Layout, Space, collection_arguments, properties_of
 from db.vectors.weaviate.server_schema import OWNER, ServerSchema
 
@@ -229,5 +229,5 @@ class WeaviateGenerations(WeaviateCollections):
                 raise StoreMisconfigured(
                     Store.VECTORS,
                     f"{space.alias(PROJECT)} in Weaviate holds vectors of {length} components, and the model "
-                    f"{space.model} makes {space.dimension}; run `explore reindex`",
+                    f"{space.model} makes {space.dimension}; {FOREIGN_VECTORS_ADVICE}",
                 )

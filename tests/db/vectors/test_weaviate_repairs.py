@@ -10,9 +10,9 @@ import pytest
 
 from db.errors import Store, StoreMisconfigured, StoreUnavailable, WritesRefused
 from db.resilience import CircuitState, Guard, guarded
-from db.vectors.base import KINDS, PROJECT, VectorFilter, collection_name
+from db.vectors.base import KINDS, PROJECT, VectorFilter, collection_name, document_uuid
 from db.vectors.weaviate import Address, WeaviateVectorStore, own_vectors
-from db.vectors.weaviate.schema import Space, properties_of
+from db.vectors.weaviate.schema import VECTOR_NAME, Space, properties_of
 from tests.db.vectors.objects import DIMENSION, MODEL, project, unit
 from tests.doubles.weaviate import WeaviateDouble, running_weaviate
 
@@ -274,6 +274,15 @@ class TestSentences:
         double.faults.not_ready = True
         with pytest.raises(StoreUnavailable, match="is not ready; wait until it has started"):
             await store.faults(MODEL, DIMENSION)
+
+    async def test_vectors_of_another_length_are_said_to_be_those_of_another_program(
+        self, double: WeaviateDouble, store: WeaviateVectorStore
+    ):
+        double.state.find(ALIAS).put(document_uuid(PROJECT, "p1"), {"key": "p1"}, {VECTOR_NAME: unit(1)[:-1]})
+        with pytest.raises(StoreMisconfigured, match="set WEAVIATE_PREFIX to a new name, or delete the collection"):
+            await store.prepare(MODEL, DIMENSION)
+        double.state.drop(COLLECTION)
+        await store.prepare(MODEL, DIMENSION)
 
     async def test_an_error_over_grpc_is_one_line_with_the_server_s_text(
         self, double: WeaviateDouble, store: WeaviateVectorStore
