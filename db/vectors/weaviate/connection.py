@@ -56,7 +56,7 @@ LENGTHS_DIFFER = re.compile(r"vector lengths don't match|vector with length|dime
 FOREIGN_VECTORS_ADVICE = (
     "another program has written them: set WEAVIATE_PREFIX to a new name, or delete the collection in Weaviate"
 )
-"""What helps if a collection holds vectors of another length: `prepare` refuses it, so a rebuild cannot begin."""
+"""Advice for a collection with vectors of another length: `prepare` refuses it, so a rebuild cannot begin."""
 
 
 @dataclass(frozen=True, slots=True)
