@@ -56,10 +56,14 @@ class SqliteFile:
                 raise
             connection.commit()
 
-    def truncate_log(self) -> None:
-        """Write the write-ahead log into the file and truncate it. Call it outside any transaction."""
+    def scrub(self) -> None:
+        """Write the write-ahead log into the file and truncate it, and delete a file that was set aside as damaged.
+
+        Call it outside any transaction.
+        """
         with self.connection() as connection:
             truncate_log(connection)
+            self._damaged_path.unlink(missing_ok=True)
 
     def rename_damaged(self) -> bool:
         """Rename the file to ``.damaged``. Return False if another process or thread has already replaced it."""
@@ -69,8 +73,12 @@ class SqliteFile:
                 return False
             for suffix in ("-wal", "-shm"):
                 Path(f"{self.path}{suffix}").unlink(missing_ok=True)
-            os.replace(self.path, f"{self.path}.damaged")
+            os.replace(self.path, self._damaged_path)
             return True
+
+    @property
+    def _damaged_path(self) -> Path:
+        return Path(f"{self.path}.damaged")
 
     def close(self) -> None:
         """Close the connection. The next use opens it again."""

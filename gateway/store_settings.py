@@ -10,6 +10,7 @@ from sqlalchemy.engine import URL
 from db.embeddings.wordllama import MODEL as WORDLLAMA
 from db.private_files import DataFile
 from db.vectors.base import KINDS
+from db.vectors.hnsw import DEFAULT_EF, DEFAULT_EF_CONSTRUCTION, DEFAULT_MAX_CONNECTIONS
 from gateway.setting_fields import StoredName, number
 
 
@@ -79,16 +80,21 @@ class StoreSettings(BaseSettings):
     weaviate_replicas: int = number(1, 1, 100, "Copies of each object in new Weaviate collections.")
     weaviate_shards: int | None = number(None, 1, 1_000, "Shards of each new Weaviate collection. Unset: one per node.")
     weaviate_ef: int = number(
-        800,
+        DEFAULT_EF,
         -1,
         10_000,
         "Candidates of each vector search in new Weaviate collections: more find more of the nearest vectors, and take "
         "longer. -1: decided by the server, from 100 to 500.",
     )
     weaviate_ef_construction: int = number(
-        256, 4, 10_000, "Candidates for the edges of each vector that new Weaviate collections insert."
+        DEFAULT_EF_CONSTRUCTION,
+        4,
+        10_000,
+        "Candidates for the edges of each vector that new Weaviate collections insert.",
     )
-    weaviate_max_connections: int = number(32, 4, 2_047, "Edges of each vector in new Weaviate collections.")
+    weaviate_max_connections: int = number(
+        DEFAULT_MAX_CONNECTIONS, 4, 2_047, "Edges of each vector in new Weaviate collections."
+    )
     weaviate_embedding_model: StoredName = Field(
         "text-embedding-3-small",
         min_length=1,

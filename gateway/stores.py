@@ -68,7 +68,7 @@ CONNECT_TIMEOUT_S = 10.0
 
 _VECTOR_WRITES = ("upsert", "remove", "listing", "counts")
 _WITHOUT_DEADLINE = (
-    *("prepare", "faults", "unused", "drop_unused", "take_over"),
+    *("prepare", "faults", "unused", "drop_unused", "drop_outdated", "take_over"),
     *("stage", "staged", "publish", "discard", "scrub", "unsearchable"),
 )
 """Operations on whole collections, which have no deadline here: the engines limit each of their calls."""

@@ -140,7 +140,7 @@ class EmbeddedCache(Cache):
     async def scrub(self) -> None:
         """Delete expired values, and truncate the write-ahead log."""
         await self._run(lambda connection: self._purge(connection, self._clock()))
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._file.truncate_log)
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._file.scrub)
 
     async def close(self) -> None:
         await asyncio.to_thread(self._thread.shutdown)

@@ -199,10 +199,13 @@ class VectorStore(Protocol):
         """Return what `prepare` would create or repair, a sentence each. Changes nothing, and needs no `prepare`."""
 
     async def unused(self) -> list[str]:
-        """Return the names of the collections of other embedding models and of replaced generations."""
+        """Return the names of the collections of other models and text analyses, and of replaced generations."""
 
     async def drop_unused(self) -> list[str]:
         """Drop the collections that `unused` names, and return their names."""
+
+    async def drop_outdated(self) -> None:
+        """Drop the collections of older text analyses of the same model, which deletions no longer reach."""
 
     async def take_over(self) -> None:
         """Let `prepare` accept collections that belong to another installation."""

@@ -68,7 +68,7 @@ async def keep_index_complete(stores: Stores, stop: asyncio.Event) -> None:
     """Fill the index whenever it is far behind the database, without waiting for the nightly rebuild.
 
     The index is empty after a change of the embedding model, after the loss of its file or server, and after an update
-    that changes its format.
+    that changes its format. When it is complete, collections of older text analyses are dropped.
     """
     pause_s = COVERAGE_CHECK_S
     while not stop.is_set():
@@ -78,6 +78,8 @@ async def keep_index_complete(stores: Stores, stop: asyncio.Event) -> None:
             if shortfall is not None and shortfall.needs_repair:
                 log.warning("filling the index from the database", reason=str(shortfall))
                 filled = await jobs.run_exclusively(stores.database, REINDEX, lambda _: _fill_index(stores))
+            elif shortfall is None:
+                await stores.vectors.drop_outdated()
         except StoreUnavailable as unavailable:
             log.info("the index cannot be compared with the database", reason=unavailable.reason)
         # The pause grows if filling does not help.

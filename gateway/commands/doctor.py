@@ -1,4 +1,4 @@
-"""`explore doctor`: checks Python, the settings and the stores, and prints how to fix problems. It changes nothing."""
+"""`explore doctor`: checks Python, the settings and the stores, and prints how to fix problems."""
 
 import asyncio
 import os
@@ -73,7 +73,8 @@ _Result = tuple[Verdict, str]
 def doctor() -> None:
     """Check Python, the settings and the stores, and print how to fix faults; exit code 1 if something is broken.
 
-    Changes nothing, not even the data folder (VAR_DIR).
+    Creates no data folder (VAR_DIR) and changes no data. As a start does, it creates missing files of the index and the
+    cache, sets damaged ones aside, empties those of an older version, and marks the prefix in Weaviate if nobody has.
     """
     raise typer.Exit(print_findings(output, asyncio.run(run_checks(load_settings()))))
 
@@ -285,7 +286,7 @@ async def _check_vectors(stores: Stores, is_current: bool) -> _Result:
         return Verdict.OK, "not compared with the database, which is not up to date"
     await stores.vectors.prepare(*space)
     counts, unused = await stores.vectors.counts(), await stores.vectors.unused()
-    left = f"; {len(unused)} collections are not used any more: explore reindex --drop-unused" if unused else ""
+    left = f"; collections not used any more: {len(unused)}, explore reindex --drop-unused" if unused else ""
     if (shortfall := await find_shortfall(stores)) is not None:
         return Verdict.WARNING, f"{shortfall} if explore serve or explore worker runs; until then, searches use SQL"
     if (await outbox.backlog(stores.database)).rows:  # missing objects cannot be counted yet

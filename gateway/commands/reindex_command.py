@@ -31,7 +31,10 @@ def reindex(
         bool, typer.Option("--thorough", help="With --check: search all documents by their own vectors, not a sample.")
     ] = False,
     drop_unused: Annotated[
-        bool, typer.Option("--drop-unused", help="List and drop collections of other embedding models.")
+        bool,
+        typer.Option(
+            "--drop-unused", help="List and drop collections of other models, older generations and text analyses."
+        ),
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="With --drop-unused: do not ask.")] = False,
     take_over: Annotated[
@@ -107,9 +110,14 @@ async def drop_unused_collections(settings: Settings, *, asks: bool) -> str:
         names = await stores.vectors.unused()
         for name in names:
             typer.echo(name)
-        if names and asks and not typer.confirm(f"Drop these {len(names)} collections?", err=True):
+        if names and asks and not typer.confirm(f"Drop {_collections(len(names))}?", err=True):
             return "nothing was dropped"
-        return f"{len(await stores.vectors.drop_unused()) if names else 0} collections were dropped"
+        dropped = len(await stores.vectors.drop_unused()) if names else 0
+        return f"{_collections(dropped)} {'was' if dropped == 1 else 'were'} dropped"
+
+
+def _collections(count: int) -> str:
+    return f"{count} collection{'' if count == 1 else 's'}"
 
 
 async def take_over_index(settings: Settings) -> None:

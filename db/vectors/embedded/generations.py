@@ -9,6 +9,7 @@ import secrets
 import sqlite3
 from dataclasses import dataclass
 
+from db.errors import Store, StoreMisconfigured
 from db.vectors.base import KINDS, PROJECT, collection_name
 from db.vectors.embedded import keywords
 from db.vectors.text_analysis import ANALYSIS_VERSION
@@ -21,7 +22,7 @@ LAYOUT_VERSION = 4
 """Version of the tables. Raise it with every change."""
 
 FILE_VERSION = 1_000 * LAYOUT_VERSION + ANALYSIS_VERSION
-"""Version of a file. A file of another version is emptied and filled again."""
+"""Version of a file. A file of an older version is emptied and filled again, one of a newer version refused."""
 
 SLICE_ROWS = 1_000
 """Rows deleted in one transaction, which holds the write lock for 15 ms. Dropping 100,000 projects takes 1.4 to 6 s."""
@@ -81,8 +82,7 @@ class Generation:
 
 def create(connection: sqlite3.Connection, space: Space) -> None:
     """Create the tables of a new file, and activate an empty first generation if the space has no active one."""
-    [[version]] = connection.execute("PRAGMA user_version").fetchall()
-    if version != FILE_VERSION:
+    if _version(connection) != FILE_VERSION:
         _drop_all_tables(connection)
         connection.execute(f"PRAGMA user_version = {FILE_VERSION}")
     connection.execute(
@@ -93,6 +93,15 @@ def create(connection: sqlite3.Connection, space: Space) -> None:
     )
     if active(connection, space) is None:
         _create_generation(connection, space, ACTIVE)
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    """Return the version of the file; raise `StoreMisconfigured` if a newer gateway has made it, during an upgrade."""
+    [[version]] = connection.execute("PRAGMA user_version").fetchall()
+    if version > FILE_VERSION:
+        reason = "the index file is of a newer explore-gateway; run that version, or delete the file to fill it anew"
+        raise StoreMisconfigured(Store.VECTORS, reason)
+    return int(version)
 
 
 def _drop_all_tables(connection: sqlite3.Connection) -> None:
@@ -203,6 +212,7 @@ def by_name(connection: sqlite3.Connection, space: Space, name: str) -> Generati
 
 
 def _generation(connection: sqlite3.Connection, space: Space, condition: str, value: str) -> Generation | None:
+    _version(connection)  # before a column that a newer file lacks counts as damage
     if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'generations'").fetchone() is None:
         return None
     row = connection.execute(

@@ -184,6 +184,9 @@ class EmbeddedVectorStore(VectorStore):
         await self._drop_retired()
         return names
 
+    async def drop_outdated(self) -> None:
+        """Do nothing: `prepare` has emptied a file of an older text analysis."""
+
     async def take_over(self) -> None:
         """Do nothing: the file is in the data folder of this installation."""
 
@@ -192,7 +195,7 @@ class EmbeddedVectorStore(VectorStore):
         await self._drop_retired()
         for find_generation in (generations.active, generations.staged):
             await self._merge_full_text(find_generation)
-        await _run(self._write_thread, self._writer.truncate_log)
+        await _run(self._write_thread, self._writer.scrub)
 
     async def close(self) -> None:
         for threads in (self._search_threads, self._write_thread, self._load_thread):

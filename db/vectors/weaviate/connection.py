@@ -53,6 +53,11 @@ CHANNEL_OPTIONS: tuple[tuple[str, int], ...] = (
 KEY_REJECTED = re.compile(r"unauthenticated|unauthorized|invalid api key|anonymous access", re.IGNORECASE)
 LENGTHS_DIFFER = re.compile(r"vector lengths don't match|vector with length|dimension", re.IGNORECASE)
 
+FOREIGN_VECTORS_ADVICE = (
+    "another program has written them: set WEAVIATE_PREFIX to a new name, or delete the collection in Weaviate"
+)
+"""Advice for a collection with vectors of another length: `prepare` refuses it, so a rebuild cannot begin."""
+
 
 @dataclass(frozen=True, slots=True)
 class Address:
@@ -284,7 +289,7 @@ class Connection:
             return _misconfigured_error(f"Weaviate at {self.url} rejects the key; correct WEAVIATE_API_KEY")
         if status is None and LENGTHS_DIFFER.search(message):
             return _misconfigured_error(
-                f"Weaviate at {self.url} holds vectors of another length than the model makes; run `explore reindex`"
+                f"Weaviate at {self.url} holds vectors of another length than the model makes; {FOREIGN_VECTORS_ADVICE}"
             )
         return self._unavailable_error(message if status is None else f"{status}: {message}")
 

@@ -11,7 +11,7 @@ from weaviate.exceptions import UnexpectedStatusCodeError
 from db.errors import Store, StoreMisconfigured, StoreUnavailable
 from db.vectors.base import KINDS, PROFILE, PROJECT, TOOL
 from db.vectors.weaviate.collections import WeaviateCollections, number_of
-from db.vectors.weaviate.connection import Connection
+from db.vectors.weaviate.connection import FOREIGN_VECTORS_ADVICE, Connection
 from db.vectors.weaviate.schema import VECTOR_NAME, Layout, Space, collection_arguments, properties_of
 from db.vectors.weaviate.server_schema import OWNER, ServerSchema
 
@@ -76,22 +76,29 @@ class WeaviateGenerations(WeaviateCollections):
         return (await self._schema()).faults(Space(self._prefix, model, dimension))
 
     async def unused(self) -> list[str]:
-        """Return the names of the collections of other embedding models and of replaced generations."""
+        """Return the names of the collections of other models and text analyses, and of replaced generations."""
         return (await self._schema()).unused(self._prepared())
 
     async def drop_unused(self) -> list[str]:
         """Drop the collections that `unused` names, with their aliases, and return their names."""
         server = await self._schema()
         names = server.unused(self._prepared())
-        for alias in [alias for alias, name in server.aliases.items() if name in names]:
-            await self._connection.write(lambda client, alias=alias: client.alias.delete(alias_name=alias))  # type: ignore[misc]
-        for name in names:
-            await self._drop_collection(name)
+        await self._drop_with_aliases(server, names)
         return names
 
+    async def drop_outdated(self) -> None:
+        """Drop the collections of older text analyses of the same model, with their aliases."""
+        server, space = await self._schema(), self._prepared()
+        await self._drop_with_aliases(server, [name for name in server.properties if space.is_outdated(name)])
+
     async def take_over(self) -> None:
-        """Remove the mark of the installation that the collections belong to."""
-        await self._drop_collection(Space(self._prefix, "", 0).owner_mark)
+        """Mark the prefix as that of this installation, in one request: the other one may be running."""
+        if self._installation is not None:
+            mark, description = Space(self._prefix, "", 0).owner_mark, OWNER + await self._installation()
+            await self._create(mark, description=description)  # does nothing if it exists
+            await self._connection.write(
+                lambda client: client.collections.use(mark).config.update(description=description)
+            )
 
     async def stage(self) -> str:
         """Create an empty generation beside the active one, drop all others, and return its name."""
@@ -146,6 +153,7 @@ class WeaviateGenerations(WeaviateCollections):
             await self._create(space.owner_mark, description=OWNER + installation)
             server = await self._schema()  # another installation may have been faster
         if (owner := server.owner(space)) != installation:
+            self._space = None  # stop writing if the other installation has taken over
             raise StoreMisconfigured(
                 Store.VECTORS,
                 f"Weaviate at {self._connection.url} holds the index of another installation ({owner}); set "
@@ -200,6 +208,13 @@ class WeaviateGenerations(WeaviateCollections):
             for number in existing[kind] - kept_numbers:
                 await self._drop_collection(space.collection(kind, number))
 
+    async def _drop_with_aliases(self, server: ServerSchema, names: Collection[str]) -> None:
+        for alias in [alias for alias, name in server.aliases.items() if name in names]:
+            await self._connection.write(lambda client, alias=alias: client.alias.delete(alias_name=alias))  # type: ignore[misc]
+        for name in names:
+            log.info("dropping the collection %s", name)
+            await self._drop_collection(name)
+
     async def _drop_collection(self, name: str) -> None:
         await self._connection.write(lambda client: client.collections.delete(name))
 
@@ -214,5 +229,5 @@ class WeaviateGenerations(WeaviateCollections):
                 raise StoreMisconfigured(
                     Store.VECTORS,
                     f"{space.alias(PROJECT)} in Weaviate holds vectors of {length} components, and the model "
-                    f"{space.model} makes {space.dimension}; run `explore reindex`",
+                    f"{space.model} makes {space.dimension}; {FOREIGN_VECTORS_ADVICE}",
                 )

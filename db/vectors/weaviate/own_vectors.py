@@ -5,15 +5,20 @@ by id and by keywords, not by vector, and writing it again unchanged does not re
 """
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from typing import Any
 
+from weaviate import WeaviateAsyncClient
 from weaviate.classes.query import Filter, MetadataQuery, Sort
+from weaviate.exceptions import UnexpectedStatusCodeError
 from weaviate.util import generate_uuid5
 
 from db.vectors.base import LATEST
 from db.vectors.weaviate.collections import MAX_HITS, Collection, WeaviateCollections, chunks
 from db.vectors.weaviate.schema import VECTOR_NAME
+
+log = logging.getLogger(__name__)
 
 OWN_HITS = 10
 """Hits of the first search by an own vector. A document may have the same vector as many others."""
@@ -27,11 +32,36 @@ PARALLEL_SEARCHES = 4
 class WeaviateOwnVectors(WeaviateCollections):
     """The part of the vector store that checks whether vectors are searchable."""
 
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._starts: dict[str, tuple[str, int]] = {}  # by node, as last told
+        self._has_warned = False
+
     async def server_start(self) -> str:
-        """Return the nodes with the term of their Raft election and the index of the log at which each has started."""
-        statistics = await self._connection.read(lambda client: client.cluster.statistics())
-        starts = [(node.name, node.raft.term, node.initial_last_applied_index) for node in statistics.statistics]
-        return repr(sorted(starts, key=str))
+        """Return the nodes with the term of their Raft election and the index of the log at which each has started.
+
+        A node that is away keeps its last start. The text is empty if the server tells no starts.
+        """
+        for node in await self._connection.read(self._node_statistics):
+            if node.raft.term:  # empty for a node that does not answer
+                self._starts[node.name] = node.raft.term, node.initial_last_applied_index
+        return repr(sorted(self._starts.items())) if self._starts else ""
+
+    async def _node_statistics(self, client: WeaviateAsyncClient) -> list[Any]:
+        try:
+            return list((await client.cluster.statistics()).statistics)
+        except UnexpectedStatusCodeError as error:
+            if error.status_code not in (403, 404):
+                raise
+            if not self._has_warned:
+                self._has_warned = True
+                log.warning(
+                    "Weaviate at %s answers %d to /v1/cluster/statistics, so lost vectors are found only by explore "
+                    "reindex --check; give the key the permission to read the cluster",
+                    self._connection.url,
+                    error.status_code,
+                )
+            return []
 
     async def unsearchable(
         self, kind: str, keys: Sequence[str] | None = None, generation: str | None = None

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 from weaviate.classes.config import Configure, DataType, Property, StopwordsPreset, Tokenization, VectorDistances
 
-from db.vectors.base import NO_OWNER, PROFILE, PROJECT, TOOL, IndexDocument, collection_name
+from db.vectors.base import KINDS, NO_OWNER, PROFILE, PROJECT, TOOL, IndexDocument, collection_name
+from db.vectors.hnsw import DEFAULT_EF, DEFAULT_EF_CONSTRUCTION, DEFAULT_MAX_CONNECTIONS
 from db.vectors.text_analysis import ANALYSIS_VERSION, BM25_B, BM25_K1, search_terms_of
 
 VECTOR_NAME = "default"
@@ -22,10 +23,6 @@ VECTOR_NAME = "default"
 
 SEARCH_TERMS = "search_terms"
 """Property that keyword search reads: the terms of a project from `db.vectors.text_analysis`."""
-
-
-DEFAULT_EF, DEFAULT_EF_CONSTRUCTION, DEFAULT_MAX_CONNECTIONS = 800, 256, 32
-"""Defaults of the HNSW graphs, for a recall of the nearest 200 of at least .98 (`bench/weaviate.py`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +35,16 @@ class Space:
 
     def alias(self, kind: str) -> str:
         """Return the alias of a kind, which points to the active collection."""
-        return f"{self.prefix}{collection_name(kind, self.model, self.dimension)}_v{ANALYSIS_VERSION}"
+        return f"{self._name(kind)}_v{ANALYSIS_VERSION}"
+
+    def is_outdated(self, collection: str) -> bool:
+        """Return whether a collection is one of an older text analysis."""
+        names = "|".join(re.escape(self._name(kind)) for kind in KINDS)
+        match = re.fullmatch(rf"({names})(_v(?P<version>\d+))?(_g\d+)?", collection)
+        return match is not None and int(match["version"] or 0) < ANALYSIS_VERSION
+
+    def _name(self, kind: str) -> str:
+        return f"{self.prefix}{collection_name(kind, self.model, self.dimension)}"
 
     @property
     def owner_mark(self) -> str:

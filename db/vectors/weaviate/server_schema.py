@@ -70,8 +70,8 @@ class ServerSchema:
         return f"there is no collection for {alias} yet"
 
     def unused(self, space: Space) -> list[str]:
-        """Return the collections of other embedding models, and of generations older than the active ones."""
-        names = re.compile(rf"{re.escape(space.prefix)}({'|'.join(KINDS)})_\w+_\d+_[0-9a-f]{{8}}(_g\d+)?")
+        """Return the collections of other models and text analyses, and of generations older than the active ones."""
+        names = re.compile(rf"{re.escape(space.prefix)}({'|'.join(KINDS)})_\w+_\d+_[0-9a-f]{{8}}(_v\d+)?(_g\d+)?")
         active = self.active(space)
         used = {
             space.collection(kind, number)

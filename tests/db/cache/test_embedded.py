@@ -129,6 +129,8 @@ async def test_a_damaged_file_is_set_aside_and_made_anew(make: Make, tmp_path: P
     await cache.put("key", b"value", 60)
     assert await cache.get("key") == b"value"
     assert [file.name for file in folder_of(path) if file.name.endswith("damaged")] == ["cache.sqlite.damaged"]
+    await cache.scrub()
+    assert not any(file.name.endswith("damaged") for file in folder_of(path))
 
 
 async def test_a_file_damaged_while_open_is_set_aside_and_others_follow(make: Make, tmp_path: Path):

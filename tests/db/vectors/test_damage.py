@@ -2,16 +2,18 @@
 
 import logging
 import random
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from db.errors import StoreDamaged, StoreUnavailable
+from db.errors import StoreDamaged, StoreMisconfigured, StoreUnavailable
 from db.vectors.base import ProfileDocument, ProjectDocument, ToolDocument, VectorFilter, unit
-from db.vectors.embedded import EmbeddedVectorStore
+from db.vectors.embedded import EmbeddedVectorStore, generations
 
 DIMENSION, PROJECTS = 32, 150
 PAGE = 4_096
@@ -122,7 +124,31 @@ async def test_a_vector_that_was_never_written_is_damage(content: bytes, tmp_pat
     store = EmbeddedVectorStore(tmp_path / "vectors.sqlite")
     await use(store)
     assert (tmp_path / "vectors.sqlite.damaged").exists()
+    await store.scrub()
+    assert not (tmp_path / "vectors.sqlite.damaged").exists()
     await store.close()
+
+
+async def test_a_file_of_a_newer_version_is_left_as_it_is(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "vectors.sqlite"
+    path.write_bytes(content)
+    store = EmbeddedVectorStore(path)
+    await use(store)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"PRAGMA user_version = {generations.FILE_VERSION + 1}")
+        connection.execute("ALTER TABLE generations RENAME COLUMN identity TO identifier")
+    for call in (
+        lambda: store.prepare("m", DIMENSION),
+        lambda: store.near(np.ones(DIMENSION, np.float32), 10, VectorFilter()),
+        lambda: store.upsert(documents()[0]),
+        store.preload,
+    ):
+        with pytest.raises(StoreMisconfigured, match="of a newer explore-gateway; run that version, or delete"):
+            await call()
+    await store.close()
+    assert not (tmp_path / "vectors.sqlite.damaged").exists()
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT count(identifier) FROM generations").fetchall() == [(1,)]
 
 
 def test_damage_is_an_outage_to_those_who_cannot_repair_it() -> None:

@@ -10,9 +10,9 @@ import pytest
 
 from db.errors import Store, StoreMisconfigured, StoreUnavailable, WritesRefused
 from db.resilience import CircuitState, Guard, guarded
-from db.vectors.base import KINDS, PROJECT, VectorFilter
-from db.vectors.weaviate import Address, WeaviateVectorStore
-from db.vectors.weaviate.schema import Space, properties_of
+from db.vectors.base import KINDS, PROJECT, VectorFilter, collection_name, document_uuid
+from db.vectors.weaviate import Address, WeaviateVectorStore, own_vectors
+from db.vectors.weaviate.schema import VECTOR_NAME, Space, properties_of
 from tests.db.vectors.objects import DIMENSION, MODEL, project, unit
 from tests.doubles.weaviate import WeaviateDouble, running_weaviate
 
@@ -131,17 +131,30 @@ class TestUnused:
     async def test_a_replaced_generation_and_aliases_of_another_model_are_dropped(
         self, double: WeaviateDouble, store: WeaviateVectorStore
     ):
-        left = Space("", "earlier", 4)
-        for name in (left.collection(PROJECT, 3), SPACE.collection(PROJECT, 0), "Project", "Staging_" + COLLECTION):
+        left, analysis = Space("", "earlier", 4), f"{collection_name(PROJECT, MODEL, DIMENSION)}_v1_g2"
+        unused = [left.collection(PROJECT, 3), SPACE.collection(PROJECT, 0), analysis]
+        for name in (*unused, "Project", "Staging_" + COLLECTION):
             double.state.create({"class": name})
         double.state.point(left.alias(PROJECT), left.collection(PROJECT, 3), new=True)
         await store.stage()
-        unused = [left.collection(PROJECT, 3), SPACE.collection(PROJECT, 0)]
         double.state.create({"class": SPACE.collection(PROJECT, 0)})
         assert await store.unused() == sorted(unused)
         assert await store.drop_unused() == sorted(unused)
         assert {"Project", "Staging_" + COLLECTION} <= set(double.state.collections)
         assert left.alias(PROJECT) not in double.state.aliases
+
+    async def test_only_older_analyses_of_the_same_model_are_outdated(
+        self, double: WeaviateDouble, store: WeaviateVectorStore
+    ):
+        name = collection_name(PROJECT, MODEL, DIMENSION)
+        old, kept = [f"{name}_v1_g2", f"{name}_g1"], [f"{name}_v99_g1", f"Staging_{name}_g1", *double.state.collections]
+        kept.append(Space("", "earlier", 4).collection(PROJECT, 3))
+        for one in (*old, *kept[:2], kept[-1]):
+            double.state.create({"class": one})
+        double.state.point(f"{name}_v1", old[0], new=True)
+        await store.drop_outdated()
+        assert set(double.state.collections) == set(kept)
+        assert f"{name}_v1" not in double.state.aliases
 
 
 class TestInstallations:
@@ -169,6 +182,19 @@ class TestInstallations:
         await other.prepare(MODEL, DIMENSION)
         with pytest.raises(StoreMisconfigured, match=r"another installation \(other\)"):
             await one.prepare(MODEL, DIMENSION)
+        for call in (one.upsert([project(1, unit(1))]), one.remove(PROJECT, ["p1"]), one.drop_unused()):
+            with pytest.raises(StoreUnavailable, match="has not been prepared"):
+                await call
+
+    async def test_taking_over_replaces_the_mark_without_a_moment_in_which_it_is_absent(
+        self, double: WeaviateDouble, make_store: Callable[..., WeaviateVectorStore]
+    ):
+        one, other = (make_store(installation=self.installation(name)) for name in ("one", "other"))
+        await one.prepare(MODEL, DIMENSION)
+        mark = double.state.collections[SPACE.owner_mark]
+        await other.take_over()
+        assert double.state.collections[SPACE.owner_mark] is mark
+        assert mark.config["description"].endswith(": other")
 
     async def test_an_installation_finds_its_index_again_on_a_moved_or_emptied_server(
         self, double: WeaviateDouble, make_store: Callable[..., WeaviateVectorStore]
@@ -179,6 +205,35 @@ class TestInstallations:
         await one.prepare(MODEL, DIMENSION)
         restarted = make_store(installation=self.installation("one"))
         await restarted.prepare(MODEL, DIMENSION)
+
+
+class TestServerStart:
+    @pytest.mark.parametrize("status", [403, 404])
+    async def test_a_server_that_does_not_tell_it_is_an_unknown_start_and_one_warning(
+        self,
+        double: WeaviateDouble,
+        store: WeaviateVectorStore,
+        status: int,
+        monkeypatch: pytest.MonkeyPatch,
+    ):
+        warnings: list[str] = []
+        monkeypatch.setattr(own_vectors.log, "warning", lambda text, *values: warnings.append(text % values))
+        double.faults.cluster_status = status
+        assert [await store.server_start() for _ in range(2)] == ["", ""]
+        [warning] = warnings
+        assert f"answers {status} to /v1/cluster/statistics" in warning
+        double.faults.cluster_status = 401
+        with pytest.raises(StoreMisconfigured, match="rejects the key"):
+            await store.server_start()
+
+    async def test_it_changes_with_a_restart_and_not_with_a_node_that_is_away(
+        self, double: WeaviateDouble, store: WeaviateVectorStore
+    ):
+        start = await store.server_start()
+        double.faults.absent_nodes = ("node2",)
+        assert await store.server_start() == start != ""
+        double.state.starts += 1
+        assert await store.server_start() != start
 
 
 class TestReadOnlyShards:
@@ -219,6 +274,15 @@ class TestSentences:
         double.faults.not_ready = True
         with pytest.raises(StoreUnavailable, match="is not ready; wait until it has started"):
             await store.faults(MODEL, DIMENSION)
+
+    async def test_vectors_of_another_length_are_said_to_be_those_of_another_program(
+        self, double: WeaviateDouble, store: WeaviateVectorStore
+    ):
+        double.state.find(ALIAS).put(document_uuid(PROJECT, "p1"), {"key": "p1"}, {VECTOR_NAME: unit(1)[:-1]})
+        with pytest.raises(StoreMisconfigured, match="set WEAVIATE_PREFIX to a new name, or delete the collection"):
+            await store.prepare(MODEL, DIMENSION)
+        double.state.drop(COLLECTION)
+        await store.prepare(MODEL, DIMENSION)
 
     async def test_an_error_over_grpc_is_one_line_with_the_server_s_text(
         self, double: WeaviateDouble, store: WeaviateVectorStore

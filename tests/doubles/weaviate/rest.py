@@ -67,9 +67,12 @@ class Rest:
         return 200, {"nodes": [node | {"stats": {"objectCount": count, "shardCount": 1}, "shards": None}]}
 
     def _cluster(self, *_: Any) -> Answer:
+        if self.faults.cluster_status is not None:
+            return self.faults.cluster_status, _error("not allowed")
         raft = dict.fromkeys(RAFT_FIELDS, "0") | {"latestConfiguration": [], "term": str(self._state.starts + 1)}
         node = {"name": "node1", "raft": raft, "initialLastAppliedIndex": 8} | dict.fromkeys(NODE_FIELDS, True)
-        return 200, {"statistics": [node | {"status": "HEALTHY"}], "synchronized": True}
+        absent = [{"name": name, "status": "TIMEOUT"} for name in self.faults.absent_nodes]
+        return 200, {"statistics": [node | {"status": "HEALTHY"}, *absent], "synchronized": not absent}
 
     def _schema(self, method: str, path: list[str], _query: dict[str, str], body: Json) -> Answer:
         match method, path:
@@ -79,6 +82,8 @@ class Rest:
                 answer = self._state.create(body)
             case "GET", [name]:
                 answer = self._state.find(name).config
+            case "PUT", [name]:
+                answer = self._state.describe(name, body["description"])
             case "DELETE", [name]:
                 answer = self._state.drop(name)
             case "POST", [name, "properties"]:

@@ -235,6 +235,12 @@ class State:
         collection.config["properties"].append(full)
         return full
 
+    def describe(self, name: str, description: str) -> Json:
+        """Change the description of a collection; no other setting can be changed here."""
+        config = self.find(name).config
+        config["description"] = description
+        return config
+
     def drop(self, name: str) -> None:
         """Drop a collection. Aliases stay, and then point to nothing."""
         self.collections.pop(name, None)

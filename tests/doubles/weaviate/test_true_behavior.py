@@ -267,3 +267,8 @@ class TestShards:
         assert await found(client, (1.0, 0.0)) == ["a"]
         await collection.config.update_shards(status="READY")
         assert (await data.delete_many(where=by_key, verbose=True)).successful == 1
+
+
+async def test_a_description_is_replaced_in_one_request(client: WeaviateAsyncClient):
+    await client.collections.use(THING).config.update(description="another")
+    assert (await client.collections.list_all())[THING].description == "another"

@@ -69,6 +69,24 @@ async def test_an_index_that_lost_a_part_is_filled_although_a_row_waits(world: W
     assert await find_shortfall(world.stores) is None
 
 
+async def test_collections_of_older_analyses_are_dropped_once_the_index_is_complete(
+    world: World, monkeypatch: pytest.MonkeyPatch
+):
+    await world.add_projects(5)
+    await forget_the_outbox(world.stores.database)
+    monkeypatch.setattr(tasks, "COVERAGE_CHECK_S", 0.05)
+    stop, projects = asyncio.Event(), []
+
+    async def drop() -> None:
+        projects.append(await projects_in(world))
+        stop.set()
+
+    monkeypatch.setattr(world.stores.vectors, "drop_outdated", drop)
+    async with asyncio.timeout(60):
+        await keep_index_complete(world.stores, stop)
+    assert projects == [5]
+
+
 async def test_searches_use_the_database_while_the_index_is_far_behind(world: World):
     keys = await world.add_projects(40)
     await world.settle()

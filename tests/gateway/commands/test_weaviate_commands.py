@@ -148,12 +148,14 @@ async def test_collections_of_an_earlier_model_are_told_and_dropped(
     async with open_migrated(made) as stores:
         await stores.vectors.prepare("earlier", 4)
         assert await prepare_index(stores) is None
-    assert "3 collections are not used any more: explore reindex --drop-unused" in (await vectors_finding(made))[1]
+    assert "collections not used any more: 3, explore reindex --drop-unused" in (await vectors_finding(made))[1]
     monkeypatch.setattr("typer.confirm", lambda *_, **__: False)
     assert await drop_unused_collections(made, asks=True) == "nothing was dropped"
     assert await drop_unused_collections(made, asks=False) == "3 collections were dropped"
     assert capsys.readouterr().out.count(Space("", "earlier", 4).collection("Project", 1)) == 2
     assert await drop_unused_collections(made, asks=True) == "0 collections were dropped"
+    double.state.create({"class": Space("", "earlier", 4).collection("Project", 1)})
+    assert await drop_unused_collections(made, asks=False) == "1 collection was dropped"
     assert double.state.aliases[ALIAS] in double.state.collections
 
 
