@@ -6,7 +6,7 @@ describes the format.
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -15,6 +15,7 @@ from pydantic import (
     AfterValidator,
     AliasChoices,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PlainValidator,
@@ -29,7 +30,7 @@ from db.custom_types import NO_CUSTOM_TYPES
 from db.database.column_types import UNKNOWN_TIME
 from db.errors import InvalidRecord
 from db.models import InteractionType, Role, TermKind, now
-from db.text_rules import key_fault, normal_form, text_fault
+from db.text_rules import is_storable, key_fault, normal_form, text_fault, with_line_breaks
 from db.time_units import parse_time
 
 MAX_CLOCK_SKEW = timedelta(minutes=5)
@@ -111,9 +112,10 @@ def _fits_64_bits(value: float) -> bool:
 
 
 def _normal_text(value: str) -> str:
-    if (fault := text_fault(value)) is not None:
+    text = with_line_breaks(value)
+    if (fault := text_fault(text)) is not None:
         raise ValueError(fault)
-    return normal_form(value)
+    return normal_form(text)
 
 
 def _normal_key(value: str) -> str:
@@ -122,14 +124,31 @@ def _normal_key(value: str) -> str:
     return normal_form(value)
 
 
-_TEXT_CHECK = AfterValidator(_normal_text)
-Key = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_normal_key)]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=500, strip_whitespace=True), _TEXT_CHECK]
-Title = Annotated[str, StringConstraints(min_length=1, max_length=1_000, strip_whitespace=True), _TEXT_CHECK]
-Text = Annotated[str, StringConstraints(max_length=MAX_TEXT_CHARACTERS), _TEXT_CHECK]
+def _normal_reference(value: str) -> str:
+    return normal_form(value) if is_storable(value) else _normal_key(value)
+
+
+def _first(normalize: Callable[[str], str]) -> BeforeValidator:
+    """Normalize before the length is checked, because a text can become longer."""
+    return BeforeValidator(lambda value: normalize(value) if isinstance(value, str) else value)
+
+
+_TEXT_RULE = _first(_normal_text)
+_KEY_LENGTH = StringConstraints(min_length=1, max_length=200)
+Key = Annotated[str, _KEY_LENGTH, _first(_normal_key)]
+Reference = Annotated[str, _KEY_LENGTH, _first(_normal_reference)]
+"""The key of a user or project that exists. Earlier versions stored keys with characters that `Key` refuses."""
+Name = Annotated[str, StringConstraints(min_length=1, max_length=500, strip_whitespace=True), _TEXT_RULE]
+Title = Annotated[str, StringConstraints(min_length=1, max_length=1_000, strip_whitespace=True), _TEXT_RULE]
+Text = Annotated[str, StringConstraints(max_length=MAX_TEXT_CHARACTERS), _TEXT_RULE]
 PastTime = Annotated[datetime, PlainValidator(_read_past_time)]
-Url = Annotated[str, StringConstraints(max_length=2_000, pattern=r"^https?://[^\s]+$"), _TEXT_CHECK]
+Url = Annotated[str, StringConstraints(max_length=2_000, pattern=r"^https?://[^\s]+$"), _TEXT_RULE]
 Number = Annotated[float, Strict()]
+WholeNumber = Annotated[
+    int,
+    Strict(),
+    BeforeValidator(lambda value: int(value) if isinstance(value, float) and value.is_integer() else value),
+]
 Flag = Annotated[bool, Strict()]
 """Types of numbers and flags that are not read from text: Pydantic would take "yes" for true, and true for 1."""
 
@@ -162,7 +181,7 @@ class UserRecord(Record):
     username: Name
     bio: Text = ""
     tier: Annotated[Text, Field(max_length=100)] = ""
-    points: Annotated[int, Strict(), Field(ge=0, le=2**31 - 1)] = 0
+    points: Annotated[WholeNumber, Field(ge=0, le=2**31 - 1)] = 0
     role: Role | None = None
     interests: tuple[InterestRecord, ...] = Field((), max_length=1_000, validation_alias=_INTERESTS_KEYS)
 
@@ -206,7 +225,7 @@ class ProjectRecord(Record):
     tools: Annotated[tuple[Key, ...], Field(max_length=100)] = ()
     categories: Annotated[tuple[Key, ...], Field(max_length=100)] = ()
     topics: Annotated[tuple[Key, ...], Field(max_length=200)] = ()
-    owner: Key | None = None
+    owner: Reference | None = None
     url: Url | None = None
     image_url: Url | None = None
     created_at: PastTime | None = None
@@ -222,8 +241,8 @@ class InteractionRecord(Record):
     The context of the validation is the `CustomTypes` that are known besides the built-in types.
     """
 
-    user: Key
-    project: Key
+    user: Reference
+    project: Reference
     type: Annotated[str, AfterValidator(_as_type)]
     at: PastTime | None = None
     value: Annotated[Number | None, AfterValidator(_check_value), Field(validate_default=True)] = None

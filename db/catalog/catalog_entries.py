@@ -115,11 +115,17 @@ async def _search(
     database: Database, terms: Any, search: str | None, first: int, after: tuple[str, int] | None
 ) -> Rows:
     statement = terms.where(_MATCHES_SEARCH).order_by(Term.name, Term.id).limit(_FIRST)
-    parameters: dict[str, Any] = {"search": fold(search or ""), "first": first}
+    parameters: dict[str, Any] = {"search": _folded(search or ""), "first": first}
     if after is not None:
         statement = statement.where(tuple_(Term.name, Term.id) > _AFTER)
         parameters |= {"after_name": after[0], "after_id": after[1]}
     return await database.fetch(statement, parameters)
+
+
+def _folded(search: str) -> str:
+    """Fold a search text, except one of accents only: no folded name contains it, but each contains its folded form."""
+    folded = fold(search)
+    return folded if folded.strip() else search
 
 
 async def topics_by_key(database: Database, keys: Sequence[str]) -> dict[str, CatalogTerm]:
@@ -138,7 +144,7 @@ async def tools_by_key(
     statement, parameters = _TOOLS.where(in_list(Term.key, KEYS)), {"keys": keys}
     if not_matching is not None:
         statement = statement.where(~_MATCHES_SEARCH)
-        parameters["search"] = fold(not_matching)
+        parameters["search"] = _folded(not_matching)
     return {row.key: _tool(row) for row in await database.fetch(statement, parameters)}
 
 

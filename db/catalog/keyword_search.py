@@ -35,7 +35,8 @@ async def title_matches(database: Database, query: str, limit: int, where: Proje
     Returns project ids with a score from 0 to 1, best first. A word counts 2 in the title and 1 in the description; the
     score is the sum divided by its maximum. Ties go to the newest project.
     """
-    words = list(dict.fromkeys(map(fold, query_words(query))))[:MAX_WORDS]
+    folded_words = dict.fromkeys(map(fold, query_words(query)))
+    words = [word for word in folded_words if word][:MAX_WORDS]  # a lone accent folds to "", which every text contains
     if not words:
         return []
     in_title = [contains_text(ProjectSearchText.title, word) for word in words]

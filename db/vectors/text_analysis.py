@@ -22,7 +22,7 @@ from db.vectors.base import ProjectDocument
 
 ANALYSIS_VERSION = 2
 """Version of the analysis. Raise it with every change here: an index of another version is filled again. A change of
-`fold` also needs a migration that writes the folded columns again, as 0018 does."""
+`fold` also needs a migration that empties the folded texts, which `db.catalog.search_texts` fills."""
 
 BM25_K1, BM25_B = 1.2, 0.75
 """BM25 parameters k1 and b of both engines: Weaviate's defaults."""

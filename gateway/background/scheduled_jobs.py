@@ -8,6 +8,7 @@ from datetime import timedelta
 import structlog
 
 from db import jobs
+from db.catalog.search_texts import fill_search_texts
 from db.interactions.retention import delete_expired
 from db.interactions.served_pages import ServedPageLog
 from db.jobs import JobLease
@@ -62,6 +63,7 @@ def scheduled_jobs(stores: Stores, event_retention: timedelta = EVENT_RETENTION)
         PeriodicJob(
             "delete old events", DAY, lambda _: delete_expired(stores.database, now(), event_retention), 4 * HOUR
         ),
+        PeriodicJob("fill search texts", DAY, lambda _: _fill_search_texts(stores), HOUR, catches_up=True),
         PeriodicJob("create partitions", DAY, lambda _: create_upcoming_partitions(stores.database), catches_up=True),
         PeriodicJob("expire served pages", HOUR, lambda _: ServedPageLog(stores.database).expire(), catches_up=True),
         PeriodicJob("finish deletions", MINUTE, lambda _: _finish_deletions(stores), catches_up=True, is_quick=True),
@@ -114,6 +116,11 @@ async def _refresh_questions(stores: Stores) -> None:
 
 async def _learn_interests(stores: Stores) -> None:
     log.info("interests learned", changed=await learn_interests(stores.database, now()))
+
+
+async def _fill_search_texts(stores: Stores) -> None:
+    if count := await fill_search_texts(stores.database):
+        log.info("search texts filled", rows=count)
 
 
 async def _refresh_velocities(stores: Stores, lease: JobLease) -> None:

@@ -13,6 +13,7 @@ import jwt
 
 from db.models import Role
 from db.private_files import DataFile
+from db.text_rules import normal_form
 from gateway.callers.clock import Clock
 from gateway.callers.issuer_keys import IssuerKeys
 from gateway.callers.token_claims import RoleClaim, TokenClaims, parse_claims
@@ -82,10 +83,8 @@ class TokenAuthority:
 
     def issue(self, user_key: str, role: Role | None = None, hours: float = 24.0) -> str:
         """Sign a token for a user. Raises `CannotStart` if the gateway would refuse it."""
-        if not is_valid_key(user_key):
-            raise CannotStart(
-                f"a user's key has 1 to {MAX_KEY_LENGTH} characters without control characters", exit_code=2
-            )
+        if not is_valid_key(normal_form(user_key)):
+            raise CannotStart(f"a user's key has 1 to {MAX_KEY_LENGTH} characters, none of them NUL", exit_code=2)
         if not self.can_issue:
             raise CannotStart(
                 f"tokens come from the issuer at TOKEN_JWKS_URL only; to accept tokens that the secret signs as well, "

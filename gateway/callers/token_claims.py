@@ -58,10 +58,11 @@ class RoleClaim:
 def parse_claims(payload: Mapping[str, Any], role: RoleClaim, rules: TokenRules) -> TokenClaims:
     """Parse the claims of a token with a valid signature. Raises `Unauthenticated` if they break a rule."""
     times = rules.times(payload)
-    if not isinstance(payload["sub"], str) or not is_valid_key(payload["sub"]):
+    subject = normal_form(payload["sub"]) if isinstance(payload["sub"], str) else ""
+    if not is_valid_key(subject):
         raise Unauthenticated(
-            f"The token's subject must be a user's key of 1 to {MAX_KEY_LENGTH} characters without control characters."
+            f"The token's subject must be a user's key of 1 to {MAX_KEY_LENGTH} characters, none of them NUL."
         )
     bearer_role = role.read(payload)
     rules.require_life(bearer_role, times)
-    return TokenClaims(normal_form(payload["sub"]), bearer_role, times.expires_at, rules.is_short_lived(times))
+    return TokenClaims(subject, bearer_role, times.expires_at, rules.is_short_lived(times))

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from db import schema
+from db.catalog.search_texts import fill_search_texts
 from db.demo import generate, holds_demo, is_empty
 from db.errors import StoreMisconfigured, StoreUnavailable
 from db.models import now
@@ -62,10 +63,12 @@ async def holds_demo_data(settings: Settings) -> bool:
 
 
 async def migrate_only(settings: Settings, say: Say = lambda _: None) -> list[str]:
-    """Migrate the database schema, and return the applied revisions."""
+    """Migrate the database schema, fill missing folded texts, and return the applied revisions."""
     await make_data_folder(settings, say)
     async with open_database(settings) as database:
-        return await schema.migrate(database)
+        applied = await schema.migrate(database)
+        await fill_search_texts(database)
+        return applied
 
 
 async def make_data_folder(settings: Settings, say: Say) -> None:

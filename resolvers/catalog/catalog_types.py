@@ -8,6 +8,7 @@ from db.actors.users import UserCard
 from db.catalog import catalog_entries
 from db.catalog.catalog_entries import CatalogTerm, CatalogTool
 from db.errors import Store
+from db.text_rules import is_storable
 from resolvers.common.context import Info
 from resolvers.common.descriptions import object_type
 from resolvers.common.errors import InvalidArgument
@@ -22,7 +23,6 @@ from scoring.pipelines.tool_search import (
     ToolPosition,
     find_tools,
 )
-from scoring.use_cases.platform_keys import is_storable_text
 
 MAX_SEARCH_LENGTH = 200
 
@@ -172,8 +172,8 @@ class CatalogQuery:
 
 def _validate_search(search: str | None) -> str:
     search = search or ""
-    if not (len(search) <= MAX_SEARCH_LENGTH and is_storable_text(search)):
-        raise InvalidArgument(f"`search` must have at most {MAX_SEARCH_LENGTH} characters and no control characters.")
+    if not (len(search) <= MAX_SEARCH_LENGTH and is_storable(search)):
+        raise InvalidArgument(f"`search` must have at most {MAX_SEARCH_LENGTH} characters and no NUL.")
     return search
 
 
@@ -185,7 +185,7 @@ def _tool_cursor(position: ToolPosition) -> str:
 
 def _tool_position(cursor: str) -> ToolPosition:
     match decode_cursor(cursor):
-        case ["near", float(similarity), str(key)] if is_storable_text(key) and -1 <= similarity <= 1:
+        case ["near", float(similarity), str(key)] if is_storable(key) and -1 <= similarity <= 1:
             return SimilarityPosition(similarity, key)
         case values:
             return NamePosition(*_name_position("tool", values))
@@ -194,7 +194,7 @@ def _tool_position(cursor: str) -> ToolPosition:
 def _name_position(kind: str, values: list[Any]) -> tuple[str, int]:
     match values:
         case [str(cursor_kind), str(name), int(id_)] if (
-            cursor_kind == kind and is_storable_text(name) and type(id_) is int and 0 <= id_ < 2**63
+            cursor_kind == kind and is_storable(name) and type(id_) is int and 0 <= id_ < 2**63
         ):
             return name, id_
     raise bad_cursor()

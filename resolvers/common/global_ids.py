@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 import strawberry
 
 from db.models import FeedKind
-from db.text_rules import normal_form
+from db.text_rules import is_storable, normal_form
 from resolvers.common.errors import InvalidId, InvalidPage
 from scoring.errors import CursorMalformed
 from scoring.snapshots.feed_cursors import Cursor
 from scoring.use_cases.dismissals import DismissalReason
-from scoring.use_cases.platform_keys import is_storable_text, is_valid_key
+from scoring.use_cases.platform_keys import is_valid_key
 
 _MAX_OPAQUE_LENGTH = 4_000
 
@@ -39,9 +39,10 @@ def viewer_global_id(type_: str, user_key: str | None, session_key: str | None) 
 def parse_global_id(encoded: str) -> GlobalId:
     """Decode a global id. Raises `InvalidId`."""
     type_, colon, key = (decode_opaque(encoded) or "").partition(":")
+    key = normal_form(key)
     if not colon or not type_.isidentifier() or not is_valid_key(key):
         raise InvalidId("This id is invalid. Use the value of a field `id` unchanged.")
-    return GlobalId(type_, normal_form(key))
+    return GlobalId(type_, key)
 
 
 def encode_opaque(text: str) -> str:
@@ -113,7 +114,7 @@ def _checksum(feed: str, cursor: str) -> str:
 def parse_reason_id(encoded: str) -> DismissalReason:
     """Decode the global id of a reason. Raises `InvalidId`."""
     match (decode_opaque(encoded) or "").split(":", 2):
-        case ["Reason", project_id, reason] if reason and is_storable_text(reason) and _is_id(project_id):
+        case ["Reason", project_id, reason] if reason and is_storable(reason) and _is_id(project_id):
             return DismissalReason(int(project_id), reason)
         case _:
             raise InvalidId("This is not the id of a reason. Use the `id` of a Reason unchanged.")

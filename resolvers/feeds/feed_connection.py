@@ -96,7 +96,7 @@ def _distinct_values(name: str, argument: list[str] | None) -> tuple[str, ...]:
         raise InvalidArgument(f"`where.{name}` has {len(values)} values; give at most {MAX_FILTER_VALUES}.")
     if not all(is_valid_key(value) for value in values):
         raise InvalidArgument(
-            f"`where.{name}` contains an invalid key. A key has 1 to 200 characters without control characters."
+            f"`where.{name}` contains an invalid key. A key has 1 to 200 characters, none of them NUL."
         )
     return tuple(dict.fromkeys(values))
 

@@ -57,7 +57,7 @@ class SearchQuery:
     def checked(cls, text: str, alpha: float, personalized: bool = False) -> Self:
         """Validate a query.
 
-        Raises `InvalidQuery` if the text is empty, too long or not printable, or `alpha` is not from 0 to 1.
+        Raises `InvalidQuery` if the text is empty, too long or has a control character, or `alpha` is not from 0 to 1.
         """
         plain = " ".join(text.split())
         if not plain:

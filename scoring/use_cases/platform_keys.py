@@ -1,8 +1,8 @@
-"""Validation of the platform's keys, and of text that all stores accept."""
+"""Validation of keys that name stored objects."""
 
 from collections.abc import Sequence
 
-from db.text_rules import key_fault, normal_form, text_fault
+from db.text_rules import is_storable, normal_form
 from scoring.use_cases.input_errors import InputRefused, too_many_error
 
 MAX_KEY_LENGTH = 200
@@ -13,13 +13,11 @@ MAX_RECORDS = 1_000
 
 
 def is_valid_key(value: str) -> bool:
-    """Return whether a text can be a platform key. Invalid keys need no database lookup."""
-    return len(value) <= MAX_KEY_LENGTH and key_fault(value) is None
+    """Return whether a stored key can be this text. Other texts need no database lookup.
 
-
-def is_storable_text(value: str) -> bool:
-    """Return whether a text has no character that records may not contain."""
-    return text_fault(value) is None
+    Earlier versions stored keys with characters that `db.text_rules.key_fault` refuses in new keys.
+    """
+    return 1 <= len(value) <= MAX_KEY_LENGTH and is_storable(value)
 
 
 def distinct_valid_keys(keys: Sequence[str]) -> list[str]:

@@ -20,6 +20,7 @@ from db.interactions.network_cap import BURST, SESSIONS, SHARED_NETWORK
 from db.interactions.served_pages import ShownProject, were_served
 from db.models import FeedKind, InteractionType, now
 from db.stores import Stores
+from db.text_rules import is_storable
 from scoring.mathematics.velocity import MOSTLY_ANONYMOUS, trust
 from scoring.use_cases.input_errors import (
     InputError,
@@ -29,7 +30,7 @@ from scoring.use_cases.input_errors import (
     too_many_error,
     unknown_project_error,
 )
-from scoring.use_cases.platform_keys import MAX_KEY_LENGTH, is_storable_text, is_valid_key
+from scoring.use_cases.platform_keys import MAX_KEY_LENGTH, is_valid_key
 from scoring.use_cases.unit_of_work import UnitOfWork
 
 MAX_EVENTS = 500
@@ -256,8 +257,8 @@ def _find_error(
     elif sent.rank is not None and sent.rank < 1:
         message = "`rank` must be at least 1."
     elif sent.id is not None and not is_valid_key(sent.id):
-        message = "`id` must have 1 to 200 characters without control characters."
-    elif len(snapshot_id) > MAX_KEY_LENGTH or not is_storable_text(snapshot_id):
+        message = "`id` must have 1 to 200 characters, none of them NUL."
+    elif len(snapshot_id) > MAX_KEY_LENGTH or not is_storable(snapshot_id):
         message = "`snapshotId` is invalid. Use `FeedConnection.snapshotId` unchanged."
     else:
         return None

@@ -68,13 +68,12 @@ def test_a_time_with_its_zone_is_read_in_utc(text: str) -> None:
     assert created(text) == datetime(2026, 5, 4, 12, 30, tzinfo=UTC)
 
 
-REFUSED_CHARACTERS = ["\x00", "\x07", "\x1b", "\x7f", "\x85", "\x9f", "\ufdd0", "\uffff", "\U0010fffe"]
+REFUSED_CHARACTERS = ["\x00", "\x07", "\x1b", "\x7f", "\x9f", "\ufdd0", "\uffff", "\U0010fffe"]
 TEXT_FIELDS = [
     (UserRecord, {"key": "u", "username": "U"}, ("key", "username", "bio", "tier")),
     (ToolRecord, {"key": "t", "name": "T"}, ("key", "name", "tagline", "description", "category", "use_cases")),
     (CategoryRecord, {"key": "c", "name": "C"}, ("key", "name", "description")),
-    (ProjectRecord, PROJECT, ("key", "title", "description", "owner")),
-    (InteractionRecord, {"user": "u", "project": "p", "type": "like"}, ("user", "project")),
+    (ProjectRecord, PROJECT, ("key", "title", "description")),
 ]
 
 
@@ -88,6 +87,27 @@ def test_no_text_contains_characters_that_cannot_be_shown(
     [name] = names[:1]
     assert refusal(model, valid | {name: " "}) == "must not be empty or consist of spaces"
     assert refusal(model, valid | {name: "a\tb"}) == "must not contain tabs or line breaks; remove them"
+
+
+def test_line_breaks_of_documents_become_line_feeds_except_in_keys_and_addresses() -> None:
+    fields = {"title": "a\x0bb", "description": "a\x0cb\x85c", "source": {"a": ["b\x0b"]}}
+    made = ProjectRecord(**PROJECT | fields)
+    assert (made.title, made.description, made.source) == ("a\nb", "a\nb\nc", {"a": ["b\n"]})
+    assert "U+000B" in refusal(ProjectRecord, PROJECT | {"key": "a\x0bb"})
+    assert "pattern" in refusal(ProjectRecord, PROJECT | {"url": "https://e.com/\x85"})
+
+
+def test_the_key_of_a_stored_object_may_contain_what_a_new_key_may_not() -> None:
+    assert ProjectRecord(**PROJECT | {"owner": "a\tb"}).owner == "a\tb"
+    interaction = {"user": "a\tb", "project": "x\x85y", "type": "like"}
+    assert InteractionRecord(**interaction).project == "x\x85y"
+    for name in ("user", "project"):
+        assert "U+0000" in refusal(InteractionRecord, interaction | {name: "a\0b"})
+
+
+def test_the_length_of_a_text_is_that_of_its_normal_form() -> None:
+    assert refusal(ProjectRecord, PROJECT | {"key": "\u0958" * 101}) == "is longer than 200 characters"
+    assert len(ProjectRecord(**PROJECT | {"key": "e\u0301" * 200}).key) == 200
 
 
 @pytest.mark.parametrize(
@@ -119,12 +139,17 @@ def test_texts_are_in_one_unicode_normalization_and_keep_line_breaks() -> None:
     [(ProjectRecord, PROJECT | {"private": value}, "must be true or false, without quotes")
      for value in ("yes", "true", 1, 0)]
     + [(UserRecord, {"key": "u", "username": "U", "points": value}, "must be a whole number, without quotes")
-       for value in ("20260504", True)]
+       for value in ("20260504", "5.0", 5.5, True)]
     + [(ProjectRecord, PROJECT | {"embedding": [value]}, "must be a number, without quotes")
        for value in ("1e9", True)],
 )  # fmt: skip
 def test_texts_are_neither_numbers_nor_flags(model: type[Record], fields: dict[str, Any], message: str) -> None:
     assert refusal(model, fields) == message
+
+
+def test_a_whole_number_may_be_written_as_a_float() -> None:
+    made = UserRecord.model_validate_json('{"key": "u", "username": "U", "points": 5.0}')
+    assert repr(made.points) == "5"
 
 
 @pytest.mark.parametrize(("value", "reason"), [

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from db.catalog.catalog_entries import search_tools, upsert_projects, upsert_tools
+from db.catalog.catalog_entries import search_tools, tools_by_key, upsert_projects, upsert_tools
 from db.catalog.keyword_search import title_matches
 from db.catalog.project_cards import ProjectFilter
 from db.database.engine import Database
@@ -48,6 +48,9 @@ TITLES = {
     "joined emoji": Title("👩🏽‍🚀 on Mars", ("👩‍🚀", "🚀", "👩🏿‍🚀", "mars")),
     "symbols and digits": Title("C# ★ 1,250 ٤٥٦", ("★", "1,250", "٤٥٦", "C#")),
 }
+
+LONE_ACCENTS = ("´", "¨", "¯", "\u0301")
+"""Queries that consist of what search ignores."""
 
 Search = Callable[[str], Awaitable[list[str]]]
 
@@ -99,6 +102,7 @@ async def test_each_title_finds_its_project_by_its_own_words(engine: VectorStore
     found = {(script, query): await search(query) for script, query in cases}
     assert {case: names for case, names in found.items() if names[:1] != [case[0]]} == {}
     assert await search("黑") == await search("ไม่") == await search("дорога") == []
+    assert [await search(text) for text in LONE_ACCENTS] == [[]] * len(LONE_ACCENTS)
     if not isinstance(engine, Database):
         await engine.close()
 
@@ -112,4 +116,6 @@ async def test_tools_are_found_by_a_part_of_their_name_in_any_case(database: Dat
     found = {"überz": 0, "ЯНДЕКС": 1, "ışıl": 2, "%_": 3, "ECHT/": 3, "具": 4}
     for text, number in found.items():
         assert [tool.name for tool in await search_tools(database, text, 9)] == [TOOLS[number]]
-    assert await search_tools(database, "nothing", 9) == []
+    for text in ("nothing", *LONE_ACCENTS):
+        assert await search_tools(database, text, 9) == []
+        assert len(await tools_by_key(database, ["t0", "t1"], not_matching=text)) == 2

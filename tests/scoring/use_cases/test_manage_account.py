@@ -3,8 +3,9 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import update
 
-from db.models import InteractionType, Role
+from db.models import InteractionType, Project, Role, User
 from db.privacy.erasure import OwnedProjects
 from db.privacy.session_claims import ClaimStatus
 from scoring.use_cases.input_errors import CallerUnidentified, InputRefused, UserErrorCode
@@ -12,7 +13,7 @@ from scoring.use_cases.manage_account import claim_session, delete_viewer, expor
 from scoring.use_cases.platform_keys import MAX_RECORDS
 from scoring.use_cases.project_interactions import like_project
 from scoring.use_cases.unit_of_work import Caller
-from scoring.use_cases.upsert_catalog import UpsertStatus, upsert_users
+from scoring.use_cases.upsert_catalog import UpsertStatus, remove_projects, upsert_users
 from tests.scoring.use_cases.conftest import ADA, SESSION, work_of
 from tests.world import World
 
@@ -54,6 +55,14 @@ async def test_revoked_sessions_no_longer_stand_for_the_account(world: World) ->
     await claim_session(work_of(world, BOTH))
     assert await revoke_sessions(work_of(world, ADA)) == 1
     assert (await work_of(world, SESSION).viewer()).user_key is None
+
+
+async def test_users_and_projects_with_keys_that_are_no_longer_valid_can_be_removed(world: World) -> None:
+    async with world.stores.database.write() as connection:
+        await connection.execute(update(User).where(User.key == "ada").values(key="a\tb"))
+        await connection.execute(update(Project).where(Project.key == "p0001").values(key="x\x85y"))
+    assert (await remove_users(work_of(world, SERVICE), ["a\tb", "a\0"], OwnedProjects.KEEP))[0] == 1
+    assert await remove_projects(work_of(world, SERVICE), ["x\x85y", "a\0"]) == 1
 
 
 async def test_a_deleted_viewer_is_held_no_longer(world: World) -> None:
