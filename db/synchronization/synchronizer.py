@@ -41,7 +41,8 @@ class IndexSynchronizer:
     """Keeps the vector index up to date. Several instances can run concurrently, in several processes.
 
     Only public projects are in the index. Removals are processed first and do not need the embedder. If a project
-    becomes private, archived or deleted while its batch is written, it is removed before the batch is settled. A later
+    becomes private, archived or deleted, or an actor is erased, while its batch is written, the document is removed
+    before the batch is settled. Texts that a slow embedder has not embedded in time are left to a later batch. A later
     change makes the outbox row available again, so the row is not deleted. While a new generation is filled, documents
     are written to both generations. A row that an available store rejects is retried after `retry_after`. `written` and
     `rejected` count documents since the start.
@@ -126,7 +127,7 @@ class IndexSynchronizer:
                 failed = [key for key in change.documents if (kind, key) in self._failed]
                 await self._writer.remove(kind, [*change.remove, *failed], generations)
             removed_leases += [lease for lease in leases if lease.key in changes[lease.kind].remove]
-            rejected = await self._write(changes, generations)
+            rejected, postponed = await self._write(changes, generations)
         except StoreUnavailable as error:
             self._is_prepared = False
             if error.store is Store.VECTORS:
@@ -134,6 +135,8 @@ class IndexSynchronizer:
             await outbox.settle(self._database, removed_leases)
             await outbox.release(self._database, [lease for lease in leases if lease not in removed_leases])
             raise
+        await outbox.release(self._database, [lease for lease in leases if (lease.kind, lease.key) in postponed])
+        leases = [lease for lease in leases if (lease.kind, lease.key) not in postponed]
         self._failed -= {(lease.kind, lease.key) for lease in leases}
         await outbox.settle(self._database, [lease for lease in leases if (lease.kind, lease.key) not in rejected])
         for lease in leases:
@@ -183,16 +186,18 @@ class IndexSynchronizer:
 
     async def _write(
         self, changes: Mapping[OutboxKind, IndexChanges], generations: Sequence[str | None]
-    ) -> dict[DocumentName, str]:
-        """Write documents, remove projects that are not public any more, and return the reasons for rejections."""
-        rejected = await self._writer.write(changes, generations)
-        written = list(changes[OutboxKind.PROJECT].documents)
-        public = await self._documents.public(written)
-        hidden = [key for key in written if key not in public]
-        await self._writer.remove(OutboxKind.PROJECT, hidden, generations)
+    ) -> tuple[dict[DocumentName, str], set[DocumentName]]:
+        """Write documents, and remove those that must not be in the index any more.
+
+        Returns the reasons for rejections, and the documents that are left to a later batch.
+        """
+        rejected, postponed = await self._writer.write(changes, generations)
+        for kind, change in changes.items():
+            existing = await self._documents.existing(kind, list(change.documents))
+            await self._writer.remove(kind, [key for key in change.documents if key not in existing], generations)
         self.rejected += len(rejected)
-        self.written += sum(len(change.documents) for change in changes.values()) - len(rejected)
-        return rejected
+        self.written += sum(len(change.documents) for change in changes.values()) - len(rejected) - len(postponed)
+        return rejected, postponed
 
     async def _wait_for_rows(self, stop: asyncio.Event) -> None:
         """Wait until a row is available, or a restart of the index's server is to be looked for.

@@ -41,8 +41,9 @@ class LetterEmbedder:
         self.calls += 1
         if self.before is not None:
             await self.before(self.calls)
-        if any("unspeakable" in text for text in texts):
-            raise InvalidRecord("an unspeakable text")
+        for row, text in enumerate(texts):
+            if "unspeakable" in text:
+                raise InvalidRecord("an unspeakable text", (row,))
         self.texts.extend(texts)
         return np.array([[text.count(letter) + 0.1 for letter in "aeinorst"] for text in texts], np.float32)
 
