@@ -144,10 +144,14 @@ class IndexSynchronizer:
                 log.error("the index rejects %s %s: %s", lease.kind.value, lease.key, reason)
                 await outbox.reject(self._database, [lease], reason, self._retry_after)
 
-    async def rewrite(self, names: Iterable[DocumentName], generation: str | None = None) -> None:
-        """Remove documents and write them again, to one generation or, if it is None, to the active and the staged one.
+    async def rewrite(
+        self, names: Iterable[DocumentName], generation: str | None = None, *, remove_first: bool = False
+    ) -> None:
+        """Write documents again, to one generation or, if it is None, to the active and the staged one.
 
-        A document that waits in the outbox is removed, and written when its row is processed.
+        The documents are claimed batch by batch, so that changes in the outbox do not wait behind them. A document that
+        waits in the outbox is written when its row is processed. `remove_first` is for documents whose vectors are
+        lost, because the server ignores an unchanged document.
         """
         keys_by_kind: dict[OutboxKind, list[str]] = {kind: [] for kind in OutboxKind}
         for kind, key in names:
@@ -156,8 +160,9 @@ class IndexSynchronizer:
             for start in range(0, len(keys), BATCH):
                 batch = keys[start : start + BATCH]
                 leases = await outbox.claim(self._database, kind, batch, LEASE_S)
-                generations = await self._generations() if generation is None else [generation]
-                await self._writer.remove(kind, batch, generations)
+                if remove_first:
+                    generations = await self._generations() if generation is None else [generation]
+                    await self._writer.remove(kind, batch, generations)
                 if leases:
                     await self.process(leases, generation)
 
@@ -175,7 +180,7 @@ class IndexSynchronizer:
                 lost = await self._vectors.unsearchable(collection, generation=generation)
                 if lost:
                     log.warning("the index has lost the vectors of %d documents (%s)", len(lost), kind.value)
-                await self.rewrite([(kind, key) for key in lost], generation)
+                await self.rewrite([(kind, key) for key in lost], generation, remove_first=True)
         self._checked_start = start
 
     async def _generations(self) -> list[str | None]:
