@@ -32,7 +32,7 @@ from db.embeddings.absent import AbsentEmbedder
 from db.embeddings.base import BatchEmbedder, Embedder
 from db.embeddings.cached import CachedEmbedder
 from db.embeddings.dimensions import KNOWN as KNOWN_DIMENSIONS
-from db.embeddings.dimensions import LearnedDimensions
+from db.embeddings.dimensions import SHORTENED, LearnedDimensions
 from db.embeddings.prefixed import with_prefix
 from db.embeddings.wordllama import WordLlamaEmbedder
 from db.errors import Store, StoreMisconfigured, StoreUnavailable
@@ -304,10 +304,10 @@ async def _create_openai(settings: Settings) -> BatchEmbedder:
         model=model,
         dimension=known,
         base_url=base_url,
-        send_dimension=settings.embedding_dimension is not None,
+        send_dimension=settings.embedding_dimension is not None and SHORTENED in model,
         dollars_per_million=settings.embedding_dollars_per_million,
         on_usage=count_embedding_cost,
-        on_dimension=lambda dimension: learned.put(model, base_url, dimension),
+        on_dimension=None if settings.embedding_dimension else partial(learned.put, model, base_url),
     )
     if known is None:
         try:

@@ -81,7 +81,7 @@ class OpenAIEmbedder:
     on_usage
         Called with the tokens and the price in dollars of each response.
     on_dimension
-        Called with a dimension that differs from `dimension`, unless it was asked for.
+        Called with a dimension that differs from `dimension`. None: an operator has set the dimension.
     """
 
     def __init__(
@@ -267,7 +267,8 @@ class OpenAIEmbedder:
             raise self._unavailable(f"it returned {len(rows)} vectors for {expected} texts")
         if not self.dimension:
             self.dimension = rows[0].size
-            self._tell_dimension(self.dimension)
+            if self._on_dimension is not None:
+                self._on_dimension(self.dimension)
         wrong_dimension = next((row.size for row in rows if row.shape != (self.dimension,)), None)
         if wrong_dimension is not None:
             raise self._other_dimension(wrong_dimension)
@@ -278,16 +279,12 @@ class OpenAIEmbedder:
         return vectors
 
     def _other_dimension(self, dimension: int) -> StoreMisconfigured:
-        """Return the error for vectors of another dimension, and report the dimension unless another was asked for."""
+        """Return the error for vectors of another dimension, and report the dimension."""
         fault = f"gives vectors of {dimension} components where {self.dimension} are expected"
-        if self._optional_parameters:
+        if self._on_dimension is None:
             return self._misconfigured(f"{fault}; unset EMBEDDING_DIMENSION, and run `explore reindex`")
-        self._tell_dimension(dimension)
+        self._on_dimension(dimension)
         return self._misconfigured(f"{fault}; restart the gateway, which then fills an index of {dimension} dimensions")
-
-    def _tell_dimension(self, dimension: int) -> None:
-        if self._on_dimension is not None and not self._optional_parameters:
-            self._on_dimension(dimension)
 
     def _raise_unless_transient(self, error: APIError) -> None:
         """Raise `StoreMisconfigured` for wrong settings, `_TextsRejected` for texts; return for transient errors."""
