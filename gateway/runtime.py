@@ -40,7 +40,7 @@ PREPARE_EVERY_S = 5.0
 LOAD_AHEAD_EVERY_S = 1.0
 """Interval of checks for a rebuilt index, which is loaded before it is activated. A check costs 0.1 ms."""
 
-RECOVERY_CHECK_S = 1.0
+RECOVERY_CHECK_S = 10.0
 """Interval of the comparisons of index and database while the index is far behind."""
 
 log = structlog.get_logger(__name__)
