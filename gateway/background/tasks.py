@@ -24,8 +24,8 @@ STOP_TIMEOUT_S = 5.0
 """Seconds for background tasks to finish when the process stops. Leases of outbox rows expire by themselves."""
 
 COVERAGE_CHECK_S, MAX_COVERAGE_PAUSE_S = 20.0, 600.0
-"""Seconds between two comparisons of the counts of index and database, and their maximum while filling fails or does not
-help."""
+"""Seconds between two comparisons of the counts of index and database, and their maximum while filling fails or does
+not help."""
 
 REPAIR_EVERY_S = 15.0
 """Seconds between two checks of the collections of the index, of two requests each, and repairs if one is damaged."""
