@@ -16,7 +16,8 @@ from db.interactions.served_pages import ServedPageLog
 from db.schema import require_current
 from db.stores import Stores
 from db.synchronization.index_coverage import update_coverage
-from gateway.background.tasks import COVERAGE_CHECK_S, Task, pause, run_alongside
+from db.synchronization.synchronizer import pause
+from gateway.background.tasks import COVERAGE_CHECK_S, Task, run_alongside
 from gateway.limits.rate_limits import RateLimitStore
 from gateway.limits.shared_rate_limits import local_rate_limits
 from gateway.settings import Settings

@@ -36,7 +36,6 @@ from db.models import (
 )
 from db.synchronization.embedding_texts import profile_text, project_text, tool_text
 from db.vectors.base import IndexDocument, ProfileDocument, ProjectDocument, ToolDocument, Vector
-from db.vectors.text_analysis import ANALYSIS_VERSION
 
 RECENT_ACTIVITY = timedelta(days=30)
 """Maximum age of engagement that the text of a profile mentions."""
@@ -250,14 +249,13 @@ def _embedded_text(document: IndexDocument) -> str:
 
 
 def fingerprint(document: IndexDocument, text: str, embedding_space: tuple[str, int]) -> str:
-    """Return the hash of the document's fields, the embedded text, the model, and the version of the text analysis.
+    """Return the hash of the document's fields, the embedded text, and the model.
 
-    For a document with a vector of the platform, `text` is the vector in hexadecimal digits.
+    The version of the text analysis is held by the name or the file of the index. For a document with
+    a vector of the platform, `text` is the vector in hexadecimal digits.
     """
     values = [getattr(document, field.name) for field in fields(document) if field.name not in _NOT_IN_FINGERPRINT]
-    return hashlib.blake2b(
-        repr((ANALYSIS_VERSION, embedding_space, text, values)).encode(), digest_size=FINGERPRINT_BYTES
-    ).hexdigest()
+    return hashlib.blake2b(repr((embedding_space, text, values)).encode(), digest_size=FINGERPRINT_BYTES).hexdigest()
 
 
 def _project_document(row: Row[Any], terms: Sequence[Row[Any]], vector: Vector) -> ProjectDocument:

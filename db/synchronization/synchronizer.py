@@ -212,7 +212,7 @@ class IndexSynchronizer:
         clock = asyncio.get_running_loop().time
         deadline = clock() + RESTART_CHECK_S
         while not (stop.is_set() or clock() > deadline or await outbox.has_available(self._database)):
-            await _pause(stop, POLL_S)
+            await pause(stop, POLL_S)
 
     async def _wait_for_store(self, error: Exception, stop: asyncio.Event, pause_s: float) -> None:
         """Wait before a retry. If only the embedder is unavailable, continue to process removals."""
@@ -220,15 +220,16 @@ class IndexSynchronizer:
         deadline = clock() + pause_s
         only_embedder = isinstance(error, StoreUnavailable) and error.store is Store.EMBEDDINGS
         while only_embedder and not stop.is_set() and clock() + POLL_S < deadline:
-            await _pause(stop, POLL_S)
+            await pause(stop, POLL_S)
             try:
                 await self.drain(only_urgent=True)
             except (StoreUnavailable, SQLAlchemyError, OSError):
                 break
-        await _pause(stop, max(deadline - clock(), 0.0))
+        await pause(stop, max(deadline - clock(), 0.0))
 
 
-async def _pause(stop: asyncio.Event, seconds: float) -> None:
+async def pause(stop: asyncio.Event, seconds: float) -> None:
+    """Wait for some seconds, or until `stop` is set."""
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await stop.wait()

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import structlog
@@ -12,7 +12,7 @@ from db.errors import StoreUnavailable
 from db.stores import Stores
 from db.synchronization.index_coverage import find_shortfall
 from db.synchronization.reindex import Reindex
-from db.synchronization.synchronizer import IndexSynchronizer
+from db.synchronization.synchronizer import IndexSynchronizer, pause
 from gateway.background.scheduled_jobs import REINDEX, scheduled_jobs
 from gateway.background.scheduler import Scheduler
 from gateway.settings import Settings
@@ -117,10 +117,3 @@ async def _keep_running(name: str, task: Task, stop: asyncio.Event) -> None:
         except Exception:
             log.exception("background task failed, restarting", task=name, after_s=RESTART_AFTER_S)
             await pause(stop, RESTART_AFTER_S)
-
-
-async def pause(stop: asyncio.Event, seconds: float) -> None:
-    """Wait for some seconds, or until `stop` is set."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await stop.wait()
