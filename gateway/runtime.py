@@ -16,7 +16,8 @@ from db.interactions.served_pages import ServedPageLog
 from db.schema import require_current
 from db.stores import Stores
 from db.synchronization.index_coverage import update_coverage
-from gateway.background.tasks import COVERAGE_CHECK_S, Task, pause, run_alongside
+from db.synchronization.synchronizer import pause
+from gateway.background.tasks import COVERAGE_CHECK_S, Task, run_alongside
 from gateway.limits.rate_limits import RateLimitStore
 from gateway.limits.shared_rate_limits import local_rate_limits
 from gateway.settings import Settings
@@ -40,7 +41,7 @@ PREPARE_EVERY_S = 5.0
 LOAD_AHEAD_EVERY_S = 1.0
 """Interval of checks for a rebuilt index, which is loaded before it is activated. A check costs 0.1 ms."""
 
-RECOVERY_CHECK_S = 1.0
+RECOVERY_CHECK_S = 10.0
 """Interval of the comparisons of index and database while the index is far behind."""
 
 log = structlog.get_logger(__name__)

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from math import inf
+from typing import TYPE_CHECKING
 
 from asyncpg import PostgresError
 from pydantic import SecretStr
@@ -29,10 +30,10 @@ from db.database.engine import (
     database_breaker,
 )
 from db.embeddings.absent import AbsentEmbedder
-from db.embeddings.base import BatchEmbedder, Embedder
+from db.embeddings.base import Embedder
 from db.embeddings.cached import CachedEmbedder
 from db.embeddings.dimensions import KNOWN as KNOWN_DIMENSIONS
-from db.embeddings.dimensions import LearnedDimensions
+from db.embeddings.dimensions import SHORTENED, LearnedDimensions
 from db.embeddings.prefixed import with_prefix
 from db.embeddings.wordllama import WordLlamaEmbedder
 from db.errors import Store, StoreMisconfigured, StoreUnavailable
@@ -49,6 +50,9 @@ from gateway.errors import CannotStart, os_reason
 from gateway.interaction_types import read_interaction_types
 from gateway.settings import Settings
 from gateway.telemetry import count_embedding_cost, observe_store_call, record_circuit_state
+
+if TYPE_CHECKING:
+    from db.embeddings.openai import OpenAIEmbedder
 
 READ_VECTORS_S, WRITE_VECTORS_S = 2.0, 30.0
 """Deadlines of calls to the vector store in seconds. Feeds have shorter deadlines. A bulk write of 100 objects may take
@@ -116,15 +120,22 @@ async def open_database(settings: Settings) -> AsyncIterator[Database]:
 
 @asynccontextmanager
 async def open_stores(
-    settings: Settings, *, read_deadline_s: float = READ_DEADLINE_S, is_server: bool = False
+    settings: Settings,
+    *,
+    read_deadline_s: float = READ_DEADLINE_S,
+    is_server: bool = False,
+    needs_dimension: bool = True,
 ) -> AsyncIterator[Stores]:
     """Open the four stores that the settings name, and close them at the end.
 
     The database has a circuit breaker in a server only. Jobs and commands wait for it, or end with its error.
+
+    Raises `CannotStart` if the dimension of the embedding model must be learned from its endpoint, and the endpoint is
+    unavailable. Without `needs_dimension`, only calls of the embedder then fail, and the dimension is 0.
     """
     if settings.uses_data_folder:
         make_var_dir(settings)
-    documents, queries = await _create_embedders(settings)
+    documents, queries = await _create_embedders(settings, needs_dimension)
     platform = PlatformInputs(embedding_space=_platform_space(settings, documents))
     database = _create_guarded_database(settings) if is_server else _create_database(settings, read_deadline_s)
     stores = Stores(
@@ -142,9 +153,9 @@ async def open_stores(
 
 
 @asynccontextmanager
-async def open_migrated(settings: Settings) -> AsyncIterator[Stores]:
+async def open_migrated(settings: Settings, *, needs_dimension: bool = False) -> AsyncIterator[Stores]:
     """Open the stores for a command, with the database schema up to date. The index may be unavailable."""
-    async with open_stores(settings, read_deadline_s=BATCH_READ_DEADLINE_S) as stores:
+    async with open_stores(settings, read_deadline_s=BATCH_READ_DEADLINE_S, needs_dimension=needs_dimension) as stores:
         await require_reachable(stores.database)
         await schema.migrate(stores.database)
         yield await with_custom_types(settings, stores, keeps_others=True)
@@ -153,7 +164,7 @@ async def open_migrated(settings: Settings) -> AsyncIterator[Stores]:
 @asynccontextmanager
 async def open_indexed(settings: Settings) -> AsyncIterator[Stores]:
     """Open the stores for a command as `open_migrated` does, with the collections of the index in place."""
-    async with open_migrated(settings) as stores:
+    async with open_migrated(settings, needs_dimension=True) as stores:
         if unavailable := await prepare_index(stores):
             raise unavailable
         yield stores
@@ -253,7 +264,7 @@ def _create_cache(settings: Settings, file: DataFile, max_bytes: int = MAX_BYTES
     return guarded(cache, _create_guard(Store.CACHE, READ_CACHE_S, dict.fromkeys(("keys", "scrub"), SCAN_CACHE_S)))
 
 
-async def _create_embedders(settings: Settings) -> tuple[Embedder, Embedder]:
+async def _create_embedders(settings: Settings, needs_dimension: bool) -> tuple[Embedder, Embedder]:
     """Create WordLlama, or the client of a paid model with a cache of its embeddings: for documents and for queries.
 
     The cached embeddings have their own file. They are kept for months and would evict ranking snapshots from a common
@@ -266,7 +277,16 @@ async def _create_embedders(settings: Settings) -> tuple[Embedder, Embedder]:
     if not settings.uses_embedding_endpoint:
         embedder = WordLlamaEmbedder()
         return embedder, embedder
-    client = await _create_openai(settings)
+    client = _create_openai(settings)
+    if not client.dimension:
+        try:
+            await client.learn_dimension()
+        except StoreUnavailable as error:
+            await client.close()
+            if needs_dimension:
+                raise _dimension_unknown(error) from None
+            absent = AbsentEmbedder(settings.embedding_model, (platform_model and platform_dimension) or 0, error)
+            return absent, absent
     cache = _create_cache(settings, DataFile.EMBEDDINGS, MAX_EMBEDDINGS_BYTES)
     cached = CachedEmbedder(guarded(client, _create_guard(Store.EMBEDDINGS, None)), cache)
     return (
@@ -289,35 +309,30 @@ def _platform_space(settings: Settings, own: Embedder) -> EmbeddingSpace | None:
     return EmbeddingSpace(model, dimension)
 
 
-async def _create_openai(settings: Settings) -> BatchEmbedder:
-    """Create the client of the embedding endpoint. An unknown dimension is asked for, and remembered.
+def _dimension_unknown(error: StoreUnavailable) -> CannotStart:
+    advice = "" if isinstance(error, StoreMisconfigured) else "; start the endpoint, or set EMBEDDING_DIMENSION"
+    return CannotStart(
+        f"the dimension of the embedding model must be learned from its endpoint: {error.reason}{advice}"
+    )
 
-    Raises `CannotStart` if the dimension is unknown and the endpoint does not tell it.
-    """
+
+def _create_openai(settings: Settings) -> "OpenAIEmbedder":
+    """Create the client of the embedding endpoint. Its dimension is 0 if it must be learned; then it is remembered."""
     from db.embeddings.openai import BASE_URL, OpenAIEmbedder
 
     model, base_url = settings.weaviate_embedding_model, settings.openai_base_url or BASE_URL
     learned = LearnedDimensions(settings.data_file(DataFile.DIMENSIONS))
     known = settings.embedding_dimension or learned.get(model, base_url) or KNOWN_DIMENSIONS.get(model)
-    client = OpenAIEmbedder(
+    return OpenAIEmbedder(
         _secret(settings.openai_api_key) or "",
         model=model,
         dimension=known,
         base_url=base_url,
-        send_dimension=settings.embedding_dimension is not None,
+        send_dimension=settings.embedding_dimension is not None and SHORTENED in model,
         dollars_per_million=settings.embedding_dollars_per_million,
         on_usage=count_embedding_cost,
-        on_dimension=lambda dimension: learned.put(model, base_url, dimension),
+        on_dimension=None if settings.embedding_dimension else partial(learned.put, model, base_url),
     )
-    if known is None:
-        try:
-            await client.learn_dimension()
-        except StoreUnavailable as error:
-            await client.close()
-            advice = "" if isinstance(error, StoreMisconfigured) else "; start the endpoint, or set EMBEDDING_DIMENSION"
-            message = f"the dimension of the embedding model must be learned from its endpoint: {error.reason}{advice}"
-            raise CannotStart(message) from None
-    return client
 
 
 def _create_vectors(settings: Settings, database: Database) -> VectorStore:

@@ -45,6 +45,9 @@ class _Flight:
     callers: int = 0
 
 
+_releases: set[asyncio.Task[None]] = set()
+"""Running releases of locks. The event loop holds only weak references."""
+
 # By id of the cache and key. A task references its cache, so that the id is not reused while the task runs.
 _flights: dict[tuple[int, str], _Flight] = {}
 
@@ -113,7 +116,11 @@ async def _compute_once(cache: Cache, key: str, compute: Compute[T], lock_s: flo
             return Computed(value, 0.0)
         return await _compute_and_put(cache, key, compute)
     finally:
-        await _release_lock(cache, lock, token)
+        # A caller that hangs up meanwhile does not cancel the release: other processes would wait for the lock's end.
+        release = asyncio.create_task(_release_lock(cache, lock, token))
+        _releases.add(release)
+        release.add_done_callback(_releases.discard)
+        await asyncio.shield(release)
 
 
 async def _compute_and_put(cache: Cache, key: str, compute: Compute[T]) -> Computed[T]:

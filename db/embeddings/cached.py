@@ -13,7 +13,7 @@ import numpy as np
 from db.cache.base import Cache, entries
 from db.cache.single_flight import Computed, get_or_compute
 from db.embeddings.base import BatchEmbedder, Vectors
-from db.errors import StoreUnavailable
+from db.errors import InvalidRecord, StoreUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -36,16 +36,21 @@ class CachedEmbedder:
     async def embed(self, texts: Sequence[str]) -> Vectors:
         """Embed texts into unit vectors. Only texts that are not cached are sent to the embedder, each once.
 
-        Raises `StoreUnavailable` if a text cannot be embedded; vectors computed before the error are cached.
+        Raises `StoreUnavailable` if a text cannot be embedded, and `InvalidRecord` if the model rejects a text, whose
+        index is the path; vectors computed before the error are cached.
         """
         keys = [self._key(text) for text in texts]
         text_by_key = dict(zip(keys, texts, strict=True))
         vector_by_key = await self._cached_vectors(list(text_by_key))
         missing = {key: text for key, text in text_by_key.items() if key not in vector_by_key}
-        if len(missing) == 1:
-            vector_by_key |= await self._embed_one(*next(iter(missing.items())))
-        elif missing:
-            vector_by_key |= await self._embed_many(missing)
+        try:
+            if len(missing) == 1:
+                vector_by_key |= await self._embed_one(*next(iter(missing.items())))
+            elif missing:
+                vector_by_key |= await self._embed_many(missing)
+        except InvalidRecord as error:
+            rejected_key = list(missing)[int(error.path[0])]
+            raise InvalidRecord(error.message, (keys.index(rejected_key),)) from error
         vectors = np.empty((len(texts), self.dimension), np.float32)
         for row, key in enumerate(keys):
             vectors[row] = np.frombuffer(vector_by_key[key], "<f4")

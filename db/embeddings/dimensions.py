@@ -11,6 +11,9 @@ from db.redaction import display_url
 KNOWN = {"text-embedding-3-small": 1536, "text-embedding-3-large": 3072, "text-embedding-ada-002": 1536}
 """Dimensions of OpenAI's models."""
 
+SHORTENED = "text-embedding-3"
+"""Part of the names of the models that take the parameter `dimensions`. Some servers reject it for other models."""
+
 log = logging.getLogger(__name__)
 
 
@@ -27,7 +30,10 @@ class LearnedDimensions:
 
     def put(self, model: str, base_url: str, dimension: int) -> None:
         """Store the dimension of a model. If the file cannot be written, the next start asks the endpoint again."""
-        dimensions = self._read() | {_name(model, base_url): dimension}
+        known = self._read()
+        dimensions = known | {_name(model, base_url): dimension}
+        if dimensions == known:
+            return
         new = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         try:
             with open_private(new) as file:

@@ -15,7 +15,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,7 +22,7 @@ import numpy as np
 from openai import APIConnectionError, APIError, APIStatusError, AsyncOpenAI, OpenAIError
 
 from db.embeddings.base import OnBatch, Vectors, normalize_rows
-from db.embeddings.pace import Pace
+from db.embeddings.pace import Pace, retry_after_s
 from db.embeddings.tokens import estimate_tokens, truncate, truncate_bytes
 from db.errors import InvalidRecord, Store, StoreMisconfigured, StoreUnavailable
 from db.redaction import display_url
@@ -51,6 +50,9 @@ DEADLINE_S = 30.0
 """Maximum seconds without a response of the server, retries included."""
 
 ATTEMPT_S = 15.0
+
+_SHORT_TEXT = "dimension"
+"""A text that every model can embed."""
 
 _TRANSIENT_STATUSES = frozenset({408, 409, 425, 429})
 _KEY_REJECTED = frozenset({401, 403})
@@ -81,7 +83,7 @@ class OpenAIEmbedder:
     on_usage
         Called with the tokens and the price in dollars of each response.
     on_dimension
-        Called with a dimension that differs from `dimension`, unless it was asked for.
+        Called with a dimension that differs from `dimension`. None: an operator has set the dimension.
     """
 
     def __init__(
@@ -132,7 +134,8 @@ class OpenAIEmbedder:
 
         Raises `StoreMisconfigured` if the key is rejected, the model is unknown, or its vectors have another dimension,
         `StoreUnavailable` if no valid response arrives within the deadline, and `InvalidRecord` if the model rejects a
-        text. The path of the `InvalidRecord` holds the index of the text.
+        text, or fails at it in the last attempt and embeds another one. The path of the `InvalidRecord` holds the index
+        of the text.
         """
         readable = [truncate(_clean_text(text), self._text_tokens) for text in texts]
         vectors = np.zeros((len(texts), self.dimension), np.float32)
@@ -151,7 +154,7 @@ class OpenAIEmbedder:
         """
         try:
             async with asyncio.timeout(self._deadline_s):
-                await self._request(["dimension"])
+                await self._request([_SHORT_TEXT])
         except TimeoutError as error:
             raise self._unavailable(f"no answer within {self._deadline_s:g} s") from error
         except APIError as error:
@@ -184,7 +187,17 @@ class OpenAIEmbedder:
                     raise error
             if errors:
                 self._pace.slow_down()
+                if failures == self._tries and len(batches[0]) == 1:
+                    await self._reject_if_at_fault(batches[0][0], errors[0])  # type: ignore[arg-type]
                 await self._pause(errors[0], failures, work)  # type: ignore[arg-type]  # the loop has raised others
+
+    async def _reject_if_at_fault(self, row: int, error: APIError) -> None:
+        """Raise `InvalidRecord` if the server fails at one text (llama.cpp: 500 for a long one) and embeds another."""
+        if not isinstance(error, APIStatusError) or error.status_code < 500:
+            return
+        with suppress(APIError, _TextsRejected):
+            await self._request([_SHORT_TEXT])
+            raise InvalidRecord(f"the embedding model fails at the text: {_error_message(error)}", (row,)) from error
 
     async def _pause(self, error: APIError, failures: int, work: "_Work") -> None:
         """Wait before the next attempt. Raises `StoreUnavailable` after the last one."""
@@ -267,7 +280,8 @@ class OpenAIEmbedder:
             raise self._unavailable(f"it returned {len(rows)} vectors for {expected} texts")
         if not self.dimension:
             self.dimension = rows[0].size
-            self._tell_dimension(self.dimension)
+            if self._on_dimension is not None:
+                self._on_dimension(self.dimension)
         wrong_dimension = next((row.size for row in rows if row.shape != (self.dimension,)), None)
         if wrong_dimension is not None:
             raise self._other_dimension(wrong_dimension)
@@ -278,16 +292,12 @@ class OpenAIEmbedder:
         return vectors
 
     def _other_dimension(self, dimension: int) -> StoreMisconfigured:
-        """Return the error for vectors of another dimension, and report the dimension unless another was asked for."""
+        """Return the error for vectors of another dimension, and report the dimension."""
         fault = f"gives vectors of {dimension} components where {self.dimension} are expected"
-        if self._optional_parameters:
+        if self._on_dimension is None:
             return self._misconfigured(f"{fault}; unset EMBEDDING_DIMENSION, and run `explore reindex`")
-        self._tell_dimension(dimension)
+        self._on_dimension(dimension)
         return self._misconfigured(f"{fault}; restart the gateway, which then fills an index of {dimension} dimensions")
-
-    def _tell_dimension(self, dimension: int) -> None:
-        if self._on_dimension is not None and not self._optional_parameters:
-            self._on_dimension(dimension)
 
     def _raise_unless_transient(self, error: APIError) -> None:
         """Raise `StoreMisconfigured` for wrong settings, `_TextsRejected` for texts; return for transient errors."""
@@ -311,7 +321,7 @@ class OpenAIEmbedder:
             raise self._misconfigured(f"rejects the request ({status}): {error.message}") from error
 
     def _pause_s(self, error: APIError, failures: int) -> float:
-        requested_s = _retry_after_s(error)
+        requested_s = retry_after_s(error.response.headers) if isinstance(error, APIStatusError) else None
         backoff_s: float = self._jitter() * min(MAX_PAUSE_S, FIRST_PAUSE_S * 2 ** max(failures - 1, 0))
         if requested_s is None:
             return backoff_s
@@ -372,21 +382,6 @@ def _parse_vector(embedding: str | list[float]) -> Vectors:
         except binascii.Error as error:
             raise ValueError("not base64") from error
     return np.asarray(embedding, np.float32)  # some servers do not support base64
-
-
-def _retry_after_s(error: APIError) -> float | None:
-    """Return the delay of a `retry-after-ms` or `retry-after` header (seconds or a date), or None."""
-    if not isinstance(error, APIStatusError):
-        return None
-    headers = error.response.headers
-    for name, unit_s in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        with suppress(KeyError, ValueError):
-            return max(0.0, float(headers[name]) * unit_s)
-    with suppress(KeyError, ValueError, TypeError):
-        # Both dates are of the server's clock.
-        delay = parsedate_to_datetime(headers["retry-after"]) - parsedate_to_datetime(headers["date"])
-        return max(0.0, delay.total_seconds())
-    return None
 
 
 def _error_message(error: APIError) -> str:

@@ -5,7 +5,10 @@ up. Requests therefore start small and alone. They grow until a response takes `
 added only when requests have reached their maximum size.
 """
 
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 
 FIRST_TEXTS = 4
 GROWTH = 4
@@ -46,3 +49,15 @@ class Pace:
         """Set the maximum texts of a request: the server rejects more."""
         self.max_texts = texts
         self.texts = min(self.texts, texts)
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """Return the delay of a `retry-after-ms` or `retry-after` header (seconds or a date), or None."""
+    for name, unit_s in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        with suppress(KeyError, ValueError):
+            return max(0.0, float(headers[name]) * unit_s)
+    with suppress(KeyError, ValueError, TypeError):
+        # Both dates are of the server's clock.
+        delay = parsedate_to_datetime(headers["retry-after"]) - parsedate_to_datetime(headers["date"])
+        return max(0.0, delay.total_seconds())
+    return None

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Integer, Row, and_, bindparam, func, select
+from sqlalchemy import ColumnElement, Integer, Row, and_, bindparam, func, or_, select
 
 from db.actors.profiles import NO_EXCLUSIONS, ProfileExclusions
 from db.catalog.project_embeddings import stored_vector
@@ -36,7 +36,6 @@ from db.models import (
 )
 from db.synchronization.embedding_texts import profile_text, project_text, tool_text
 from db.vectors.base import IndexDocument, ProfileDocument, ProjectDocument, ToolDocument, Vector
-from db.vectors.text_analysis import ANALYSIS_VERSION
 
 RECENT_ACTIVITY = timedelta(days=30)
 """Maximum age of engagement that the text of a profile mentions."""
@@ -76,7 +75,6 @@ _PROJECT_TERMS = (
     .where(in_list(Project.key, _KEYS))
     .order_by(Term.name, Term.id)
 )
-_PUBLIC_KEYS = select(Project.key).where(in_list(Project.key, _KEYS), PUBLIC)
 
 _TOOLS = (
     select(Term.id, Term.key, Term.name, Term.description, Tool.tagline, Tool.category, Tool.tags, Tool.use_cases)
@@ -84,10 +82,13 @@ _TOOLS = (
     .where(Term.kind == TermKind.TOOL.value, in_list(Term.key, _KEYS), PUBLIC_TERM)
 )
 
+# Neither merged into another actor nor the tombstone of an erased one.
+_IS_ACTOR = and_(Actor.merged_into.is_(None), or_(Actor.session_key.is_(None), ~Actor.session_key.like("erased:%")))
+
 _ACTOR_ROWS = (
     select(Actor.id, User.bio, User.tier, User.points)
     .join(User, User.id == Actor.user_id, isouter=True)
-    .where(in_list(Actor.id, _ACTORS), Actor.merged_into.is_(None))
+    .where(in_list(Actor.id, _ACTORS), _IS_ACTOR)
 )
 _ACTOR_TAGS = (
     select(ActorInterest.actor_id, ActorInterest.term_id, Term.kind, Term.name, ActorInterest.confidence)
@@ -117,13 +118,17 @@ _LIMIT = bindparam("limit", type_=Integer())
 _ROWS: dict[OutboxKind, tuple[Any, Any, ColumnElement[bool]]] = {
     OutboxKind.PROJECT: (Project.id, Project.key, PUBLIC),
     OutboxKind.TOOL: (Term.id, Term.key, and_(Term.kind == TermKind.TOOL.value, PUBLIC_TERM)),
-    OutboxKind.PROFILE: (Actor.id, Actor.id, Actor.merged_into.is_(None)),
+    OutboxKind.PROFILE: (Actor.id, Actor.id, _IS_ACTOR),
 }
 """Id column, key column and condition of the rows that may have an index document."""
 
 _PAGES = {
     kind: select(id_.label("id"), key.label("key")).where(condition, id_ > _AFTER).order_by(id_).limit(_LIMIT)
     for kind, (id_, key, condition) in _ROWS.items()
+}
+_EXISTING = {
+    kind: select(key.label("key")).where(condition, in_list(key, _ACTORS if kind is OutboxKind.PROFILE else _KEYS))
+    for kind, (_, key, condition) in _ROWS.items()
 }
 _TOTALS = {kind: select(func.count(id_).label("n")).where(condition) for kind, (id_, _, condition) in _ROWS.items()}
 
@@ -157,9 +162,12 @@ class IndexDocumentReader:
             return await self._profiles(list(keys))
         return await self._tools(list(keys))
 
-    async def public(self, keys: Sequence[str]) -> set[str]:
-        """Return the keys of the projects that are currently public."""
-        return {row.key for row in await self._database.fetch(_PUBLIC_KEYS, {"keys": list(keys)})} if keys else set()
+    async def existing(self, kind: OutboxKind, keys: Sequence[str]) -> set[str]:
+        """Return the keys that may currently have a document: of public projects and tools, and of actors."""
+        if not keys:
+            return set()
+        parameters = {"actors": [int(key) for key in keys]} if kind is OutboxKind.PROFILE else {"keys": list(keys)}
+        return {str(row.key) for row in await self._database.fetch(_EXISTING[kind], parameters)}
 
     async def page(self, kind: OutboxKind, after: int, limit: int) -> list[tuple[int, str]]:
         """Return (id, key) of the rows that may have a document, sorted by id, after the id `after`.
@@ -241,14 +249,13 @@ def _embedded_text(document: IndexDocument) -> str:
 
 
 def fingerprint(document: IndexDocument, text: str, embedding_space: tuple[str, int]) -> str:
-    """Return the hash of the document's fields, the embedded text, the model, and the version of the text analysis.
+    """Return the hash of the document's fields, the embedded text, and the model.
 
-    For a document with a vector of the platform, `text` is the vector in hexadecimal digits.
+    The version of the text analysis is held by the name or the file of the index. For a document with
+    a vector of the platform, `text` is the vector in hexadecimal digits.
     """
     values = [getattr(document, field.name) for field in fields(document) if field.name not in _NOT_IN_FINGERPRINT]
-    return hashlib.blake2b(
-        repr((ANALYSIS_VERSION, embedding_space, text, values)).encode(), digest_size=FINGERPRINT_BYTES
-    ).hexdigest()
+    return hashlib.blake2b(repr((embedding_space, text, values)).encode(), digest_size=FINGERPRINT_BYTES).hexdigest()
 
 
 def _project_document(row: Row[Any], terms: Sequence[Row[Any]], vector: Vector) -> ProjectDocument:

@@ -11,8 +11,7 @@ generations exist, synchronizers write to both (see `IndexSynchronizer`).
   run has no worker.
 - If a run is killed, the next run continues: documents that the new generation holds with the current fingerprint are
   not written again.
-- The new generation is compared with the database. Documents that differ are removed and written again before it is
-  activated.
+- The new generation is compared with the database. Documents that differ are written again before it is activated.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -39,9 +38,6 @@ minute."""
 MAX_REJECTED_SHARE = 0.01
 MAX_REJECTED = 10
 """Limits of rejected documents, as a number and as a share. A generation that exceeds both limits is not activated."""
-
-ENQUEUED = 1_000
-"""Rows that one transaction of a repair adds to the outbox."""
 
 MAX_REPAIRS = 3
 """Attempts to repair a new generation that differs from the database."""
@@ -128,15 +124,14 @@ class Reindex:
 
     async def repair(self, differences: Differences) -> None:
         """Write, rewrite or remove the differing documents."""
-        for kind in OutboxKind:
-            for names, urgent in ((differences.surplus, True), (differences.missing, False)):
-                keys = [key for kind_, key in names if kind_ is kind]
-                for start in range(0, len(keys), ENQUEUED):
-                    async with self._database.write() as connection:
-                        await outbox.enqueue(connection, kind, keys[start : start + ENQUEUED], urgent=urgent)
-        await self._synchronizer.rewrite(differences.stale + differences.unsearchable)
+        await self._rewrite(differences, None)
         while await self._synchronizer.drain():
             pass
+
+    async def _rewrite(self, differences: Differences, generation: str | None) -> None:
+        await self._synchronizer.rewrite(differences.surplus, generation)  # needs no embedder
+        await self._synchronizer.rewrite(differences.missing + differences.stale, generation)
+        await self._synchronizer.rewrite(differences.unsearchable, generation, remove_first=True)
 
     async def _fill(self, kind: OutboxKind, generation: str, fingerprints: dict[str, str], progress: Progress) -> None:
         """Write a collection to a generation, and enqueue the removal of surplus documents.
@@ -192,7 +187,7 @@ class Reindex:
             if not differences:
                 return None
             if attempt < MAX_REPAIRS:
-                await self._synchronizer.rewrite(differences, generation)
+                await self._rewrite(differences, generation)
                 await self._drain(progress)
         if len(differences) == len(differences.unsearchable):  # the search is approximate and may not find everything
             return None

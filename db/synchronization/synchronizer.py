@@ -41,7 +41,8 @@ class IndexSynchronizer:
     """Keeps the vector index up to date. Several instances can run concurrently, in several processes.
 
     Only public projects are in the index. Removals are processed first and do not need the embedder. If a project
-    becomes private, archived or deleted while its batch is written, it is removed before the batch is settled. A later
+    becomes private, archived or deleted, or an actor is erased, while its batch is written, the document is removed
+    before the batch is settled. Texts that a slow embedder has not embedded in time are left to a later batch. A later
     change makes the outbox row available again, so the row is not deleted. While a new generation is filled, documents
     are written to both generations. A row that an available store rejects is retried after `retry_after`. `written` and
     `rejected` count documents since the start.
@@ -126,7 +127,7 @@ class IndexSynchronizer:
                 failed = [key for key in change.documents if (kind, key) in self._failed]
                 await self._writer.remove(kind, [*change.remove, *failed], generations)
             removed_leases += [lease for lease in leases if lease.key in changes[lease.kind].remove]
-            rejected = await self._write(changes, generations)
+            rejected, postponed = await self._write(changes, generations)
         except StoreUnavailable as error:
             self._is_prepared = False
             if error.store is Store.VECTORS:
@@ -134,6 +135,8 @@ class IndexSynchronizer:
             await outbox.settle(self._database, removed_leases)
             await outbox.release(self._database, [lease for lease in leases if lease not in removed_leases])
             raise
+        await outbox.release(self._database, [lease for lease in leases if (lease.kind, lease.key) in postponed])
+        leases = [lease for lease in leases if (lease.kind, lease.key) not in postponed]
         self._failed -= {(lease.kind, lease.key) for lease in leases}
         await outbox.settle(self._database, [lease for lease in leases if (lease.kind, lease.key) not in rejected])
         for lease in leases:
@@ -141,10 +144,14 @@ class IndexSynchronizer:
                 log.error("the index rejects %s %s: %s", lease.kind.value, lease.key, reason)
                 await outbox.reject(self._database, [lease], reason, self._retry_after)
 
-    async def rewrite(self, names: Iterable[DocumentName], generation: str | None = None) -> None:
-        """Remove documents and write them again, to one generation or, if it is None, to the active and the staged one.
+    async def rewrite(
+        self, names: Iterable[DocumentName], generation: str | None = None, *, remove_first: bool = False
+    ) -> None:
+        """Write documents again, to one generation or, if it is None, to the active and the staged one.
 
-        A document that waits in the outbox is removed, and written when its row is processed.
+        The documents are claimed batch by batch, so that changes in the outbox do not wait behind them. A document that
+        waits in the outbox is written when its row is processed. `remove_first` is for documents whose vectors are
+        lost, because the server ignores an unchanged document.
         """
         keys_by_kind: dict[OutboxKind, list[str]] = {kind: [] for kind in OutboxKind}
         for kind, key in names:
@@ -153,8 +160,9 @@ class IndexSynchronizer:
             for start in range(0, len(keys), BATCH):
                 batch = keys[start : start + BATCH]
                 leases = await outbox.claim(self._database, kind, batch, LEASE_S)
-                generations = await self._generations() if generation is None else [generation]
-                await self._writer.remove(kind, batch, generations)
+                if remove_first:
+                    generations = await self._generations() if generation is None else [generation]
+                    await self._writer.remove(kind, batch, generations)
                 if leases:
                     await self.process(leases, generation)
 
@@ -172,7 +180,7 @@ class IndexSynchronizer:
                 lost = await self._vectors.unsearchable(collection, generation=generation)
                 if lost:
                     log.warning("the index has lost the vectors of %d documents (%s)", len(lost), kind.value)
-                await self.rewrite([(kind, key) for key in lost], generation)
+                await self.rewrite([(kind, key) for key in lost], generation, remove_first=True)
         self._checked_start = start
 
     async def _generations(self) -> list[str | None]:
@@ -183,16 +191,18 @@ class IndexSynchronizer:
 
     async def _write(
         self, changes: Mapping[OutboxKind, IndexChanges], generations: Sequence[str | None]
-    ) -> dict[DocumentName, str]:
-        """Write documents, remove projects that are not public any more, and return the reasons for rejections."""
-        rejected = await self._writer.write(changes, generations)
-        written = list(changes[OutboxKind.PROJECT].documents)
-        public = await self._documents.public(written)
-        hidden = [key for key in written if key not in public]
-        await self._writer.remove(OutboxKind.PROJECT, hidden, generations)
+    ) -> tuple[dict[DocumentName, str], set[DocumentName]]:
+        """Write documents, and remove those that must not be in the index any more.
+
+        Returns the reasons for rejections, and the documents that are left to a later batch.
+        """
+        rejected, postponed = await self._writer.write(changes, generations)
+        for kind, change in changes.items():
+            existing = await self._documents.existing(kind, list(change.documents))
+            await self._writer.remove(kind, [key for key in change.documents if key not in existing], generations)
         self.rejected += len(rejected)
-        self.written += sum(len(change.documents) for change in changes.values()) - len(rejected)
-        return rejected
+        self.written += sum(len(change.documents) for change in changes.values()) - len(rejected) - len(postponed)
+        return rejected, postponed
 
     async def _wait_for_rows(self, stop: asyncio.Event) -> None:
         """Wait until a row is available, or a restart of the index's server is to be looked for.
@@ -202,7 +212,7 @@ class IndexSynchronizer:
         clock = asyncio.get_running_loop().time
         deadline = clock() + RESTART_CHECK_S
         while not (stop.is_set() or clock() > deadline or await outbox.has_available(self._database)):
-            await _pause(stop, POLL_S)
+            await pause(stop, POLL_S)
 
     async def _wait_for_store(self, error: Exception, stop: asyncio.Event, pause_s: float) -> None:
         """Wait before a retry. If only the embedder is unavailable, continue to process removals."""
@@ -210,15 +220,16 @@ class IndexSynchronizer:
         deadline = clock() + pause_s
         only_embedder = isinstance(error, StoreUnavailable) and error.store is Store.EMBEDDINGS
         while only_embedder and not stop.is_set() and clock() + POLL_S < deadline:
-            await _pause(stop, POLL_S)
+            await pause(stop, POLL_S)
             try:
                 await self.drain(only_urgent=True)
             except (StoreUnavailable, SQLAlchemyError, OSError):
                 break
-        await _pause(stop, max(deadline - clock(), 0.0))
+        await pause(stop, max(deadline - clock(), 0.0))
 
 
-async def _pause(stop: asyncio.Event, seconds: float) -> None:
+async def pause(stop: asyncio.Event, seconds: float) -> None:
+    """Wait for some seconds, or until `stop` is set."""
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await stop.wait()

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import structlog
@@ -12,7 +12,7 @@ from db.errors import StoreUnavailable
 from db.stores import Stores
 from db.synchronization.index_coverage import find_shortfall
 from db.synchronization.reindex import Reindex
-from db.synchronization.synchronizer import IndexSynchronizer
+from db.synchronization.synchronizer import IndexSynchronizer, pause
 from gateway.background.scheduled_jobs import REINDEX, scheduled_jobs
 from gateway.background.scheduler import Scheduler
 from gateway.settings import Settings
@@ -24,7 +24,8 @@ STOP_TIMEOUT_S = 5.0
 """Seconds for background tasks to finish when the process stops. Leases of outbox rows expire by themselves."""
 
 COVERAGE_CHECK_S, MAX_COVERAGE_PAUSE_S = 20.0, 600.0
-"""Seconds between two comparisons of the counts of index and database, and their maximum if filling does not help."""
+"""Seconds between two comparisons of the counts of index and database, and their maximum while filling fails or does
+not help."""
 
 REPAIR_EVERY_S = 15.0
 """Seconds between two checks of the collections of the index, of two requests each, and repairs if one is damaged."""
@@ -59,7 +60,8 @@ async def keep_prepared(stores: Stores, stop: asyncio.Event) -> None:
             reason = ""
         except StoreUnavailable as unavailable:
             if unavailable.reason != reason:
-                log.warning("the index cannot be prepared, trying again", reason=unavailable.reason)
+                store = unavailable.store.value  # the database, too, is needed
+                log.warning("the index cannot be prepared, trying again", store=store, reason=unavailable.reason)
             reason = unavailable.reason
         await pause(stop, REPAIR_EVERY_S)
 
@@ -72,18 +74,19 @@ async def keep_index_complete(stores: Stores, stop: asyncio.Event) -> None:
     """
     pause_s = COVERAGE_CHECK_S
     while not stop.is_set():
-        filled = False
         try:
             shortfall = await find_shortfall(stores)
-            if shortfall is not None and shortfall.needs_repair:
-                log.warning("filling the index from the database", reason=str(shortfall))
-                filled = await jobs.run_exclusively(stores.database, REINDEX, lambda _: _fill_index(stores))
-            elif shortfall is None:
+            if shortfall is None:
+                pause_s = COVERAGE_CHECK_S
                 await stores.vectors.drop_outdated()
+            elif shortfall.needs_repair:
+                pause_s = min(2 * pause_s, MAX_COVERAGE_PAUSE_S)  # filling may fail, or not help
+                log.warning("filling the index from the database", reason=str(shortfall))
+                await jobs.run_exclusively(stores.database, REINDEX, lambda _: _fill_index(stores))
         except StoreUnavailable as unavailable:
-            log.info("the index cannot be compared with the database", reason=unavailable.reason)
-        # The pause grows if filling does not help.
-        pause_s = min(2 * pause_s, MAX_COVERAGE_PAUSE_S) if filled else COVERAGE_CHECK_S
+            log.info("the index is not filled", store=unavailable.store.value, reason=unavailable.reason)
+        except Exception:
+            log.exception("filling the index failed, trying again", after_s=pause_s)
         await pause(stop, pause_s)
 
 
@@ -115,10 +118,3 @@ async def _keep_running(name: str, task: Task, stop: asyncio.Event) -> None:
         except Exception:
             log.exception("background task failed, restarting", task=name, after_s=RESTART_AFTER_S)
             await pause(stop, RESTART_AFTER_S)
-
-
-async def pause(stop: asyncio.Event, seconds: float) -> None:
-    """Wait for some seconds, or until `stop` is set."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await stop.wait()

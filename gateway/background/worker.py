@@ -9,7 +9,8 @@ import structlog
 
 from db import schema
 from db.private_files import DataFile, make_private_file
-from gateway.background.tasks import pause, run_alongside, worker_tasks
+from db.synchronization.synchronizer import pause
+from gateway.background.tasks import run_alongside, worker_tasks
 from gateway.settings import Settings
 from gateway.stores import BATCH_READ_DEADLINE_S, open_stores, prepare_index, require_reachable, with_custom_types
 

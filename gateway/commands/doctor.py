@@ -88,7 +88,7 @@ async def run_checks(settings: Settings) -> list[Finding]:
     if settings.token_jwks_url and findings[2].verdict is not Verdict.BROKEN:
         findings.append(await _run_check(settings, "token keys", _check_token_keys(settings)))
     try:
-        async with open_stores(settings) as stores:
+        async with open_stores(settings, needs_dimension=False) as stores:
             findings += await _check_stores(settings, stores)
     except StoreMisconfigured as error:
         findings.append(Finding(error.store.value, Verdict.BROKEN, error.reason))
@@ -126,7 +126,7 @@ async def _check_stores(settings: Settings, stores: Stores) -> list[Finding]:
     if stores.query_embedder is not None and stores.query_embedder.model != stores.embedder.model:
         model += f"; searches: {stores.query_embedder.model}"
     checks: dict[str, Callable[[], Awaitable[_Result]]] = {
-        "vectors": lambda: _check_vectors(stores, is_current),
+        "vectors": lambda: _check_vectors(stores, is_current) if stores.embedder.dimension else _warn_unchecked(),
         "embeddings": lambda: _report(model, stores.embedder.embed(["a project about music"])),
         "cache": lambda: _check_cache(stores),
     }
@@ -275,6 +275,10 @@ async def _check_project_vectors(settings: Settings, stores: Stores) -> _Result:
     if matching < projects and isinstance(stores.embedder, AbsentEmbedder):
         return Verdict.WARNING, f"{message}; projects without one are found by keywords only"
     return Verdict.OK, message
+
+
+async def _warn_unchecked() -> _Result:
+    return Verdict.WARNING, "not checked, because the dimension of the embedding model is unknown"
 
 
 async def _check_vectors(stores: Stores, is_current: bool) -> _Result:

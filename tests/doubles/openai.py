@@ -61,6 +61,7 @@ class OpenAIDouble:
     paid: Counter[str] = field(default_factory=Counter)  # how often each text was embedded
     most_at_once: int = 0  # the most requests that were under way together
     only_floats: bool = False  # be one of the servers that do not know base64
+    fails_at: str | None = None  # be llama.cpp, and answer 500 for a text with this word
     texts_per_s: float | None = None  # be a model on a CPU: one request after the other, also if its client has left
     takes_texts: int = MOST_TEXTS  # reject requests of more texts as text-embeddings-inference does, with 413
     text_tokens: Callable[[str], int] = lambda text: len(re.findall(r"\w{1,6}|[^\w\s]", text))
@@ -141,6 +142,8 @@ class OpenAIDouble:
         self.requests.append(request)
         texts, dimension = request["input"], request.get("dimensions", NATIVE_DIMENSION)
         tokens = self._checked_tokens(request, texts)
+        if self.fails_at is not None and any(self.fails_at in text for text in texts):
+            raise Refused(500, "input is too large to process. increase the physical batch size")
         vectors = embed_words(texts, dimension)
         if fault.change is not None:
             vectors = fault.change(vectors)

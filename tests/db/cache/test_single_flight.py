@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from db.cache.base import Cache, Entry
 from db.cache.embedded import EmbeddedCache
+from db.cache.single_flight import Computed, get_or_compute
 from db.errors import Store, StoreUnavailable
 from tests.db.cache.conftest import SHARED, compute_once
 from tests.doubles.memory_cache import MemoryCache
@@ -210,6 +211,32 @@ async def test_a_lock_whose_answer_was_lost_is_ours() -> None:
     started = time.monotonic()
     assert await compute_once(Forgetful(), "key", compute, ttl_s=60, lock_s=60) == b"value 1"
     assert time.monotonic() - started < 25
+
+
+async def test_a_caller_who_hangs_up_during_the_release_leaves_no_lock() -> None:
+    class Slow(MemoryCache):
+        def __init__(self) -> None:
+            super().__init__()
+            self.is_releasing, self.goes_on = asyncio.Event(), asyncio.Event()
+
+        async def delete(self, key: str) -> None:
+            self.is_releasing.set()
+            await self.goes_on.wait()
+            await super().delete(key)
+
+    async def compute() -> Computed[None]:
+        return Computed(b"value", 60)
+
+    cache = Slow()
+    caller = asyncio.create_task(get_or_compute(cache, "key", compute, lock_s=60, cancel_when_abandoned=True))
+    await cache.is_releasing.wait()
+    caller.cancel()
+    await asyncio.wait([caller])
+    await asyncio.sleep(0)
+    cache.goes_on.set()
+    for _ in range(5):  # turns of the event loop
+        await asyncio.sleep(0)
+    assert await cache.get("key:lock") is None
 
 
 async def test_what_another_put_between_our_look_and_our_lock_is_taken() -> None:

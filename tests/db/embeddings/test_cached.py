@@ -7,7 +7,7 @@ import pytest
 
 from db.embeddings.cached import CachedEmbedder
 from db.embeddings.openai import OpenAIEmbedder
-from db.errors import Store, StoreUnavailable
+from db.errors import InvalidRecord, Store, StoreUnavailable
 from tests.db.embeddings.conftest import MakeEmbedder
 from tests.doubles.memory_cache import MemoryCache
 from tests.doubles.openai import Fault, OpenAIDouble, embed_words
@@ -78,6 +78,18 @@ async def test_a_damaged_value_is_made_anew(remembered: CachedEmbedder, openai: 
         await damaged.embed(["chess"])
         await cache.put(damaged._key("chess"), damage, 60)
         np.testing.assert_allclose(await damaged.embed(["chess"]), embed_words(["chess"], 64), atol=1e-6)
+
+
+async def test_a_text_that_fails_is_named_by_its_place_and_the_others_are_kept(
+    remembered: CachedEmbedder, openai: OpenAIDouble
+) -> None:
+    openai.fails_at = "plants"
+    await remembered.embed(TEXTS[:1])
+    with pytest.raises(InvalidRecord) as caught:
+        await remembered.embed(TEXTS)
+    assert caught.value.path == (2,)
+    assert (await remembered.embed(TEXTS[:2])).any()
+    assert openai.paid[TEXTS[0]] == openai.paid[TEXTS[1]] == 1
 
 
 class AwayCache(MemoryCache):

@@ -61,6 +61,18 @@ async def test_only_a_dimension_that_is_set_is_asked_for(openai: OpenAIDouble, t
     assert [request.get("dimensions") for request in openai.requests] == [None, 64]
 
 
+async def test_models_that_cannot_shorten_their_vectors_are_not_asked_to(openai: OpenAIDouble, tmp_path: Path) -> None:
+    async with open_stores(settings_for(tmp_path, openai.url, embedding_dimension=1536)) as stores:
+        assert (await stores.embedder.embed(["chess"])).any()
+    assert "dimensions" not in openai.requests[0]
+    async with open_stores(settings_for(tmp_path, openai.url, embedding_dimension=64)) as stores:
+        with pytest.raises(
+            StoreMisconfigured, match="1536 components where 64 are expected; unset EMBEDDING_DIMENSION"
+        ):
+            await stores.embedder.embed(["checkers"])
+    assert not (tmp_path / DataFile.DIMENSIONS).exists()
+
+
 async def test_an_endpoint_whose_dimension_changed_is_another_model_at_the_next_start(
     openai: OpenAIDouble, tmp_path: Path
 ) -> None:
@@ -99,5 +111,8 @@ def test_a_damaged_file_knows_nothing_and_is_written_anew(tmp_path: Path, conten
     learned.put("a", "http://b", 3)
     learned.put("c", "http://user:secret@b", 4)
     assert (learned.get("a", "http://b"), learned.get("c", "http://b")) == (3, 4)
+    written = path.stat()
+    learned.put("a", "http://b", 3)  # every failed query tells it
+    assert path.stat() == written
     assert b"secret" not in path.read_bytes()
     assert path.stat().st_mode & 0o077 == 0

@@ -192,7 +192,7 @@ class TestRetries:
             await embedder.embed(TEXTS)
         assert caught.value.store is Store.EMBEDDINGS
         assert not isinstance(caught.value, StoreMisconfigured)
-        assert openai.received == 3
+        assert openai.received == 3 + 1  # the last with a short text, to tell whether the first one is at fault
 
     @pytest.mark.parametrize(
         "headers",
@@ -336,6 +336,15 @@ class TestWhatWillNotHeal:
         openai.always = Fault(change=lambda vectors: vectors[:2])
         with pytest.raises(StoreUnavailable, match="returned 2 vectors for 3 texts"):
             await embedder.embed(TEXTS)
+
+    async def test_a_text_at_which_the_server_always_fails_is_named(
+        self, embedder: OpenAIEmbedder, openai: OpenAIDouble
+    ) -> None:
+        openai.fails_at = "chess"
+        for texts, row in ((["plants", "music", "chess", "birds"], 2), (["chess"], 0)):
+            with pytest.raises(InvalidRecord, match=r"fails at the text: 500: .*input is too large") as caught:
+                await embedder.embed(texts)
+            assert caught.value.path == (row,)
 
     async def test_a_used_up_quota_is_not_tried_again(self, embedder: OpenAIEmbedder, openai: OpenAIDouble) -> None:
         openai.always = Fault(status=429, code="insufficient_quota")

@@ -41,8 +41,9 @@ class LetterEmbedder:
         self.calls += 1
         if self.before is not None:
             await self.before(self.calls)
-        if any("unspeakable" in text for text in texts):
-            raise InvalidRecord("an unspeakable text")
+        for row, text in enumerate(texts):
+            if "unspeakable" in text:
+                raise InvalidRecord("an unspeakable text", (row,))
         self.texts.extend(texts)
         return np.array([[text.count(letter) + 0.1 for letter in "aeinorst"] for text in texts], np.float32)
 
@@ -329,6 +330,37 @@ async def test_what_differs_is_named_and_mended(database: Database, reindex, vec
     await reindex.repair(found)
     assert not await reindex.compare()
     assert await keys_of(vectors) == named(1, 2, 5, 6, 7)
+
+
+async def test_a_change_is_written_within_a_batch_while_an_empty_index_is_filled(
+    database: Database, reindex, vectors, embedder
+):
+    found: list[str] = []
+
+    async def change(call: int) -> None:
+        if call == 1:
+            await add_projects(database, 900)
+            await run(database, keys=["p900"])
+            await IndexSynchronizer(database, vectors, LetterEmbedder()).drain()
+            found.extend(await keys_of(vectors))
+
+    await add_projects(database, *range(1, 302))
+    embedder.before = change
+    await reindex.repair(await reindex.compare())
+    assert found == ["p900"]
+    assert await keys_of(vectors) == named(*range(1, 302), 900)
+
+
+async def test_a_stale_document_is_found_until_it_is_replaced(database: Database, reindex, vectors, embedder):
+    async def still_there(_: int) -> None:
+        assert await keys_of(vectors) == ["p1"]
+
+    await add_projects(database, 1)
+    await reindex.run(ignore)
+    await run(database, update(Project).values(title="another"))
+    embedder.before = still_there
+    await reindex.repair(await reindex.compare())
+    assert not await reindex.compare()
 
 
 async def test_what_the_outbox_knows_to_be_behind_is_no_difference_unless_it_is_dead(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
 from db import outbox
 from db.catalog.project_embeddings import replace_embeddings
@@ -31,6 +31,8 @@ from db.models import (
     User,
     now,
 )
+from db.privacy.erasure import erase_users
+from db.synchronization import index_writer
 from db.synchronization.index_documents import IndexDocumentReader
 from db.synchronization.reindex import Reindex
 from db.synchronization.synchronizer import IndexSynchronizer
@@ -60,8 +62,9 @@ class LetterEmbedder:
         if self.away:
             self.refusals += 1
             raise StoreUnavailable(Store.EMBEDDINGS, "away")
-        if any("unspeakable" in text for text in texts):
-            raise InvalidRecord("an unspeakable text")
+        for row, text in enumerate(texts):
+            if "unspeakable" in text:
+                raise InvalidRecord("an unspeakable text", (row,))
         if self.first is not None:
             first, self.first = self.first, None
             await first()
@@ -188,10 +191,14 @@ async def test_a_project_is_written_with_its_text_owner_and_terms(database: Data
     await run(
         database,
         insert(User).values(id=7, key="ann", username="Ann"),
-        insert(Term).values({"id": 1, "kind": "tool", "key": "py", "name": "Python"}),
-        insert(Term).values({"id": 2, "kind": "category", "key": "nat", "name": "Nature"}),
-        insert(Term).values({"id": 3, "kind": "topic", "key": "birds", "name": "birds"}),
-        insert(Term).values({"id": 4, "kind": "tool", "key": "ada", "name": "Ada"}),
+        insert(Term.__table__).values(
+            [
+                {"id": 1, "kind": "tool", "key": "py", "name": "Python"},
+                {"id": 2, "kind": "category", "key": "nat", "name": "Nature"},
+                {"id": 3, "kind": "topic", "key": "birds", "name": "birds"},
+                {"id": 4, "kind": "tool", "key": "ada", "name": "Ada"},
+            ]
+        ),
     )
     await add_projects(
         database,
@@ -236,9 +243,13 @@ async def add_profiles(database: Database) -> None:
         insert(Actor).values([{"id": 1, "user_id": 1}, {"id": 2, "user_id": 2}]),
         insert(Actor).values(id=3, session_key="s"),
         insert(Actor).values(id=4, session_key="t", merged_into=1),
-        insert(Term).values({"id": 1, "kind": "tool", "key": "py", "name": "Python"}),
-        insert(Term).values({"id": 2, "kind": "topic", "key": "birds", "name": "birds"}),
-        insert(Term).values({"id": 3, "kind": "tool", "key": "ada", "name": "Ada"}),
+        insert(Term.__table__).values(
+            [
+                {"id": 1, "kind": "tool", "key": "py", "name": "Python"},
+                {"id": 2, "kind": "topic", "key": "birds", "name": "birds"},
+                {"id": 3, "kind": "tool", "key": "ada", "name": "Ada"},
+            ]
+        ),
         insert(ActorInterest).values(
             [
                 {"actor_id": actor, "term_id": term, "confidence": confidence, "source": "manual"}
@@ -290,12 +301,12 @@ async def test_profiles_of_vanished_merged_and_silent_actors_are_removed(databas
 async def test_tools_are_written_and_removed(database: Database, synchronizer, vectors, embedder):
     await run(
         database,
-        insert(Term).values(
-            {"id": 1, "kind": "tool", "key": "py", "name": "Python", "description": "A language.", "listed": True}
-        ),
-        insert(Term).values({"id": 2, "kind": "tool", "key": "ada", "name": "Ada", "description": "", "listed": True}),
-        insert(Term).values(
-            {"id": 3, "kind": "category", "key": "nat", "name": "Nature", "description": "", "listed": True}
+        insert(Term.__table__).values(
+            [
+                {"id": 1, "kind": "tool", "key": "py", "name": "Python", "description": "A language.", "listed": True},
+                {"id": 2, "kind": "tool", "key": "ada", "name": "Ada", "description": "", "listed": True},
+                {"id": 3, "kind": "category", "key": "nat", "name": "Nature", "description": "", "listed": True},
+            ]
         ),
         insert(Tool).values(term_id=1, tagline="It fits", category="Languages", tags=["snake", "script"]),
         kind=TOOL,
@@ -333,6 +344,38 @@ async def test_what_goes_private_while_a_batch_is_written_is_not_in_the_index_at
     embedder.first = change_the_truth_without_a_word
     assert await synchronizer.drain() == 2
     assert await indexed(vectors) == [2]
+
+
+async def test_a_profile_that_is_erased_while_it_is_embedded_is_not_in_the_index(
+    database: Database, synchronizer, vectors, embedder
+):
+    async def erase() -> None:
+        async with database.write() as connection:
+            await erase_users(connection, ["ann"])
+
+    await add_profiles(database)
+    embedder.first = erase
+    await synchronizer.drain()
+    assert [key for key, _ in await vectors.listing(index_writer.COLLECTIONS[PROFILE], None, 9)] == ["3"]
+
+
+async def test_a_slow_model_gets_fewer_texts_and_keeps_no_batch_beyond_its_limit(
+    database: Database, synchronizer, vectors, embedder, monkeypatch: pytest.MonkeyPatch
+):
+    async def embed_at_most_three(texts: Sequence[str]) -> Vectors:
+        if len(texts) > 3:
+            await asyncio.Event().wait()
+        return await LetterEmbedder().embed(texts)
+
+    monkeypatch.setattr(index_writer, "EMBEDDING_LIMIT_S", 0.3)
+    monkeypatch.setattr(embedder, "embed", embed_at_most_three)
+    await add_projects(database, *range(1, 9))
+    assert await synchronizer.drain() == 8
+    assert await indexed(vectors) == []
+    [rows] = await database.fetch(select(func.count().label("n"), func.max(OutboxRow.attempts).label("attempts")))
+    assert (rows.n, rows.attempts) == (8, 0)
+    await drain(synchronizer)
+    assert await indexed(vectors) == list(range(1, 9))
 
 
 async def test_a_slow_worker_cannot_publish_again_what_a_fast_one_removed(database: Database, vectors, embedder):

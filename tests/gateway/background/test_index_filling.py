@@ -101,6 +101,47 @@ async def test_searches_use_the_database_while_the_index_is_far_behind(world: Wo
     assert {*await world.ids(keys[5::6])} <= {*partial.ids.tolist()}
 
 
+async def test_one_project_that_is_written_between_the_counts_is_no_shortfall(
+    world: World, monkeypatch: pytest.MonkeyPatch
+):
+    await world.add_projects(5)
+    await world.settle()
+    true_counts, counted = world.stores.vectors.counts, []
+
+    async def counts() -> dict[str, int]:
+        counted.append(await true_counts())
+        return counted[-1] | ({PROJECT: 6} if len(counted) == 1 else {})
+
+    monkeypatch.setattr(world.stores.vectors, "counts", counts)
+    assert await find_shortfall(world.stores) is None
+    assert len(counted) == 2
+
+
+async def test_the_pause_doubles_while_filling_fails_and_the_task_goes_on(
+    world: World, monkeypatch: pytest.MonkeyPatch
+):
+    pauses: list[float] = []
+    stop = asyncio.Event()
+
+    async def note(_: asyncio.Event, seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 2:
+            monkeypatch.setattr(tasks, "_fill_index", fill_index)
+        if len(pauses) == 4:
+            stop.set()
+
+    async def fail(_: object) -> None:
+        raise ValueError("as the test asked")
+
+    fill_index = tasks._fill_index
+    monkeypatch.setattr(tasks, "_fill_index", fail)
+    monkeypatch.setattr(tasks, "pause", note)
+    await world.add_projects(5)
+    await forget_the_outbox(world.stores.database)
+    await keep_index_complete(world.stores, stop)
+    assert pauses == [40.0, 80.0, 160.0, 20.0]
+
+
 @pytest.mark.parametrize(
     ("counts", "is_large", "needs_repair"),
     [

@@ -11,6 +11,7 @@ from sqlalchemy import insert
 from db.catalog.catalog_entries import upsert_projects
 from db.embeddings.wordllama import MODEL as WORDLLAMA
 from db.models import Project
+from db.private_files import DataFile
 from db.records import ProjectRecord
 from db.synchronization.reindex import Reindex
 from db.vectors.base import VectorFilter
@@ -79,6 +80,19 @@ async def test_a_redis_that_is_away_wants_to_be_started_and_one_that_refuses_us_
         await assert_broken("cache", "check user and password in REDIS_URL", refused)
         with pytest.raises(CannotStart, match="check user and password in REDIS_URL"):
             await prepare(refused, demo=False, say=print)
+
+
+async def test_an_endpoint_that_is_away_before_its_dimension_is_known_hides_no_other_finding(tmp_path: Path):
+    made = settings(tmp_path, weaviate_embedding_model="m", openai_base_url=f"http://127.0.0.1:{free_port()}/v1")
+    await migrate_only(made)
+    (tmp_path / DataFile.VECTORS).touch()
+    found = {one.subject: one for one in await run_checks(made)}
+    assert {one.subject for one in found.values() if one.verdict is Verdict.BROKEN} == {"embeddings"}
+    assert "start the endpoint, correct OPENAI_BASE_URL" in found["embeddings"].message
+    assert "dimension of the embedding model is unknown" in found["vectors"].message
+    assert {"database", "schema", "outbox", "cache"} <= found.keys()
+    async with open_migrated(made):  # as explore import, models and trends do
+        pass
 
 
 async def test_a_model_that_refuses_the_key_or_gives_other_vectors_is_told_at_the_start(tmp_path: Path):
