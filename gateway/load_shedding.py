@@ -57,7 +57,7 @@ log = structlog.get_logger(__name__)
 class CallerClass(IntEnum):
     """Classes of callers; the last is refused first."""
 
-    SHARED = 0  # an answer that is made once for all anonymous callers
+    SHARED = 0  # an answer that several anonymous callers asked for, made once for all
     SERVICE = 1  # a token with the role service or administrator
     VIEWER = 2  # any other token
     ANONYMOUS = 3  # a session, or nothing
