@@ -39,9 +39,10 @@ SAMPLE_S, INTERVAL_S, MIN_SAMPLES = 0.02, 0.1, 3
 """Seconds between two samples of the delay, and the least seconds and samples between two changes of the limit. With
 one sample, a single block of the event loop for 0.1 s would look like a standing queue."""
 
-BURST_WAIT_S, OVERLOAD_WAIT_S = 2.0, 0.03
+BURST_WAIT_S, OVERLOAD_WAIT_S = 1.0, 0.03
 """Longest wait for a turn: normally, and in an overload. At `MIN_LIMIT`, the last of 30 operations waits for 22 others,
-which take 2 s if each takes 90 ms of CPU. A heavy overload fills the queue (`MAX_WAITING`) and thus begins earlier."""
+which take 1 s if each takes 45 ms of CPU. Longer waits would end in answers that come too late. A heavy overload fills
+the queue (`MAX_WAITING`) and thus begins earlier."""
 
 CALM_AFTER_S = 1.0
 """Seconds without a refusal after which an overload has ended."""

@@ -120,7 +120,9 @@ async def site(database: Database, tmp_path) -> AsyncIterator[Site]:
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Any]:
-        yield SimpleNamespace(open_context=open_context, rate_limits=MemoryRateLimitStore())
+        yield SimpleNamespace(
+            open_context=open_context, rate_limits=MemoryRateLimitStore(), connection_wait=lambda: 0.0
+        )
 
     settings = Settings(_env_file=None, var_dir=tmp_path, token_secret=SECRET, rate_limit=0, rate_limit_address=0)
     app = build(settings, strawberry.Schema(Query, Mutation), opened, tmp_path)
@@ -134,8 +136,8 @@ async def site(database: Database, tmp_path) -> AsyncIterator[Site]:
 
 
 async def test_abandoned_reads_are_canceled_and_their_statements_stopped(site: Site):
-    writers = [await site.send(post("{ reads }")) for _ in range(60)]
-    await until(lambda: site.work.begun == 60)
+    writers = [await site.send(post("{ reads }")) for _ in range(20)]  # no more than may run at once
+    await until(lambda: site.work.begun == 20)
     for number, writer in enumerate(writers):
         if number % 2:
             writer.close()
