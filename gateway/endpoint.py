@@ -102,7 +102,7 @@ class Endpoint:
         if not accepts_event_stream(request.headers.get("accept")):
             message = f"Send a subscription over a WebSocket (graphql-transport-ws), or with Accept: {EVENTS}."
             raise RequestRefused(406, "NOT_ACCEPTABLE", message)
-        async with self._shedder.turn(_priority(authentication, admitted)):
+        async with self._shedder.turn(priority_of(authentication, admitted.kind, admitted.points)):
             beginning = self._streams.begin(request, authentication, admitted.prepared)
             stream = await while_connected(request.receive, beginning)
         return _with_session(stream, authentication.session_id_to_send)
@@ -120,10 +120,11 @@ class Endpoint:
         """Return the answer that all anonymous callers share. If it is public, it has no session id and no budget."""
         opted_out = authentication.caller.opted_out
 
-        async def run() -> SharedAnswer:
+        async def run(is_shared: bool) -> SharedAnswer:
             shared_caller = Authentication(Caller(opted_out=opted_out))
             context = _open_context(request, shared_caller)
-            async with self._shedder.turn(Priority(CallerClass.SHARED, True, admitted.points)):
+            caller = CallerClass.SHARED if is_shared else CallerClass.ANONYMOUS
+            async with self._shedder.turn(Priority(caller, True, admitted.points)):
                 result = await self._run(context, shared_caller, admitted)
             if result.errors or not context.is_complete:
                 return SharedAnswer(result, None)
@@ -144,7 +145,7 @@ class Endpoint:
     async def _run_in_turn(
         self, context: Context, authentication: Authentication, admitted: AdmittedOperation
     ) -> ExecutionResult:
-        async with self._shedder.turn(_priority(authentication, admitted)):
+        async with self._shedder.turn(priority_of(authentication, admitted.kind, admitted.points)):
             return await self._run(context, authentication, admitted)
 
     async def _run(
@@ -159,10 +160,6 @@ class Endpoint:
             result = await run_within(timeout_s, result, context.stop)
         count_operation(is_compiled=not getattr(admitted.prepared, "resolved_fields", 0))
         return result
-
-
-def _priority(authentication: Authentication, admitted: AdmittedOperation) -> Priority:
-    return priority_of(authentication, admitted.kind, admitted.points)
 
 
 def _open_context(request: Request, authentication: Authentication) -> Context:

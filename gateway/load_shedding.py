@@ -2,6 +2,8 @@
 
 The limit is adapted by additive increase and multiplicative decrease (Chiu and Jain, 1989). As in CoDel (RFC 8289), the
 signal is the smallest delay of an interval: a burst raises single delays, and only a standing queue raises all of them.
+A machine that is busy with other processes raises all of them too. Therefore the limit falls below `FIRST_LIMIT` only
+while operations wait for it, and returns to it when none does: an idle or slow process does not refuse a burst.
 An operation waits for its turn as in "Fail at Scale" (Maurer, ACM Queue 13(8), 2015): longer if the queue was empty a
 moment ago, and hardly at all in an overload, so that a refusal comes at once.
 """
@@ -9,7 +11,6 @@ moment ago, and hardly at all in an overload, so that a refusal comes at once.
 import asyncio
 import time
 from bisect import insort
-from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -22,21 +23,26 @@ from graphql import OperationType
 from gateway.callers.authentication import Authentication
 from gateway.errors import RequestRefused
 from gateway.masking import OVERLOADED, OVERLOADED_MESSAGE
+from gateway.repeated_lines import RepeatedLines
 from gateway.telemetry import count_shed_request, record_load
 
-FIRST_LIMIT, MIN_LIMIT, MAX_LIMIT = 16, 2, 256
-"""Concurrent operations of a server process: at the start, and the bounds of the limit."""
+FIRST_LIMIT, MIN_LIMIT, MAX_LIMIT = 32, 8, 256
+"""Concurrent operations of a server process: at the start, and the bounds of the limit. Without an overload a burst of
+30 waits for nothing, and even in an overload the five requests that a browser's page sends at once run at once."""
 
 TARGET_DELAY_S = 0.02
 """Standing delay above which the limit falls. Below half of it, the limit rises if operations wait for it."""
 
 DECREASE = 0.8
 
-SAMPLE_S, INTERVAL_S = 0.02, 0.1
-"""Seconds between two samples of the delay, and between two changes of the limit."""
+SAMPLE_S, INTERVAL_S, MIN_SAMPLES = 0.02, 0.1, 3
+"""Seconds between two samples of the delay, and the least seconds and samples between two changes of the limit. With
+one sample, a single block of the event loop for 0.1 s would look like a standing queue."""
 
-BURST_WAIT_S, OVERLOAD_WAIT_S = 0.5, 0.03
-"""Longest wait for a turn: normally, and in an overload."""
+BURST_WAIT_S, OVERLOAD_WAIT_S = 1.0, 0.03
+"""Longest wait for a turn: normally, and in an overload. At `MIN_LIMIT`, the last of 30 operations waits for 22 others,
+which take 1 s if each takes 45 ms of CPU. Longer waits would end in answers that come too late. A heavy overload fills
+the queue (`MAX_WAITING`) and thus begins earlier."""
 
 CALM_AFTER_S = 1.0
 """Seconds without a refusal after which an overload has ended."""
@@ -46,15 +52,13 @@ MAX_WAITING = 200
 
 RETRY_AFTER_S = 1
 
-LOG_EVERY_S = 10.0
-
 log = structlog.get_logger(__name__)
 
 
 class CallerClass(IntEnum):
     """Classes of callers; the last is refused first."""
 
-    SHARED = 0  # an answer that is made once for all anonymous callers
+    SHARED = 0  # an answer that several anonymous callers asked for, made once for all
     SERVICE = 1  # a token with the role service or administrator
     VIEWER = 2  # any other token
     ANONYMOUS = 3  # a session, or nothing
@@ -68,7 +72,7 @@ class CallerClass(IntEnum):
 
 
 class Priority(NamedTuple):
-    """Order of operations: by class of the caller, mutations before others, the cheap before the dear."""
+    """Order of operations: by class of the caller, mutations before others, the cheap before the expensive."""
 
     caller: CallerClass
     is_query: bool
@@ -107,10 +111,9 @@ class LoadShedder:
         self._count = 0
         self._overloaded_until = clock()
         self._was_full = False  # whether the limit was reached in this interval
-        self._smallest_delay_s: float | None = None
+        self._delays_s: list[float] = []  # the samples of this interval
         self._interval_ends = clock() + INTERVAL_S
-        self._shed: Counter[str] = Counter()
-        self._next_line = clock()
+        self._lines = RepeatedLines(clock)
 
     @property
     def is_overloaded(self) -> bool:
@@ -146,19 +149,21 @@ class LoadShedder:
     def observe(self, delay_s: float) -> None:
         """Take a sample of the delay that runnable operations wait; at the end of an interval, adapt the limit."""
         now = self._clock()
-        self._smallest_delay_s = delay_s if self._smallest_delay_s is None else min(delay_s, self._smallest_delay_s)
+        self._delays_s.append(delay_s)
         if self.is_overloaded:
             self._expire(now - OVERLOAD_WAIT_S)
-        if now < self._interval_ends:
+        if now < self._interval_ends or len(self._delays_s) < MIN_SAMPLES:
             return
-        self._adapt(self._smallest_delay_s)
-        self._smallest_delay_s, self._interval_ends = None, now + INTERVAL_S
-        if self._shed and now >= self._next_line:
-            self._write_line(now)
+        self._adapt(min(self._delays_s))
+        self._delays_s, self._interval_ends = [], now + INTERVAL_S
 
     def _adapt(self, delay_s: float) -> None:
-        if delay_s > TARGET_DELAY_S:
-            self.limit = max(MIN_LIMIT, min(self.limit, self._running + 1) * DECREASE)
+        is_needed = bool(self._waiting) or self.is_overloaded
+        if not is_needed and self.limit < FIRST_LIMIT:
+            self.limit += 1
+        elif delay_s > TARGET_DELAY_S:
+            lower = min(self.limit, self._running + 1) * DECREASE
+            self.limit = max(MIN_LIMIT if is_needed else FIRST_LIMIT, lower)
         elif delay_s < TARGET_DELAY_S / 2 and self._was_full:
             self.limit = min(MAX_LIMIT, self.limit + 1)
         self._was_full = bool(self._waiting)
@@ -213,13 +218,10 @@ class LoadShedder:
         self._overloaded_until = self._clock() + CALM_AFTER_S
         name = priority.caller.name.lower()
         count_shed_request(name)
-        self._shed[name] += 1
-
-    def _write_line(self, now: float) -> None:
-        """Log one line for all requests that were refused since the last line."""
-        log.warning("overloaded: requests refused", **self._shed, limit=int(self.limit), running=self._running)
-        self._shed.clear()
-        self._next_line = now + LOG_EVERY_S
+        left_out = self._lines.left_out(name)
+        if left_out is not None:
+            load = {"limit": int(self.limit), "running": self._running}
+            log.warning("overloaded: request refused", caller=name, lines_left_out=left_out, **load)
 
 
 def priority_of(authentication: Authentication, kind: OperationType, points: int) -> Priority:

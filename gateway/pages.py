@@ -2,9 +2,10 @@
 
 import asyncio
 from base64 import b64encode
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Coroutine, Mapping
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import structlog
 from sqlalchemy import text
@@ -12,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from db.database.engine import Database
 from db.deadlines import deadline
 from db.errors import MigrationPending
 from db.schema import require_current
@@ -21,10 +23,11 @@ from gateway.callers.issuer_keys import IssuerKeys
 from gateway.client_addresses import ClientAddresses
 from gateway.json_responses import JsonResponse, error_response, not_found
 from gateway.path_prefix import public_path
-from gateway.refreshed import Refreshed
+from gateway.refreshed import CHECK_TIMEOUT_S, Refreshed
+from gateway.repeated_lines import RepeatedLines
 
-CHECK_TIMEOUT_S = 2.0
-"""Deadline of a store's health check. Load balancers time out after 5 to 10 s."""
+BUSY_AFTER_S = 1.0
+"""Seconds after which a check of the database is given up if requests wait for its connections."""
 
 _ALIVE = text("SELECT 1")
 
@@ -36,6 +39,7 @@ _STYLE_HASH = b64encode(sha256(_STYLE.encode()).digest()).decode()
 _POLICY = f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; frame-ancestors 'none'; base-uri 'none'"
 
 log = structlog.get_logger(__name__)
+_lines = RepeatedLines()
 
 
 async def answer_start_page(request: Request) -> Response:
@@ -50,6 +54,10 @@ async def answer_alive(_request: Request) -> Response:
 
 WRITES_REFUSED = "accepts no writes: the reason is in the log"
 """State of a database that can be read. Feeds are served, so the server is degraded and not unavailable."""
+
+BUSY = "busy: all connections are in use"
+"""State of a database whose connections all serve requests. Without this replica, the others would be busier still. If
+the database does not answer any more, its circuit opens within seconds, and the next check reports that."""
 
 
 class Readiness:
@@ -67,22 +75,24 @@ class Readiness:
         stores: Stores = request.app.state.runtime.stores
         states = {**await self._states.get(lambda: _check_stores(stores)), **_issuer_state(request)}
         report = {"stores": states} | _warnings(request)
-        if states["database"] not in ("ok", WRITES_REFUSED):
+        if states["database"] not in ("ok", WRITES_REFUSED, BUSY):
             return JsonResponse({"status": "unavailable"} | report, 503)
         return JsonResponse({"status": "ok" if set(states.values()) == {"ok"} else "degraded"} | report)
 
 
 async def _check_stores(stores: Stores) -> Mapping[str, str]:
     probes: dict[str, Awaitable[object]] = {
-        "database": _check_database(stores),
+        "database": _unless_busy(stores.database, _check_database(stores.database)),
         "vectors": _check_index(stores),
         "embeddings": stores.embedder.embed(["ready"]),
         "cache": stores.cache.get("readyz"),
     }
     outcomes = await asyncio.gather(*(_check(name, probe) for name, probe in probes.items()))
     states = dict(zip(probes, outcomes, strict=True))
-    if states["database"] == "ok" and await _check("database writes", stores.database.check_writable()) != "ok":
-        states["database"] = WRITES_REFUSED
+    if states["database"] == "ok":
+        writing = _unless_busy(stores.database, stores.database.check_writable())
+        writes = await _check("database writes", writing)
+        states["database"] = writes if writes in ("ok", BUSY) else WRITES_REFUSED
     return states
 
 
@@ -122,9 +132,21 @@ def _issuer_state(request: Request) -> dict[str, str]:
     return {"issuer": "ok" if keys.fault is None else "cannot be reached: the reason is in the log"}
 
 
-async def _check_database(stores: Stores) -> None:
-    await stores.database.fetch(_ALIVE)
-    await require_current(stores.database)
+async def _check_database(database: Database) -> None:
+    await database.fetch(_ALIVE)
+    await require_current(database)
+
+
+async def _unless_busy(database: Database, probe: Coroutine[Any, Any, str | None]) -> str | None:
+    """Await a probe of the database, which waits for a connection behind requests; return `BUSY` if that takes long."""
+    probing = asyncio.create_task(probe)
+    try:
+        await asyncio.wait({probing}, timeout=BUSY_AFTER_S)
+        if not probing.done() and database.connection_wait_s > 0:
+            return BUSY
+        return await probing
+    finally:
+        probing.cancel()
 
 
 async def _check_index(stores: Stores) -> str | None:
@@ -146,6 +168,8 @@ async def _check(name: str, probe: Awaitable[object]) -> str:
     except MigrationPending as error:
         return str(error)
     except Exception as error:  # every error is reported
-        log.warning("store unavailable", store=name, reason=str(error))
+        left_out = _lines.left_out(name)
+        if left_out is not None:
+            log.warning("store unavailable", store=name, reason=str(error), lines_left_out=left_out)
         return "cannot be reached: the reason is in the log"
     return found if isinstance(found, str) else "ok"

@@ -10,12 +10,16 @@ T = TypeVar("T")
 ANSWER_WITHIN_S = 0.05
 """Longest wait for a new report if there is an earlier one. Monitoring asks for an answer within 0.1 s."""
 
-MAX_AGE_S = 5.0
-"""Age from which an earlier report is not answered any more."""
+MAX_AGE_S = 30.0
+"""Age from which an earlier report is not answered any more: two intervals of Prometheus, three of health checks. The
+next request gets the report that an earlier one has begun."""
+
+CHECK_TIMEOUT_S = 2.0
+"""Deadline of each call to a store for a report. Load balancers and monitoring time out after 5 to 10 s."""
 
 
 class Refreshed(Generic[T]):
-    """The last report of a kind. Requests at the same time share the making of a new one."""
+    """The last report of a kind. Concurrent requests wait for the same new one."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock

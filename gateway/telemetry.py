@@ -4,6 +4,7 @@ Several server processes and the worker process keep their metrics in files of o
 The process that answers a scrape adds them up. A server process without others of its kind keeps its own in memory.
 """
 
+import asyncio
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,7 +29,7 @@ from db.outbox import Backlog, backlog
 from db.resilience import CallOutcome, CircuitState, log_circuit_change
 from gateway.client_addresses import is_local
 from gateway.json_responses import error_response
-from gateway.refreshed import Refreshed
+from gateway.refreshed import CHECK_TIMEOUT_S, Refreshed
 from gateway.sharing.processes import is_running, process_folder
 
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
@@ -236,9 +237,11 @@ def _add_up(metrics: Iterable[Metric]) -> list[Metric]:
 
 async def _read_database_metrics(database: Database) -> list[Metric]:
     try:
-        return [*_describe_backlog(await backlog(database)), *_describe_jobs(await job_statuses(database))]
-    except StoreUnavailable as unavailable:
-        log.warning("metrics of outbox and jobs unavailable", reason=unavailable.reason)
+        async with asyncio.timeout(CHECK_TIMEOUT_S):
+            return [*_describe_backlog(await backlog(database)), *_describe_jobs(await job_statuses(database))]
+    except (StoreUnavailable, TimeoutError) as unavailable:
+        reason = getattr(unavailable, "reason", f"no answer within {CHECK_TIMEOUT_S:g} s")
+        log.warning("metrics of outbox and jobs unavailable", reason=reason)
         return []
 
 

@@ -74,9 +74,9 @@ def main() -> int:
     everything = [one for measured in results.values() for one in measured.values()]
     faults = [one for one in everything if fault_of(one)]
     growth = memory_mb[-1] / memory_mb[0] - 1
-    dearest = max((one.cpu_ms for one in everything if allowed_ms(one) == MOST_MS), default=0.0)
+    highest = max((one.cpu_ms for one in everything if allowed_ms(one) == MOST_MS), default=0.0)
     print(
-        f"\n{len(everything)} probes, {asked.rounds} rounds: {len(faults)} faults; at most {dearest:.0f} ms of CPU "
+        f"\n{len(everything)} probes, {asked.rounds} rounds: {len(faults)} faults; at most {highest:.0f} ms of CPU "
         f"without a price; memory after each round {', '.join(f'{mb:.0f}' for mb in memory_mb)} MB ({growth:+.1%})"
     )
     is_good = not faults and growth <= MOST_GROWTH

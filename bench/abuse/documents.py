@@ -71,7 +71,7 @@ PROBES: list[Probe] = [
     asking("15 searches", "{ " + times(15, 'a#: search(query: "a#", first: 100) { ' + WIDE_PAGE + " }") + " }", "TOO_COSTLY"),
     asking("what would remove a whole page", "{ forYou(first: 30) { edges { explanation { whatWouldRemoveIt { text } } } } }", "TOO_COSTLY"),
     asking("15 times why not", "{ " + times(15, 'a#: whyNot(key: "a#") { __typename }') + times(14, ' b#: similarTo(key: "a") { x }') + " " + times(15, 'c#: forYou { kind }') + " }", "TOO_MANY_ALIASES"),
-    # what is dear and allowed: its price says so
+    # what is expensive and allowed: its price says so
     asking("For You, 30 with explanations", "{ forYou(first: 30) { edges { rank score node { key title owner { username } tools { name } } explanation { summary contributions { signal { label } value contribution } adjustments { rule } reasons { text } } } } }", None, statuses=(200,), headers=signed()),
     asking("four pages of 100", "{ newest(first: 100) { ...p } popular(first: 100) { ...p } trending(first: 100) { ...p } forYou(first: 100) { ...p } } fragment p on FeedConnection { edges { node { key title owner { username } tools { name } } } }", None, statuses=(200,)),
     asking("a search for 100", 'query { search(query: "music that plays by itself", first: 100) { edges { node { key title } } } }', None, statuses=(200,)),

@@ -64,7 +64,7 @@ class OpenConnections:
         self._connections.add(connection.driver_connection)
 
     def abort(self) -> None:
-        """Close all connections without a word to the server. Statements that wait for an answer fail at once."""
+        """Close all connections without notifying the server. Statements that wait for an answer fail at once."""
         for connection in list(self._connections):
             connection.terminate()
 

@@ -208,7 +208,7 @@ class PostgresqlShortReads(ShortReads):
             await self._pool.expire_connections()
 
     def close(self) -> None:
-        """Close all connections without a word to the server; the next read opens others."""
+        """Close all connections without notifying the server; the next read opens others."""
         pool, self._pool = self._pool, None
         if pool is not None:
             pool.terminate()

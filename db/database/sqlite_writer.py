@@ -4,6 +4,7 @@ aiosqlite changes threads to open a cursor, to run its statement, to fetch the r
 read, each change waits for the interpreter's lock twice, so that a like of six statements took 28 such waits.
 """
 
+import asyncio
 import sqlite3
 from collections.abc import Iterable, Sequence
 from functools import partial
@@ -39,6 +40,22 @@ class _Connection(aiosqlite.Connection):
         """Roll back the transaction, if there is one: SQLAlchemy also asks for it after each commit."""
         if self._conn.in_transaction:
             await super().rollback()
+
+    async def close(self) -> None:
+        """Close the connection. A running statement, whose caller was canceled, is interrupted."""
+        self._end_transaction()
+        await super().close()
+
+    def stop(self) -> asyncio.Future[Any] | None:
+        """Close the connection and end its thread. A running statement is interrupted."""
+        self._end_transaction()
+        return super().stop()
+
+    def _end_transaction(self) -> None:
+        """Interrupt the running statement, and roll back: a closed connection that has a cursor keeps its lock."""
+        if self._connection is not None:
+            self._connection.interrupt()
+            self._tx.put_nowait((None, self._connection.rollback))
 
 
 def connect(path: str, **options: Any) -> aiosqlite.Connection:

@@ -1,7 +1,8 @@
 """Answers that all anonymous callers share, kept in this process for a second.
 
-Concurrent requests for one answer run its operation once. Only complete answers are kept, without an error and with
-every store available. An answer can be a second older than a change that another process has made.
+Concurrent requests for one answer run its operation once, and are all refused if it is refused in an overload. Only
+complete answers are kept, without an error and with every store available. An answer can be a second older than a
+change that another process has made.
 """
 
 import asyncio
@@ -14,11 +15,16 @@ from typing import Any
 
 from graphql import ExecutionResult
 
+from gateway.load_shedding import Overloaded
+
 FRESH_S = 1.0
 """Seconds for which an answer is kept, from the start of its operation. Its counters are never older than this."""
 
 MAX_BYTES = 16 * 1024**2
 """Size of all kept answers: 600 pages of 30 cards."""
+
+MAX_SHARED = 1_000
+"""Number of answers that are known to have been shared."""
 
 DIGEST_BYTES = 12
 
@@ -41,7 +47,8 @@ class SharedAnswer:
         object.__setattr__(self, "tag", f'W/"{blake2b(self.data or b"", digest_size=DIGEST_BYTES).hexdigest()}"')
 
 
-RunOperation = Callable[[], Coroutine[Any, Any, SharedAnswer]]
+RunOperation = Callable[[bool], Coroutine[Any, Any, SharedAnswer]]
+"""Runs an operation, given whether its answer has been shared before and is made to be shared again."""
 
 
 @dataclass(slots=True)
@@ -53,10 +60,15 @@ class _Running:
     requests: int = 0
 
     @property
+    def error(self) -> BaseException | None:
+        """The error with which the operation has ended."""
+        return self.task.exception() if self.task.done() and not self.task.cancelled() else None
+
+    @property
     def is_complete(self) -> bool:
         """Whether the operation has ended with a complete answer."""
         task = self.task
-        return task.done() and not task.cancelled() and task.exception() is None and task.result().data is not None
+        return task.done() and not task.cancelled() and self.error is None and task.result().data is not None
 
 
 class SharedAnswers:
@@ -68,6 +80,7 @@ class SharedAnswers:
         self._bytes = 0
         self._answers: OrderedDict[AnswerKey, tuple[SharedAnswer, float]] = OrderedDict()
         self._running: dict[AnswerKey, _Running] = {}
+        self._shared: OrderedDict[int, None] = OrderedDict()  # hashes of keys, by the time of the last sharing
 
     def recall(self, key: AnswerKey) -> SharedAnswer | None:
         """Return the kept answer."""
@@ -75,20 +88,24 @@ class SharedAnswers:
         self._remove_older_than(oldest)
         kept = self._answers.get(key)
         # A slow operation is added behind faster ones that started later, so it can be too old here.
-        return None if kept is None or kept[1] < oldest else kept[0]
+        if kept is None or kept[1] < oldest:
+            return None
+        self._note_shared(key)
+        return kept[0]
 
     async def find(self, key: AnswerKey, run: RunOperation) -> SharedAnswer:
-        """Return the kept answer, or the answer of a running operation for it, or else run the operation.
+        """Return the answer of a running operation for it, or else run the operation. `recall` has found none.
 
         The operation goes on if its request is canceled, and is canceled with the last request that waits for it.
         """
-        if (kept := self.recall(key)) is not None:
-            return kept
         running = self._running.get(key)
         is_first = running is None
         if running is None:
-            running = self._running[key] = _Running(asyncio.create_task(run()), self._clock())
-            running.task.add_done_callback(lambda _, running=running: self._finish(key, running))  # type: ignore[misc]
+            task = asyncio.create_task(run(hash(key) in self._shared))
+            running = self._running[key] = _Running(task, self._clock())
+            task.add_done_callback(lambda _, running=running: self._finish(key, running))  # type: ignore[misc]
+        else:
+            self._note_shared(key)
         running.requests += 1
         try:
             await asyncio.wait([running.task])
@@ -97,13 +114,21 @@ class SharedAnswers:
             if not running.requests and not running.task.done():
                 self._stop_sharing(key, running)  # before `cancel`, so that a new request does not wait for it
                 running.task.cancel()
-        return running.task.result() if is_first or running.is_complete else await run()
+        if is_first or running.is_complete or isinstance(running.error, Overloaded):
+            return running.task.result()
+        return await run(False)  # for this request only
 
     def discard(self) -> None:
         """Forget all answers, also those that are still being made, after a change that must be visible at once."""
         self._answers.clear()
         self._running.clear()
         self._bytes = 0
+
+    def _note_shared(self, key: AnswerKey) -> None:
+        self._shared[hash(key)] = None
+        self._shared.move_to_end(hash(key))
+        if len(self._shared) > MAX_SHARED:
+            self._shared.popitem(last=False)
 
     def _finish(self, key: AnswerKey, running: _Running) -> None:
         """Keep a complete answer, unless it was discarded while it was made."""

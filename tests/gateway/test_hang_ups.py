@@ -138,8 +138,8 @@ async def site(database: Database, tmp_path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 async def test_abandoned_reads_are_canceled_and_their_statements_stopped(site: Site):
-    writers = [await site.send(post("{ reads }")) for _ in range(60)]
-    await until(lambda: site.work.begun == 60)
+    writers = [await site.send(post("{ reads }")) for _ in range(20)]  # no more than may run at once
+    await until(lambda: site.work.begun == 20)
     for number, writer in enumerate(writers):
         if number % 2:
             writer.close()

@@ -1,5 +1,6 @@
 """Access to /metrics, and reports of proxies that are not trusted."""
 
+import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
@@ -8,6 +9,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from db.database.engine import Database
+from gateway import telemetry
 from tests.gateway.conftest import FakeRuntime
 
 TOKEN = "a token for Prometheus"
@@ -104,3 +106,19 @@ async def test_a_trusted_proxy_is_no_warning(gateway: Start, runtime: FakeRuntim
         started._transport.client = ("10.0.0.5", 5000)  # type: ignore[attr-defined]
         await started.post("/graphql", json={"query": "{ echo }"}, headers={"X-Forwarded-For": "203.0.113.9"})
         assert "warnings" not in (await started.get("/readyz")).json()
+
+
+async def test_a_scrape_is_answered_while_the_database_does_not_answer(
+    gateway: Start, runtime: FakeRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Silent:
+        async def fetch(self, *_: object) -> None:
+            await asyncio.sleep(3_600)
+
+    monkeypatch.setattr(telemetry, "CHECK_TIMEOUT_S", 0.01)
+    runtime.stores.database = Silent()
+    async with gateway(runtime) as started, asyncio.timeout(60):
+        answer = await scrape(started, "127.0.0.1")
+    assert answer.status_code == 200
+    assert "explore_request_seconds" in answer.text
+    assert "explore_outbox_rows" not in answer.text

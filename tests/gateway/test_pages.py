@@ -1,11 +1,15 @@
 import asyncio
+from contextlib import AsyncExitStack
 from ipaddress import ip_network
 from types import SimpleNamespace
 
 import pytest
+from structlog.testing import capture_logs
 
 from db.errors import Store, StoreUnavailable
 from db.vectors.coverage import IndexCoverage
+from gateway import pages
+from gateway.repeated_lines import RepeatedLines
 from tests.gateway.conftest import FakeRuntime, FakeStore
 
 FROM_SHOP = {"Origin": "https://shop.example"}
@@ -58,6 +62,43 @@ async def test_a_gateway_without_the_truth_is_not_ready(gateway):
     assert answer.status_code == 503
     assert answer.json()["status"] == "unavailable"
     assert "secret" not in answer.text
+
+
+async def test_a_gateway_whose_connections_are_all_in_use_is_busy_and_keeps_its_place(
+    gateway, sqlite_database, monkeypatch
+):
+    monkeypatch.setattr(pages, "BUSY_AFTER_S", 0.01)
+    async with gateway(await stores_of(sqlite_database)) as client, AsyncExitStack() as in_use:
+        while not sqlite_database._slots._free.locked():
+            await in_use.enter_async_context(sqlite_database._slots)
+        answer = await client.get("/readyz")
+    assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
+    assert answer.json()["stores"]["database"] == pages.BUSY
+
+
+async def test_a_gateway_whose_database_does_not_answer_is_not_ready(gateway, monkeypatch):
+    class Silent:
+        connection_wait_s = 0.0
+
+        async def fetch(self, *_):
+            await asyncio.sleep(60)
+
+    monkeypatch.setattr(pages, "BUSY_AFTER_S", 0.01)
+    monkeypatch.setattr(pages, "CHECK_TIMEOUT_S", 0.02)
+    async with gateway(await stores_of(Silent())) as client:
+        answer = await client.get("/readyz")
+    assert answer.status_code == 503
+
+
+async def test_checks_of_an_unavailable_store_log_one_line(gateway, sqlite_database, monkeypatch):
+    lost = FakeStore(StoreUnavailable(Store.VECTORS, "refused"))
+    with capture_logs() as lines:
+        monkeypatch.setattr(pages, "log", pages.structlog.get_logger())
+        monkeypatch.setattr(pages, "_lines", RepeatedLines(lambda: 0.0))
+        async with gateway(await stores_of(sqlite_database, vectors=lost)) as client:
+            for _ in range(3):
+                assert (await client.get("/readyz")).json()["status"] == "degraded"
+    assert [line["store"] for line in lines if line["event"] == "store unavailable"] == ["vectors"]
 
 
 async def test_a_gateway_whose_database_accepts_no_writes_serves_and_says_so(gateway, sqlite_database, monkeypatch):

@@ -240,7 +240,7 @@ def test_a_sizing_argument_costs_something_for_each(sized):
     assert sized.cost.points_per_item > 0
 
 
-def test_a_field_of_an_interface_costs_as_much_as_the_dearest_of_its_types():
+def test_a_field_of_an_interface_costs_as_much_as_the_most_expensive_of_its_types():
     interfaces = [type_ for type_ in SCHEMA.type_map.values() if isinstance(type_, GraphQLInterfaceType)]
     for interface in interfaces:
         for name, field in interface.fields.items():
