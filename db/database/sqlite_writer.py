@@ -6,7 +6,7 @@ read, each change waits for the interpreter's lock twice, so that a like of six 
 
 import asyncio
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, Self
 
@@ -33,6 +33,8 @@ class _Cursor(aiosqlite.Cursor):
 
 
 class _Connection(aiosqlite.Connection):
+    _is_idle = True
+
     def cursor(self) -> _Cursor:  # type: ignore[override]  # SQLAlchemy enters it as a context
         return _Cursor(self, self._conn.cursor())
 
@@ -40,6 +42,16 @@ class _Connection(aiosqlite.Connection):
         """Roll back the transaction, if there is one: SQLAlchemy also asks for it after each commit."""
         if self._conn.in_transaction:
             await super().rollback()
+
+    async def _execute(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        self._is_idle = False
+        try:
+            result = await super()._execute(fn, *args, **kwargs)  # type: ignore[no-untyped-call]
+        except Exception:  # a cancellation is none: the call still runs in the thread
+            self._is_idle = True
+            raise
+        self._is_idle = True
+        return result
 
     async def close(self) -> None:
         """Close the connection. A running statement, whose caller was canceled, is interrupted."""
@@ -54,7 +66,8 @@ class _Connection(aiosqlite.Connection):
     def _end_transaction(self) -> None:
         """Interrupt the running statement, and roll back: a closed connection that has a cursor keeps its lock."""
         if self._connection is not None:
-            self._connection.interrupt()
+            if not self._is_idle:  # otherwise closing would not write the log into the database file
+                self._connection.interrupt()
             self._tx.put_nowait((None, self._connection.rollback))
 
 
