@@ -178,7 +178,8 @@ class SnapshotStore:
     async def find_or_make(self, key: RankingKey, make: MakeRanking) -> RankingSnapshot:
         """Return the snapshot of a key, or make it, once across all tasks and processes.
 
-        A ranking made while a store was unavailable is served for `tunables.DEGRADED_FRESH_S` only.
+        A ranking made while a store was unavailable, or without any project, is served for at most
+        `tunables.DEGRADED_FRESH_S`.
         """
         id_, valid_until = self._pointers.get(key.pointer) or ("", 0.0)
         if self._clock() < valid_until and (snapshot := await self._available(id_)) is not None:
@@ -201,7 +202,7 @@ class SnapshotStore:
         """Return whether a ranking has the age of one whose pointer is valid, or a clock was set meanwhile."""
         age_s = (self._now() - ranking.generated_at).total_seconds()
         # Twice: the ranking of another feed may have been as old when its own pointer was made.
-        max_age_s = 2 * (tunables.DEGRADED_FRESH_S if ranking.degraded else key.max_age_s)
+        max_age_s = 2 * _fresh_s(ranking, key.max_age_s)
         return -CLOCK_TOLERANCE_S <= age_s <= max_age_s + CLOCK_TOLERANCE_S
 
     async def _available(self, snapshot_id: str) -> RankingSnapshot | None:
@@ -251,8 +252,15 @@ def _computed(key: RankingKey, ranking: Ranking | RankingSnapshot) -> Computed[R
         entries[names.snapshot_key(snapshot.id)] = Entry(encode(snapshot), tunables.SNAPSHOT_TTL_S)
         if snapshot.actor_id is not None:
             entries[names.ownership_key(snapshot.actor_id, snapshot.id)] = Entry(b"", names.OWNERSHIP_TTL_S)
-    max_age_s = tunables.DEGRADED_FRESH_S if snapshot.ranking.degraded else key.max_age_s
+    max_age_s = _fresh_s(snapshot.ranking, key.max_age_s)
     return Computed(snapshot.id.encode(), max_age_s, snapshot, entries)
+
+
+def _fresh_s(ranking: Ranking, max_age_s: float) -> float:
+    """Return the age up to which a ranking serves first pages. The first projects may just have been imported."""
+    if ranking.degraded:
+        return tunables.DEGRADED_FRESH_S
+    return max_age_s if ranking.ids.size else min(max_age_s, tunables.DEGRADED_FRESH_S)
 
 
 def _without_cache(snapshot: RankingSnapshot) -> RankingSnapshot:

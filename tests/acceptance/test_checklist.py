@@ -33,6 +33,12 @@ async def site(postgresql_template, tmp_path_factory: pytest.TempPathFactory) ->
                 await ask(running, LIKE, fan, key="p0059")
             async with database.write() as connection:  # new accounts count little in trending
                 await connection.execute(update(Actor).values(created_at=now() - timedelta(days=30)))
+
+            async def is_ranked() -> bool:  # the process reads new projects into its columns once a second
+                page = await ask(running, "{ forYou(first: 1) { edges { score } } }")
+                return bool(page["edges"][0]["score"])
+
+            await running.until(is_ranked)
             yield running
 
 

@@ -150,7 +150,11 @@ class FakeContext:
 class FakeRuntime:
     stores: Any = field(
         default_factory=lambda: SimpleNamespace(
-            vectors=FakeStore(), embedder=FakeStore(), cache=FakeStore(), coverage=IndexCoverage()
+            database=SimpleNamespace(connection_wait_s=0.0),
+            vectors=FakeStore(),
+            embedder=FakeStore(),
+            cache=FakeStore(),
+            coverage=IndexCoverage(),
         )
     )
 

@@ -181,6 +181,7 @@ async def test_a_removed_project_is_at_once_in_no_shared_answer(at_scale: AtScal
         keys = [node["key"] for node in (await at_scale.ask_as_nobody(newest))["data"]["newest"]["nodes"]]
     remove = "mutation ($keys: [String!]!) { removeProjects(keys: $keys) { removed } }"
     removed = await at_scale.ask(remove, "platform", Role.SERVICE, keys=keys[:1])
+    assert removed.get("data"), removed
     assert removed["data"]["removeProjects"]["removed"] == 1
     later = (await at_scale.ask_as_nobody(newest))["data"]["newest"]["nodes"]
     assert keys[0] not in [node["key"] for node in later]
