@@ -24,7 +24,7 @@ from gateway.callers.clock import Clock
 from gateway.callers.demo_viewers import DemoViewers
 from gateway.callers.network_hash import NetworkHash
 from gateway.callers.session_ids import SessionIds
-from gateway.callers.token_authority import previous_secret, signing_secret, token_authority
+from gateway.callers.token_authority import TokenAuthority, previous_secret, signing_secret, token_authority
 from gateway.client_addresses import ClientAddresses
 from gateway.compat import graphql_schema
 from gateway.connections.connection_caps import ClientLimit
@@ -137,10 +137,7 @@ def build(
             *([] if explore_page else [Route("/", answer_start_page)]),
             Route("/graphql", endpoint),
             *([WebSocketRoute("/graphql", websockets)] if settings.subscriptions else []),
-            Route("/healthz", answer_alive),
-            Route("/readyz", Readiness().answer),
-            Route("/demo/viewers", DemoViewers(authority, enabled=settings.demo_viewers).answer),
-            *([Route("/metrics", Metrics(settings.metrics_token).answer)] if settings.metrics else []),
+            *_other_routes(settings, authority),
         ],
         middleware=_middleware(settings, addresses, counts),
         exception_handlers={HTTPException: answer_http_exception},
@@ -149,6 +146,15 @@ def build(
     app.router.default = StaticFiles(explore_page, graphiql)
     app.router.redirect_slashes = False  # Starlette would build the address from the Host header
     return app
+
+
+def _other_routes(settings: Settings, authority: TokenAuthority) -> list[Route]:
+    return [
+        Route("/healthz", answer_alive),
+        Route("/readyz", Readiness().answer),
+        Route("/demo/viewers", DemoViewers(authority, enabled=settings.demo_viewers).answer),
+        *([Route("/metrics", Metrics(settings.metrics_token).answer)] if settings.metrics else []),
+    ]
 
 
 def _middleware(settings: Settings, addresses: ClientAddresses, counts: OpenCounts) -> list[Middleware]:

@@ -24,6 +24,12 @@ def _absolute(value: Path) -> Path:
     return folder
 
 
+def _not_zero(value: int) -> int:
+    if value == 0:
+        raise ValueError("is zero")
+    return value
+
+
 def _no_kind(value: str) -> str:
     """Refuse a prefix that is the first part of every name without a prefix."""
     if value.lower() in (kind.lower() for kind in KINDS):
@@ -79,12 +85,12 @@ class StoreSettings(BaseSettings):
     weaviate_batch_size: int = number(100, 1, 10_000, "Maximum objects in one write to Weaviate.")
     weaviate_replicas: int = number(1, 1, 100, "Copies of each object in new Weaviate collections.")
     weaviate_shards: int | None = number(None, 1, 1_000, "Shards of each new Weaviate collection. Unset: one per node.")
-    weaviate_ef: int = number(
+    weaviate_ef: Annotated[int, AfterValidator(_not_zero)] = number(
         DEFAULT_EF,
         -1,
         10_000,
         "Candidates of each vector search in new Weaviate collections: more find more of the nearest vectors, and take "
-        "longer. -1: decided by the server, from 100 to 500.",
+        "longer. -1: decided by the server, from 100 to 500; 0 is refused.",
     )
     weaviate_ef_construction: int = number(
         DEFAULT_EF_CONSTRUCTION,

@@ -37,7 +37,7 @@ class Verdict:
 
 @dataclass
 class Ledger:
-    """What the gateway has acknowledged. Each pair of user and project is used once for each kind of write."""
+    """The writes that the gateway has acknowledged. Each pair of user and project is used once for each kind."""
 
     pairs: dict[str, set[Pair]] = field(default_factory=lambda: {kind: set() for kind in (*STATES, "view")})
     projects: dict[str, Mapping[str, Any] | None] = field(default_factory=dict)

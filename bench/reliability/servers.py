@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -31,7 +32,7 @@ POSTGRESQL_SETTINGS = {
 }
 
 
-class Server:
+class Server(ABC):
     """A process in a folder of its own. `kill` and `suspend` include its descendants."""
 
     def __init__(self, folder: Path, port: int | None = None, account: pwd.struct_passwd | None = None) -> None:
@@ -42,13 +43,13 @@ class Server:
         if account is not None:
             os.chown(folder, account.pw_uid, account.pw_gid)
 
+    @abstractmethod
     def command(self) -> list[str]:
         """Return the command that starts the server."""
-        raise NotImplementedError
 
+    @abstractmethod
     def is_ready(self) -> bool:
         """Return whether the server accepts clients."""
-        raise NotImplementedError
 
     @property
     def pid(self) -> int:
